@@ -1,0 +1,69 @@
+/**
+ * Every limit, in one table. Sizes are bytes, times are milliseconds. A test feeds each of them one more than it allows.
+ * Reaching a limit is `limit-reached` (undetermined), never a silent cut.
+ */
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SECOND = 1000;
+
+export const LIMITS = {
+  /** A manifest or index. Registries must take 4 MiB (distribution-spec, "Pushing Manifests"). */
+  manifestBytes: 4 * MIB,
+  /** An image configuration. */
+  configBytes: 4 * MIB,
+  /** A Sigstore bundle or a legacy payload. */
+  signatureBytes: 4 * MIB,
+  /** JSON nesting. */
+  jsonDepth: 64,
+  /** Layers of an image manifest, entries of an index. */
+  layers: 4096,
+  indexEntries: 4096,
+  /** Indexes inside indexes. */
+  indexDepth: 4,
+  /** Annotations on one object. */
+  annotations: 1024,
+  /** Referrers listings: pages, entries over all pages, and how many candidate signatures are fetched for one subject. */
+  referrerPages: 64,
+  referrerEntries: 10_000,
+  candidates: 1_000,
+  /** All the bytes of candidate signatures read for one subject. */
+  candidateBytes: 64 * MIB,
+  /** Subjects and digests of an in-toto statement. */
+  statementSubjects: 1024,
+  subjectDigests: 32,
+  /** Log entries and timestamps in a bundle. */
+  bundleLogEntries: 32,
+  bundleTimestamps: 32,
+  /** Tags of a repository, over all pages. */
+  tags: 100_000,
+  tagPages: 1_000,
+  /** HTTP. */
+  redirects: 10,
+  errorBodyBytes: 64 * KIB,
+  tokenBytes: 128 * KIB,
+  headerBytes: 64 * KIB,
+  tries: 6,
+  retryBaseMs: 500,
+  retryCapMs: 30 * SECOND,
+  retryAfterMs: 120 * SECOND,
+  connectMs: 10 * SECOND,
+  /** No byte for this long is the end. */
+  idleMs: 60 * SECOND,
+  /** Rounds of merge and read-back when several writers share a list. */
+  mergeRounds: 8,
+  /** Credential files and helper output. */
+  credentialBytes: 1 * MIB,
+  helperMs: 30 * SECOND,
+  /** A key file. */
+  keyFileBytes: 64 * KIB,
+  /** Decompressed layers: the ratio counts only after the first `bombFloorBytes`. */
+  bombRatio: 1000,
+  bombFloorBytes: 16 * MIB,
+  layerBytes: 64 * 1024 * MIB,
+  zstdWindowLog: 27,
+  /** Tar archives: entries, and the length of a name. */
+  tarEntries: 100_000,
+  tarNameBytes: 4096,
+  /** How long it is remembered that a registry lacks the referrers API. */
+  capabilityMs: 24 * 60 * 60 * SECOND,
+} as const;

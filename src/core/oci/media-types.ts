@@ -1,0 +1,42 @@
+/** The closed list of media types this project reads and writes. */
+export const MEDIA_TYPES = {
+  ociManifest: "application/vnd.oci.image.manifest.v1+json",
+  ociIndex: "application/vnd.oci.image.index.v1+json",
+  ociConfig: "application/vnd.oci.image.config.v1+json",
+  ociEmpty: "application/vnd.oci.empty.v1+json",
+  ociLayer: "application/vnd.oci.image.layer.v1.tar",
+  ociLayerGzip: "application/vnd.oci.image.layer.v1.tar+gzip",
+  ociLayerZstd: "application/vnd.oci.image.layer.v1.tar+zstd",
+  dockerManifest: "application/vnd.docker.distribution.manifest.v2+json",
+  dockerList: "application/vnd.docker.distribution.manifest.list.v2+json",
+  dockerConfig: "application/vnd.docker.container.image.v1+json",
+  dockerLayer: "application/vnd.docker.image.rootfs.diff.tar",
+  dockerLayerGzip: "application/vnd.docker.image.rootfs.diff.tar.gzip",
+  sigstoreBundle: "application/vnd.dev.sigstore.bundle.v0.3+json",
+  simpleSigning: "application/vnd.dev.cosign.simplesigning.v1+json",
+  intoto: "application/vnd.in-toto+json",
+} as const;
+
+/** All four on every manifest request: some registries answer 404 to a stored type that is not listed. */
+export const MANIFEST_TYPES: readonly string[] = [
+  MEDIA_TYPES.ociIndex,
+  MEDIA_TYPES.ociManifest,
+  MEDIA_TYPES.dockerList,
+  MEDIA_TYPES.dockerManifest,
+];
+
+export function isIndexType(mediaType: string): boolean {
+  return mediaType === MEDIA_TYPES.ociIndex || mediaType === MEDIA_TYPES.dockerList;
+}
+
+export function isManifestType(mediaType: string): boolean {
+  return MANIFEST_TYPES.includes(mediaType);
+}
+
+/** A media type without its parameters, lower-cased: `Application/JSON; charset=utf-8` is `application/json`. */
+export function bareType(contentType: string): string {
+  return (contentType.split(";")[0] ?? "").trim().toLowerCase();
+}
+
+/** The two bytes `{}` that OCI 1.1 artifacts use as their configuration. */
+export const EMPTY_JSON: Uint8Array = new Uint8Array([0x7b, 0x7d]);

@@ -1,0 +1,103 @@
+import type { PublicKey } from "./crypto/public-key.ts";
+import type { Descriptor } from "./oci/descriptor.ts";
+import type { Digest } from "./oci/digest.ts";
+import type { Manifest } from "./oci/manifest.ts";
+
+/** Bytes that can be read again from any offset: what an upload needs to survive a retry. */
+export interface BlobSource {
+  /** Opens the content at `offset` bytes; every call starts a new read. */
+  open(offset: number): AsyncIterable<Uint8Array>;
+}
+
+/** Who refers to a digest, and where that was read. */
+export interface ReferrersListing {
+  /** Claims of the registry: fetch each manifest by digest and check its `subject` before believing any. */
+  readonly descriptors: readonly Descriptor[];
+  readonly via: "referrers-api" | "referrers-tag" | "layout";
+}
+
+export interface StoredTag {
+  readonly name: string;
+  readonly descriptor: Descriptor;
+}
+
+/**
+ * One repository of images, wherever it is: in a registry, an OCI layout or an archive. The three behave alike, and one
+ * contract suite holds them to it.
+ *
+ * - Every read is bounded and checked: what does not match its descriptor ends in an error, never in a plain end.
+ * - "Not there" is `undefined` only where the method says so; "could not look" is always a thrown CountersignError.
+ * - A store is made for one command: its AbortSignal, credentials and limits were given when it was opened.
+ */
+export interface ContentStore {
+  readonly kind: "registry" | "oci-layout" | "oci-archive" | "docker-archive";
+  /** Printable: `ghcr.io/acme/app`, `oci:build/out`. */
+  readonly location: string;
+  /** The name a legacy payload must carry (`ghcr.io/acme/app`); undefined for files, which have no name of their own. */
+  readonly repository: string | undefined;
+
+  /**
+   * The manifest that a tag or digest names now, its digest computed here over the bytes. undefined as `target`: the
+   * only image of a layout or archive. undefined as result: the store answered that there is none.
+   */
+  resolve(target: string | undefined): Promise<Manifest | undefined>;
+  /** The manifest with this descriptor. @throws `not-found` where there is none. */
+  manifest(descriptor: Descriptor): Promise<Manifest>;
+  /** A blob's bytes from `offset`, checked against the descriptor as they stream (from 0: size and digest). */
+  openBlob(descriptor: Descriptor, offset?: number): AsyncIterable<Uint8Array>;
+  /** A small blob as a whole. @throws `limit-reached` where the descriptor is larger than `maxBytes`. */
+  readBlob(descriptor: Descriptor, maxBytes: number): Promise<Uint8Array>;
+  hasBlob(descriptor: Descriptor): Promise<boolean>;
+  hasManifest(descriptor: Descriptor): Promise<boolean>;
+
+  /** Everything that names `subject` as its subject, all pages, bounded. */
+  referrers(subject: Digest): Promise<ReferrersListing>;
+  /** All tags, bounded. */
+  tags(): Promise<readonly string[]>;
+
+  /**
+   * Stores a blob unless it is there. `mountFrom` is another repository of the same registry that may hold it.
+   * Bytes that do not match the descriptor are refused and nothing is stored.
+   */
+  pushBlob(
+    descriptor: Descriptor,
+    source: BlobSource,
+    options?: { readonly mountFrom?: string | undefined },
+  ): Promise<"stored" | "present" | "mounted">;
+  /**
+   * Stores a manifest by digest, or under a tag as well. A manifest with a `subject` is listed among the subject's
+   * referrers when this returns, by the registry or by the tag schema, with no other writer's entry lost.
+   */
+  pushManifest(manifest: Manifest, tag?: string): Promise<void>;
+  /** Ends connections and open files. */
+  close(): Promise<void>;
+}
+
+/** Where a pull or a copy goes. Nothing is visible there before `commit`. */
+export interface Destination {
+  readonly store: ContentStore;
+  /** Makes what was stored visible in one step: a rename, or moving the tag. */
+  commit(root: Manifest): Promise<void>;
+  /** Removes everything: what was not accepted leaves nothing behind. */
+  discard(): Promise<void>;
+  /** After an interruption or a network failure: keeps what a second run can resume from, out of sight. */
+  suspend(): Promise<void>;
+}
+
+/** A private key, wherever it lives. */
+export interface Signer {
+  readonly publicKey: PublicKey;
+  /** The signature over `data` with the key's own algorithm (ECDSA in DER form). */
+  sign(data: Uint8Array): Promise<Uint8Array>;
+}
+
+/** How far a transfer is; `total` in bytes where it is known. */
+export interface TransferEvent {
+  readonly digest: Digest;
+  readonly what: "manifest" | "config" | "layer" | "signature";
+  readonly state: "started" | "progress" | "done" | "present" | "resumed";
+  readonly bytes: number;
+  readonly total: number;
+}
+
+export type OnTransfer = (event: TransferEvent) => void;

@@ -1,0 +1,244 @@
+/**
+ * Every reason Countersign can give, in one closed table. A reason's class decides the verdict and the exit code;
+ * no other place maps one to the other. `countersign help reasons` prints this table.
+ */
+
+/**
+ * - `refused`: the evidence was seen and it does not do (exit 1)
+ * - `undetermined`: it could not be looked at, or the work could not be finished (exit 3)
+ * - `usage`: the call, a key or a configuration cannot be used; nothing was checked (exit 2)
+ * - `credentials`: the registry wants credentials and none were found (exit 4)
+ * - `interrupted`: stopped by the user (exit 130)
+ */
+export type ReasonClass = "refused" | "undetermined" | "usage" | "credentials" | "interrupted";
+
+interface Reason {
+  readonly class: ReasonClass;
+  /** One sentence for the documentation: what it means. */
+  readonly meaning: string;
+  /** What the person can do; never a suggestion to loosen a policy. */
+  readonly next: string;
+}
+
+export const REASONS = {
+  // --- refused: what was found is not what was wanted -------------------------------------------------------------
+  unsigned: {
+    class: "refused",
+    meaning: "Every place a signature can be stored was read, and there is none.",
+    next: "ask the publisher to sign this digest, or deploy a digest that is signed",
+  },
+  "wrong-key": {
+    class: "refused",
+    meaning: "There are signatures, but none was made by a key that was asked for.",
+    next: "check that you hold the publisher's current public key",
+  },
+  "bad-signature": {
+    class: "refused",
+    meaning: "A signature that names the wanted key does not verify over the content it comes with.",
+    next: "treat the signature as tampered with; ask the publisher to sign again",
+  },
+  "wrong-digest": {
+    class: "refused",
+    meaning: "A signature by a wanted key is about other bytes: it was copied from another image.",
+    next: "treat the repository as tampered with; ask the publisher to sign this digest",
+  },
+  "wrong-repository": {
+    class: "refused",
+    meaning: "A signature by a wanted key names another repository than the one asked for.",
+    next: "for a mirror, say under which name the image was signed with --signed-as",
+  },
+  "wrong-annotations": {
+    class: "refused",
+    meaning: "A signature by a wanted key lacks an annotation that was asked for, or has another value.",
+    next: "ask the publisher which annotations the release carries",
+  },
+  "not-a-signature": {
+    class: "refused",
+    meaning:
+      "A wanted key signed a statement about this image, but of another kind: an attestation is not a signature.",
+    next: "ask the publisher to sign the image itself",
+  },
+  "malformed-signature": {
+    class: "refused",
+    meaning: "Something is stored as a signature but is not one: its format is broken.",
+    next: "ask the publisher to sign again with a current tool",
+  },
+  "threshold-not-met": {
+    class: "refused",
+    meaning: "Fewer distinct keys signed than were asked for.",
+    next: "ask the missing signers to sign this digest",
+  },
+  "digest-mismatch": {
+    class: "refused",
+    meaning: "The bytes that arrived do not hash to the digest that names them.",
+    next: "treat the registry, mirror or archive as tampered with or damaged; fetch from another copy",
+  },
+  "size-mismatch": {
+    class: "refused",
+    meaning: "More or fewer bytes arrived than the descriptor says.",
+    next: "treat the registry, mirror or archive as tampered with or damaged; fetch from another copy",
+  },
+  "manifest-invalid": {
+    class: "refused",
+    meaning: "The manifest or index is not a valid one, or could be read in two ways.",
+    next: "push the image again with a current tool",
+  },
+  "layer-invalid": {
+    class: "refused",
+    meaning: "A layer does not decompress to what the image's configuration says.",
+    next: "push the image again with a current tool, then sign the new digest",
+  },
+  "decompression-bomb": {
+    class: "refused",
+    meaning: "A layer grows beyond the limit when it is decompressed.",
+    next: "do not run this image; ask the publisher what it is",
+  },
+  "platform-missing": {
+    class: "refused",
+    meaning: "The index does not list the platform that was asked for.",
+    next: "choose one of the listed platforms with --platform",
+  },
+
+  // --- undetermined: we could not look, so we do not know ----------------------------------------------------------
+  unreachable: {
+    class: "undetermined",
+    meaning: "The registry could not be reached: name, port, TLS or network.",
+    next: "check the name, the port, the proxy and the network, then try again",
+  },
+  timeout: {
+    class: "undetermined",
+    meaning: "No progress within the time limit.",
+    next: "try again; raise --timeout for a slow network",
+  },
+  throttled: {
+    class: "undetermined",
+    meaning: "The registry asked us to slow down, and kept asking until the tries were used up.",
+    next: "try again later; until then the image counts as not verified",
+  },
+  "server-error": {
+    class: "undetermined",
+    meaning: "The registry failed with a server error on every try.",
+    next: "try again later; until then the image counts as not verified",
+  },
+  denied: {
+    class: "undetermined",
+    meaning: "The registry refused access with the credentials that were used.",
+    next: "log in with an account that may read (and, to sign, write) this repository",
+  },
+  "not-found": {
+    class: "undetermined",
+    meaning: "The registry, layout or archive holds no such repository, tag or digest.",
+    next: "check the name and the tag; registries also hide what a login would show",
+  },
+  "not-a-registry": {
+    class: "undetermined",
+    meaning: "What answered does not speak the registry protocol: a web page, a login portal.",
+    next: "check the host name, and whether a proxy or login page stands in between",
+  },
+  "protocol-error": {
+    class: "undetermined",
+    meaning: "The registry answered with something the protocol does not allow.",
+    next: "report it to the registry's operator",
+  },
+  "redirect-refused": {
+    class: "undetermined",
+    meaning: "The registry redirected somewhere that may not be followed.",
+    next: "report it to the registry's operator; nothing was sent there",
+  },
+  "limit-reached": {
+    class: "undetermined",
+    meaning: "More was offered than will be read: a size, a count or a depth limit was reached.",
+    next: "remove what does not belong there, then try again",
+  },
+  "write-conflict": {
+    class: "undetermined",
+    meaning: "Other writers kept changing the same list while we added to it, until the tries were used up.",
+    next: "try again; nothing of the other writers was lost",
+  },
+  "write-unconfirmed": {
+    class: "undetermined",
+    meaning: "The registry accepted what was written but does not show it on reading back.",
+    next: "try again, and report it to the registry's operator",
+  },
+  "disk-error": {
+    class: "undetermined",
+    meaning: "Reading or writing on this machine failed: disk full, no permission, input/output error.",
+    next: "make room or fix the permission, then run the same command again: it resumes",
+  },
+  "engine-error": {
+    class: "undetermined",
+    meaning: "The container engine (docker, podman) is missing or failed.",
+    next: "check that the engine is installed and running",
+  },
+  internal: {
+    class: "undetermined",
+    meaning: "Countersign itself failed. Nothing was accepted.",
+    next: "please report it, with the output of the same command under --debug",
+  },
+
+  // --- usage: nothing was checked ----------------------------------------------------------------------------------
+  usage: {
+    class: "usage",
+    meaning: "The command line is not one of those described in --help.",
+    next: "see countersign --help",
+  },
+  "reference-invalid": {
+    class: "usage",
+    meaning: "The image reference is malformed or could be read in two ways.",
+    next: "write it as [registry/]repository[:tag][@digest]",
+  },
+  "key-invalid": {
+    class: "usage",
+    meaning: "The file or value is not a key of a supported kind.",
+    next: "see countersign key --help for the kinds that are supported",
+  },
+  "key-weak": {
+    class: "usage",
+    meaning: "The key is too weak or of a kind that is not accepted.",
+    next: "generate a new key with countersign key generate",
+  },
+  "key-password": {
+    class: "usage",
+    meaning: "The key file is encrypted and the password does not open it.",
+    next: "give the right password in COSIGN_PASSWORD, at the prompt or on standard input",
+  },
+  "key-published": {
+    class: "usage",
+    meaning: "This key is published as an example, so anyone can sign with it; only a loopback registry accepts it.",
+    next: "make a key of your own with countersign key generate",
+  },
+  "configuration-invalid": {
+    class: "usage",
+    meaning: "A configuration file, a credential helper's answer or an environment variable cannot be used.",
+    next: "correct the named file or variable",
+  },
+  "destination-exists": {
+    class: "usage",
+    meaning: "The destination exists already and is not overwritten.",
+    next: "choose another destination or remove it first",
+  },
+  unsupported: {
+    class: "usage",
+    meaning: "This cannot be done with this kind of source or destination.",
+    next: "see the command's --help for the kinds it takes",
+  },
+
+  // --- the other two ------------------------------------------------------------------------------------------------
+  "credentials-missing": {
+    class: "credentials",
+    meaning: "The registry wants credentials and none were found for it.",
+    next: "log in with docker login or podman login, or give --registry-username and --registry-password-stdin",
+  },
+  interrupted: {
+    class: "interrupted",
+    meaning: "Stopped by a signal. Nothing half-written is left.",
+    next: "run the same command again: it resumes",
+  },
+} as const satisfies Record<string, Reason>;
+
+export type ReasonCode = keyof typeof REASONS;
+
+/** The class of a reason: it alone decides between refused, undetermined and the rest. */
+export function reasonClass(code: ReasonCode): ReasonClass {
+  return REASONS[code].class;
+}

@@ -1,0 +1,32 @@
+/** An instant, milliseconds since the epoch. Core never asks for the time: it is made once at the door and handed in. */
+export type Instant = number & { readonly __brand: "Instant" };
+
+export function instant(milliseconds: number): Instant {
+  return milliseconds as Instant;
+}
+
+/** RFC 3339 in UTC with whole seconds, as registries' annotations carry it: `2026-08-30T12:00:00Z`. */
+export function formatInstant(at: Instant): string {
+  return new Date(at).toISOString().replace(/\.\d{3}Z$/, "Z");
+}
+
+const UNITS: readonly (readonly [string, number])[] = [
+  ["year", 365 * 86_400_000],
+  ["day", 86_400_000],
+  ["hour", 3_600_000],
+  ["minute", 60_000],
+  ["second", 1000],
+];
+
+/** "3 days ago", "in 2 hours", "just now": how far `at` is from `now`. */
+export function describeAge(at: Instant, now: Instant): string {
+  const distance = Math.abs(now - at);
+  for (const [unit, length] of UNITS) {
+    const count = Math.floor(distance / length);
+    if (count >= 1) {
+      const amount = `${count} ${unit}${count === 1 ? "" : "s"}`;
+      return at <= now ? `${amount} ago` : `in ${amount}`;
+    }
+  }
+  return "just now";
+}

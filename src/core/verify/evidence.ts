@@ -1,0 +1,33 @@
+import type { Finding } from "../errors.ts";
+import type { Origin } from "../formats/envelope.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+
+/** Something stored where signatures are stored: bounded, checked against its descriptor, not parsed. */
+export type UntrustedCandidate =
+  | { readonly format: "bundle"; readonly origin: Origin; readonly bytes: Uint8Array }
+  | {
+      readonly format: "cosign-legacy";
+      readonly origin: Origin;
+      /** The layer's blob: exactly what was signed. */
+      readonly payload: Uint8Array;
+      readonly mediaType: string;
+      /** The layer's annotations: signature, certificate, chain, bundle. */
+      readonly annotations: Readonly<Record<string, string>>;
+    };
+
+/** What is to be judged. */
+export interface Subject {
+  /** As it is printed: `registry/repository:tag@digest`. */
+  readonly name: string;
+  /** `registry/repository`, undefined for layouts and archives. */
+  readonly repository: string | undefined;
+  readonly descriptor: Descriptor;
+}
+
+/** Everything gathered about one subject. Evidence only adds: more of it never turns an acceptance into a refusal. */
+export interface Evidence {
+  readonly subject: Subject;
+  readonly candidates: readonly UntrustedCandidate[];
+  /** What could not be looked at, and why. Where any is left, "unsigned" cannot be said. */
+  readonly obstacles: readonly Finding[];
+}
