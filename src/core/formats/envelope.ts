@@ -11,6 +11,19 @@ export interface Origin {
   readonly layer?: number | undefined;
 }
 
+/** Something stored where signatures are stored: bounded, checked against its descriptor, not parsed. */
+export type UntrustedCandidate =
+  | { readonly format: "bundle"; readonly origin: Origin; readonly bytes: Uint8Array }
+  | {
+      readonly format: "cosign-legacy";
+      readonly origin: Origin;
+      /** The layer's blob: exactly what was signed. */
+      readonly payload: Uint8Array;
+      readonly mediaType: string;
+      /** The layer's annotations: signature, certificate, chain, bundle. */
+      readonly annotations: Readonly<Record<string, string>>;
+    };
+
 /**
  * A signature with what it covers, parsed and not proven. Only `verify/verify.ts` turns it into a claim, after the
  * signature over `signedBytes` has been verified with a wanted key.

@@ -1,19 +1,8 @@
 import type { Finding } from "../errors.ts";
-import type { Origin } from "../formats/envelope.ts";
+import type { UntrustedCandidate } from "../formats/envelope.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 
-/** Something stored where signatures are stored: bounded, checked against its descriptor, not parsed. */
-export type UntrustedCandidate =
-  | { readonly format: "bundle"; readonly origin: Origin; readonly bytes: Uint8Array }
-  | {
-      readonly format: "cosign-legacy";
-      readonly origin: Origin;
-      /** The layer's blob: exactly what was signed. */
-      readonly payload: Uint8Array;
-      readonly mediaType: string;
-      /** The layer's annotations: signature, certificate, chain, bundle. */
-      readonly annotations: Readonly<Record<string, string>>;
-    };
+export type { UntrustedCandidate } from "../formats/envelope.ts";
 
 /** What is to be judged. */
 export interface Subject {
