@@ -91,6 +91,14 @@ export interface Signer {
   sign(data: Uint8Array): Promise<Uint8Array>;
 }
 
+/** Small content that was proven by its digest before: kept so that a second look costs no request. */
+export interface ContentCache {
+  /** The content with this digest, hashed again on reading; undefined where it is not there or damaged. */
+  get(digest: Digest): Promise<Uint8Array | undefined>;
+  /** Keeps content. A failure to keep is no failure of the command. */
+  put(digest: Digest, bytes: Uint8Array): Promise<void>;
+}
+
 /** How far a transfer is; `total` in bytes where it is known. */
 export interface TransferEvent {
   readonly digest: Digest;

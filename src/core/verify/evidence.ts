@@ -17,6 +17,6 @@ export interface Subject {
 export interface Evidence {
   readonly subject: Subject;
   readonly candidates: readonly UntrustedCandidate[];
-  /** What could not be looked at, and why. Where any is left, "unsigned" cannot be said. */
+  /** What could not be read, and why: not looked at (so "unsigned" cannot be said), or not the bytes its digest names. */
   readonly obstacles: readonly Finding[];
 }

@@ -1,0 +1,84 @@
+import type { Finding } from "../errors.ts";
+import { type ReasonCode, reasonClass } from "../reasons.ts";
+import type { Evidence } from "./evidence.ts";
+import { describeKey, examine } from "./examine.ts";
+import type { Requirement } from "./requirement.ts";
+import type { SignatureReport, VerdictStatus } from "./verdict.ts";
+
+/** The judge's answer on one subject; the door adds the names. */
+export interface Judgement {
+  readonly status: VerdictStatus;
+  /** Nearest to acceptance first; empty exactly when accepted. */
+  readonly reasons: readonly Finding[];
+  readonly signatures: readonly SignatureReport[];
+  readonly because?: string | undefined;
+}
+
+/**
+ * The whole sequence: examine every candidate, count the distinct keys that signed, and say why where they do not do.
+ * Pure: the same evidence and requirement give the same judgement, in whatever order the candidates come.
+ *
+ * - Enough distinct keys: `accepted`, whatever else lies beside their signatures.
+ * - Not enough, and something could not be looked at: `undetermined`. The missing one may be there.
+ * - Otherwise `refused`, with the reasons of the candidates that came nearest.
+ */
+export function judge(evidence: Evidence, requirement: Requirement): Judgement {
+  const signatures = evidence.candidates.map((candidate) => examine(candidate, evidence.subject, requirement));
+  const signers = new Set(signatures.flatMap((report) => (report.accepted ? [report.signedBy?.fingerprint] : [])));
+  if (signers.size >= requirement.threshold) {
+    return { status: "accepted", reasons: [], signatures, because: countSigners(signers.size, requirement) };
+  }
+  const findings = distinctFindings([...evidence.obstacles, ...findingsOf(signatures)]);
+  const unseen = findings.filter((finding) => reasonClass(finding.code) !== "refused");
+  if (unseen.length > 0) return { status: "undetermined", reasons: unseen, signatures };
+  return { status: "refused", reasons: refusal(findings, signers.size, requirement), signatures };
+}
+
+function findingsOf(signatures: readonly SignatureReport[]): readonly Finding[] {
+  return signatures.flatMap((report) => (report.finding === undefined ? [] : [report.finding]));
+}
+
+/** From nearest to acceptance to farthest: what a person has to look at first. */
+const NEARNESS: readonly ReasonCode[] = [
+  "wrong-annotations",
+  "wrong-repository",
+  "wrong-digest",
+  "bad-signature",
+  "not-a-signature",
+  "digest-mismatch",
+  "size-mismatch",
+  "wrong-key",
+  "malformed-signature",
+];
+
+function refusal(findings: readonly Finding[], count: number, requirement: Requirement): readonly Finding[] {
+  const keys = requirement.keys.map(describeKey).join(" or ");
+  const others = findings.toSorted((a, b) => rank(a) - rank(b));
+  if (count > 0) {
+    const short: Finding = {
+      code: "threshold-not-met",
+      message: "too few distinct keys signed",
+      found: `${count} of ${requirement.threshold}`,
+      wanted: `${requirement.threshold} of ${keys}`,
+    };
+    return [short, ...others];
+  }
+  if (others.length > 0) return others;
+  return [{ code: "unsigned", message: "the image is not signed", found: "no signature", wanted: `one by ${keys}` }];
+}
+
+function rank(finding: Finding): number {
+  const at = NEARNESS.indexOf(finding.code);
+  return at === -1 ? NEARNESS.length : at;
+}
+
+function distinctFindings(findings: readonly Finding[]): readonly Finding[] {
+  const seen = new Map(findings.map((finding) => [`${finding.code}\n${finding.found}\n${finding.wanted}`, finding]));
+  return [...seen.values()];
+}
+
+function countSigners(count: number, requirement: Requirement): string {
+  const keys = new Set(requirement.keys.map((key) => key.fingerprint)).size;
+  const wanted = requirement.threshold === 1 ? "one was required" : `${requirement.threshold} were required`;
+  return keys === 1 ? "signed by the required key" : `${count} of ${keys} keys signed; ${wanted}`;
+}

@@ -1,0 +1,215 @@
+import { CountersignError, type Finding, toFinding } from "../core/errors.ts";
+import { LIMITS } from "../core/limits.ts";
+import { type Annotations, type Descriptor, digestMismatch } from "../core/oci/descriptor.ts";
+import { type Digest, digestAlgorithm, digestOf } from "../core/oci/digest.ts";
+import { type ImageManifest, type Manifest, parseDescribedManifest } from "../core/oci/manifest.ts";
+import { MEDIA_TYPES } from "../core/oci/media-types.ts";
+import { cosignTag } from "../core/oci/referrers.ts";
+import type { ContentCache, ContentStore, ReferrersListing } from "../core/ports.ts";
+import type { Evidence, UntrustedCandidate } from "../core/verify/evidence.ts";
+import { forEachConcurrently } from "./concurrency.ts";
+
+/** A part of the evidence: what one step of looking brought. */
+export type EvidencePart = Pick<Evidence, "candidates" | "obstacles">;
+
+export interface GatherOptions {
+  readonly cache?: ContentCache | undefined;
+  /** Only these formats; both where absent. */
+  readonly formats?: readonly UntrustedCandidate["format"][] | undefined;
+}
+
+const BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle";
+const WORKERS = 8;
+const FIRST_BATCH = 4;
+
+/**
+ * Looks everywhere a signature of `subject` can be stored, cheapest and likeliest first, and yields what it finds step by
+ * step, so that the caller can stop at the first acceptance. What cannot be read is an obstacle, never an absence.
+ * Bounded by LIMITS.candidates and LIMITS.candidateBytes; reaching a bound is an obstacle too.
+ *
+ * @throws CountersignError only `interrupted`.
+ */
+export async function* gather(
+  store: ContentStore,
+  subject: Digest,
+  options: GatherOptions = {},
+): AsyncGenerator<EvidencePart, void, undefined> {
+  const budget = new Budget();
+  const formats = options.formats ?? ["bundle", "cosign-legacy"];
+  if (formats.includes("bundle")) yield* gatherBundles(store, subject, budget, options.cache);
+  if (formats.includes("cosign-legacy")) yield* gatherLegacy(store, subject, budget, options.cache);
+}
+
+async function* gatherBundles(
+  store: ContentStore,
+  subject: Digest,
+  budget: Budget,
+  cache: ContentCache | undefined,
+): AsyncGenerator<EvidencePart, void, undefined> {
+  const listing = await attempt(() => store.referrers(subject));
+  if ("obstacle" in listing) return yield { candidates: [], obstacles: [listing.obstacle] };
+  const { descriptors, via } = listing.value;
+  const readers = likeliestFirst(descriptors).map(
+    (descriptor) => () => readReferrer(store, subject, descriptor, via, budget, cache),
+  );
+  yield* inBatches(readers, budget);
+}
+
+async function* gatherLegacy(
+  store: ContentStore,
+  subject: Digest,
+  budget: Budget,
+  cache: ContentCache | undefined,
+): AsyncGenerator<EvidencePart, void, undefined> {
+  const found = await attempt(() => store.resolve(cosignTag(subject, "sig")));
+  if ("obstacle" in found) return yield { candidates: [], obstacles: [found.obstacle] };
+  const manifest = found.value;
+  if (manifest?.kind !== "image") return;
+  const readers = manifest.layers.flatMap((layer, at) =>
+    layer.mediaType === MEDIA_TYPES.simpleSigning
+      ? [() => readLegacyLayer(store, manifest, layer, at, budget, cache)]
+      : [],
+  );
+  yield* inBatches(readers, budget);
+}
+
+type Reader = () => Promise<readonly UntrustedCandidate[]>;
+
+/** Batches double, so that judging again after each costs no more than twice judging all at once. */
+async function* inBatches(readers: readonly Reader[], budget: Budget): AsyncGenerator<EvidencePart, void, undefined> {
+  let size = FIRST_BATCH;
+  for (let start = 0; start < readers.length; start += size / 2) {
+    const allowed = budget.take(Math.min(size, readers.length - start));
+    if (allowed > 0) yield await readBatch(readers.slice(start, start + allowed));
+    if (allowed < Math.min(size, readers.length - start)) {
+      return yield { candidates: [], obstacles: [tooMany(readers.length)] };
+    }
+    size *= 2;
+  }
+}
+
+async function readBatch(readers: readonly Reader[]): Promise<EvidencePart> {
+  const candidates: UntrustedCandidate[] = [];
+  const obstacles: Finding[] = [];
+  await forEachConcurrently(readers, WORKERS, async (read) => {
+    const result = await attempt(read);
+    if ("obstacle" in result) obstacles.push(result.obstacle);
+    else candidates.push(...result.value);
+  });
+  return { candidates, obstacles };
+}
+
+/** One referrer: its manifest must name our subject and hold exactly one bundle; anything else is not a signature. */
+async function readReferrer(
+  store: ContentStore,
+  subject: Digest,
+  descriptor: Descriptor,
+  via: ReferrersListing["via"],
+  budget: Budget,
+  cache: ContentCache | undefined,
+): Promise<readonly UntrustedCandidate[]> {
+  const manifest = await readManifest(store, descriptor, cache);
+  const [layer, ...others] = manifest.kind === "image" ? manifest.layers : [];
+  if (manifest.subject?.digest !== subject || layer === undefined || others.length > 0) return [];
+  if (!layer.mediaType.startsWith(BUNDLE_TYPE)) return [];
+  const bytes = await readSmallBlob(store, layer, budget, cache);
+  return [{ format: "bundle", origin: { via, manifest: descriptor.digest, layer: 0 }, bytes }];
+}
+
+async function readLegacyLayer(
+  store: ContentStore,
+  manifest: ImageManifest,
+  layer: Descriptor,
+  at: number,
+  budget: Budget,
+  cache: ContentCache | undefined,
+): Promise<readonly UntrustedCandidate[]> {
+  const payload = await readSmallBlob(store, layer, budget, cache);
+  const annotations: Annotations = layer.annotations ?? {};
+  const origin = { via: "sig-tag", manifest: manifest.descriptor.digest, layer: at } as const;
+  return [{ format: "cosign-legacy", origin, payload, mediaType: layer.mediaType, annotations }];
+}
+
+async function readManifest(
+  store: ContentStore,
+  descriptor: Descriptor,
+  cache: ContentCache | undefined,
+): Promise<Manifest> {
+  const known = await cache?.get(descriptor.digest);
+  if (known !== undefined) return parseDescribedManifest(known, descriptor);
+  const manifest = await store.manifest(descriptor);
+  await cache?.put(descriptor.digest, manifest.bytes);
+  return manifest;
+}
+
+async function readSmallBlob(
+  store: ContentStore,
+  descriptor: Descriptor,
+  budget: Budget,
+  cache: ContentCache | undefined,
+): Promise<Uint8Array> {
+  budget.spend(descriptor.size);
+  const known = await cache?.get(descriptor.digest);
+  if (known !== undefined && known.byteLength === descriptor.size) return known;
+  const bytes = await store.readBlob(descriptor, LIMITS.signatureBytes);
+  const found = digestOf(bytes, digestAlgorithm(descriptor.digest));
+  if (found !== descriptor.digest) throw digestMismatch(`the signature ${descriptor.digest}`, found, descriptor.digest);
+  await cache?.put(descriptor.digest, bytes);
+  return bytes;
+}
+
+/** What is declared a bundle comes first, then what declares nothing useful. Only the order rests on the claims. */
+function likeliestFirst(descriptors: readonly Descriptor[]): readonly Descriptor[] {
+  const tier = (descriptor: Descriptor): number => {
+    const type = descriptor.artifactType;
+    if (type?.startsWith(BUNDLE_TYPE)) return isAttestation(descriptor) ? 1 : 0;
+    return type === undefined || type === MEDIA_TYPES.ociEmpty || type === MEDIA_TYPES.ociConfig ? 2 : 3;
+  };
+  return descriptors.toSorted((a, b) => tier(a) - tier(b));
+}
+
+function isAttestation(descriptor: Descriptor): boolean {
+  const predicate = descriptor.annotations?.["dev.sigstore.bundle.predicateType"];
+  return predicate !== undefined && predicate !== "https://sigstore.dev/cosign/sign/v1";
+}
+
+/** How much may still be read for one subject. */
+class Budget {
+  #candidates: number = LIMITS.candidates;
+  #bytes: number = LIMITS.candidateBytes;
+
+  /** How many of `count` further candidates may be read. */
+  take(count: number): number {
+    const allowed = Math.min(count, this.#candidates);
+    this.#candidates -= allowed;
+    return allowed;
+  }
+
+  spend(bytes: number): void {
+    this.#bytes -= bytes;
+    if (this.#bytes >= 0) return;
+    throw new CountersignError("limit-reached", "the signatures of this image are too large together", {
+      wanted: `at most ${LIMITS.candidateBytes} bytes`,
+    });
+  }
+}
+
+function tooMany(count: number): Finding {
+  return {
+    code: "limit-reached",
+    message: "more is stored as signatures of this image than is read",
+    found: `${count} entries`,
+    wanted: `at most ${LIMITS.candidates}`,
+  };
+}
+
+async function attempt<Value>(
+  action: () => Promise<Value>,
+): Promise<{ readonly value: Value } | { readonly obstacle: Finding }> {
+  try {
+    return { value: await action() };
+  } catch (error) {
+    if (error instanceof CountersignError && error.class === "interrupted") throw error;
+    return { obstacle: toFinding(error) };
+  }
+}
