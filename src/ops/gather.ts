@@ -77,14 +77,13 @@ type Reader = () => Promise<readonly UntrustedCandidate[]>;
 
 /** Batches double, so that judging again after each costs no more than twice judging all at once. */
 async function* inBatches(readers: readonly Reader[], budget: Budget): AsyncGenerator<EvidencePart, void, undefined> {
-  let size = FIRST_BATCH;
-  for (let start = 0; start < readers.length; start += size / 2) {
-    const allowed = budget.take(Math.min(size, readers.length - start));
+  let start = 0;
+  for (let size = FIRST_BATCH; start < readers.length; size *= 2) {
+    const wanted = Math.min(size, readers.length - start);
+    const allowed = budget.take(wanted);
     if (allowed > 0) yield await readBatch(readers.slice(start, start + allowed));
-    if (allowed < Math.min(size, readers.length - start)) {
-      return yield { candidates: [], obstacles: [tooMany(readers.length)] };
-    }
-    size *= 2;
+    if (allowed < wanted) return yield { candidates: [], obstacles: [tooMany(readers.length)] };
+    start += wanted;
   }
 }
 

@@ -1,0 +1,228 @@
+import { CountersignError, type Finding, toFinding } from "../core/errors.ts";
+import type { UntrustedCandidate } from "../core/formats/envelope.ts";
+import { parseCandidate, readClaim } from "../core/formats/format.ts";
+import { LIMITS } from "../core/limits.ts";
+import type { Annotations, Descriptor } from "../core/oci/descriptor.ts";
+import type { Digest } from "../core/oci/digest.ts";
+import { artifactTypeOf, type ImageManifest, type Manifest } from "../core/oci/manifest.ts";
+import { MEDIA_TYPES } from "../core/oci/media-types.ts";
+import { isRunnable, platformName } from "../core/oci/platform.ts";
+import { cosignTag } from "../core/oci/referrers.ts";
+import type { ContentStore, ReferrersListing } from "../core/ports.ts";
+import { mapConcurrently } from "./concurrency.ts";
+import { resolveTarget, type Target } from "./verify.ts";
+
+/** A signature or attestation as it describes itself. Nothing of it was proven: `verify` does that. */
+export interface UntrustedDescription {
+  readonly format: "bundle" | "cosign-legacy" | "dsse-attachment";
+  /** What is signed: `https://sigstore.dev/cosign/sign/v1`, or an attestation's predicate type. */
+  readonly predicateType?: string | undefined;
+  /** Base64 SHA-256 of the signer's public key. */
+  readonly keyHint?: string | undefined;
+  readonly hasCertificate: boolean;
+  readonly logEntries: number;
+  readonly timestamps: number;
+  readonly annotations?: Annotations | undefined;
+  readonly subjects?: readonly Digest[] | undefined;
+}
+
+export interface InspectedNode {
+  readonly kind: "image" | "index" | "attestation-manifest" | "signature" | "attestation" | "sbom" | "artifact";
+  readonly digest: Digest;
+  readonly mediaType: string;
+  /** Bytes of the manifest. */
+  readonly size: number;
+  readonly artifactType?: string | undefined;
+  readonly platform?: string | undefined;
+  /** How it is attached: by the referrers API, the fallback tag, a cosign tag. */
+  readonly via?: ReferrersListing["via"] | "cosign-tag" | undefined;
+  readonly tag?: string | undefined;
+  /** `org.opencontainers.image.created` of the manifest: unsigned. */
+  readonly created?: string | undefined;
+  readonly signatures: readonly UntrustedDescription[];
+  /** What could not be read. */
+  readonly problems: readonly Finding[];
+  readonly attached: readonly InspectedNode[];
+  readonly manifests: readonly InspectedNode[];
+}
+
+export interface Inspection {
+  readonly image: string;
+  readonly name: string;
+  readonly root: InspectedNode;
+  /** Something could not be looked at: what is missing below is unknown, not absent. */
+  readonly incomplete: boolean;
+}
+
+const WORKERS = 8;
+const BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle";
+const DSSE_TYPE = "application/vnd.dsse.envelope.v1+json";
+
+/**
+ * The tree of everything attached to an image: signatures, attestations, SBOMs, other artifacts, for the index and for
+ * every manifest in it. Judges nothing.
+ */
+export async function inspectImage(target: Target): Promise<Inspection> {
+  const root = await resolveTarget(target);
+  const node = await inspectManifest(target.store, root, target.tag);
+  const tag = target.tag === undefined ? "" : `:${target.tag}`;
+  return {
+    image: target.image,
+    name: `${target.store.location}${tag}@${root.descriptor.digest}`,
+    root: node,
+    incomplete: isIncomplete(node),
+  };
+}
+
+function isIncomplete(node: InspectedNode): boolean {
+  return node.problems.length > 0 || [...node.attached, ...node.manifests].some(isIncomplete);
+}
+
+async function inspectManifest(store: ContentStore, manifest: Manifest, tag?: string): Promise<InspectedNode> {
+  const attachments = await inspectAttachments(store, manifest.descriptor.digest);
+  const entries = manifest.kind === "index" ? manifest.manifests : [];
+  return {
+    ...plainNode(manifest.descriptor, manifest.kind),
+    ...attachments,
+    tag,
+    artifactType: manifest.artifactType,
+    created: manifest.annotations["org.opencontainers.image.created"],
+    manifests: await mapConcurrently(entries, WORKERS, (entry) => inspectEntry(store, entry)),
+  };
+}
+
+/** An entry of an index: what is attached to it; its own manifest is not needed for that. */
+async function inspectEntry(store: ContentStore, entry: Descriptor): Promise<InspectedNode> {
+  return {
+    ...plainNode(entry, isRunnable(entry) ? "image" : "attestation-manifest"),
+    ...(await inspectAttachments(store, entry.digest)),
+    ...(entry.platform === undefined ? {} : { platform: platformName(entry.platform) }),
+  };
+}
+
+function plainNode(descriptor: Descriptor, kind: InspectedNode["kind"]): InspectedNode {
+  const { digest, mediaType, size } = descriptor;
+  return { kind, digest, mediaType, size, signatures: [], problems: [], attached: [], manifests: [] };
+}
+
+type Attachments = Pick<InspectedNode, "attached" | "problems">;
+
+async function inspectAttachments(store: ContentStore, subject: Digest): Promise<Attachments> {
+  const parts = [
+    await collect(() => inspectReferrers(store, subject)),
+    await collect(() => inspectCosignTag(store, subject, "sig")),
+    await collect(() => inspectCosignTag(store, subject, "att")),
+    await collect(() => inspectCosignTag(store, subject, "sbom")),
+  ];
+  return { attached: parts.flatMap((part) => part.attached), problems: parts.flatMap((part) => part.problems) };
+}
+
+async function collect(look: () => Promise<readonly InspectedNode[]>): Promise<Attachments> {
+  try {
+    return { attached: await look(), problems: [] };
+  } catch (error) {
+    return { attached: [], problems: [findingUnlessInterrupted(error)] };
+  }
+}
+
+function findingUnlessInterrupted(error: unknown): Finding {
+  if (error instanceof CountersignError && error.class === "interrupted") throw error;
+  return toFinding(error);
+}
+
+async function inspectReferrers(store: ContentStore, subject: Digest): Promise<readonly InspectedNode[]> {
+  const { descriptors, via } = await store.referrers(subject);
+  const shown = descriptors.slice(0, LIMITS.candidates);
+  const nodes = await mapConcurrently(shown, WORKERS, (descriptor) => inspectReferrer(store, descriptor, via));
+  if (shown.length === descriptors.length) return nodes;
+  throw new CountersignError("limit-reached", "more refers to this image than is read", {
+    found: `${descriptors.length} entries`,
+    wanted: `at most ${LIMITS.candidates}`,
+  });
+}
+
+async function inspectReferrer(
+  store: ContentStore,
+  descriptor: Descriptor,
+  via: ReferrersListing["via"],
+): Promise<InspectedNode> {
+  try {
+    const manifest = await store.manifest(descriptor);
+    const artifactType = artifactTypeOf(manifest);
+    const { signatures, problems } = await describeLayers(store, manifest, via);
+    const signed = signatures.some((signature) => signature.predicateType === "https://sigstore.dev/cosign/sign/v1");
+    const kind = signed ? "signature" : artifactType?.startsWith(BUNDLE_TYPE) ? "attestation" : "artifact";
+    const created = manifest.annotations["org.opencontainers.image.created"];
+    return { ...plainNode(manifest.descriptor, kind), artifactType, via, created, signatures, problems };
+  } catch (error) {
+    return { ...plainNode(descriptor, "artifact"), via, problems: [findingUnlessInterrupted(error)] };
+  }
+}
+
+async function inspectCosignTag(
+  store: ContentStore,
+  subject: Digest,
+  suffix: "sig" | "att" | "sbom",
+): Promise<readonly InspectedNode[]> {
+  const tag = cosignTag(subject, suffix);
+  const manifest = await store.resolve(tag);
+  if (manifest === undefined) return [];
+  const kind = suffix === "sig" ? "signature" : suffix === "att" ? "attestation" : "sbom";
+  const { signatures, problems } = await describeLayers(store, manifest, "sig-tag");
+  return [{ ...plainNode(manifest.descriptor, kind), via: "cosign-tag", tag, signatures, problems }];
+}
+
+async function describeLayers(
+  store: ContentStore,
+  manifest: Manifest,
+  via: ReferrersListing["via"] | "sig-tag",
+): Promise<Pick<InspectedNode, "signatures" | "problems">> {
+  const signatures: UntrustedDescription[] = [];
+  const problems: Finding[] = [];
+  const layers = manifest.kind === "image" ? manifest.layers.slice(0, LIMITS.candidates) : [];
+  for (const [at, layer] of layers.entries()) {
+    try {
+      const description = await describeLayer(store, manifest as ImageManifest, layer, at, via);
+      if (description !== undefined) signatures.push(description);
+    } catch (error) {
+      problems.push(findingUnlessInterrupted(error));
+    }
+  }
+  return { signatures, problems };
+}
+
+async function describeLayer(
+  store: ContentStore,
+  manifest: ImageManifest,
+  layer: Descriptor,
+  at: number,
+  via: ReferrersListing["via"] | "sig-tag",
+): Promise<UntrustedDescription | undefined> {
+  const origin = { via, manifest: manifest.descriptor.digest, layer: at };
+  const annotations = layer.annotations ?? {};
+  if (layer.mediaType === DSSE_TYPE) return describeAttachment(annotations);
+  if (layer.mediaType.startsWith(BUNDLE_TYPE)) {
+    return describeCandidate({ format: "bundle", origin, bytes: await store.readBlob(layer, LIMITS.signatureBytes) });
+  }
+  if (layer.mediaType !== MEDIA_TYPES.simpleSigning) return undefined;
+  const payload = await store.readBlob(layer, LIMITS.signatureBytes);
+  return describeCandidate({ format: "cosign-legacy", origin, payload, mediaType: layer.mediaType, annotations });
+}
+
+/** cosign 1 and 2 keep attestations as bare envelopes; their annotation names the predicate type, unsigned. */
+function describeAttachment(annotations: Annotations): UntrustedDescription {
+  return {
+    format: "dsse-attachment",
+    predicateType: annotations["predicateType"],
+    hasCertificate: (annotations["dev.sigstore.cosign/certificate"] ?? "") !== "",
+    logEntries: (annotations["dev.sigstore.cosign/bundle"] ?? "") === "" ? 0 : 1,
+    timestamps: (annotations["dev.sigstore.cosign/rfc3161timestamp"] ?? "") === "" ? 0 : 1,
+  };
+}
+
+function describeCandidate(candidate: UntrustedCandidate): UntrustedDescription {
+  const envelope = parseCandidate(candidate);
+  const { format, keyHint, hasCertificate, logEntries, timestamps } = envelope;
+  const { predicateType, annotations, subjects } = readClaim(envelope);
+  return { format, predicateType, keyHint, hasCertificate, logEntries, timestamps, annotations, subjects };
+}
