@@ -1,3 +1,4 @@
+import { LIMITS } from "./limits.ts";
 import { REASONS, type ReasonClass, type ReasonCode, reasonClass } from "./reasons.ts";
 
 /** What a finding or an error can say beside its code. All of it may hold text from a peer: print it escaped. */
@@ -28,11 +29,11 @@ export class CountersignError extends Error implements Finding {
   readonly next: string;
 
   constructor(code: ReasonCode, message: string, particulars: Particulars & { readonly cause?: unknown } = {}) {
-    super(message, particulars.cause === undefined ? undefined : { cause: particulars.cause });
+    super(shorten(message), particulars.cause === undefined ? undefined : { cause: particulars.cause });
     this.name = "CountersignError";
     this.code = code;
-    this.found = particulars.found;
-    this.wanted = particulars.wanted;
+    this.found = particulars.found === undefined ? undefined : shorten(particulars.found);
+    this.wanted = particulars.wanted === undefined ? undefined : shorten(particulars.wanted);
     this.next = particulars.next ?? REASONS[code].next;
   }
 
@@ -52,5 +53,14 @@ export function toFinding(thrown: unknown): Finding {
       next: thrown.next,
     };
   }
-  return { code: "internal", message: thrown instanceof Error ? thrown.message : String(thrown) };
+  const message =
+    thrown instanceof Error ? thrown.message : `something that is not an error was thrown: ${typeof thrown}`;
+  return { code: "internal", message: shorten(message), next: REASONS.internal.next };
+}
+
+/** What a peer sent may be megabytes long; a message says its beginning and how much was left out. */
+function shorten(text: string): string {
+  if (text.length <= LIMITS.messageCharacters) return text;
+  const kept = text.slice(0, LIMITS.messageCharacters).toWellFormed();
+  return `${kept}… (${text.length - LIMITS.messageCharacters} more characters)`;
 }

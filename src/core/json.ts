@@ -44,9 +44,9 @@ export function parseJsonObject(bytes: Uint8Array, options: JsonOptions): JsonOb
  * document than we do (the family of CVE-2021-41190).
  */
 export function refuseCaseVariants(json: JsonObject, known: ReadonlySet<string>, options: JsonOptions): void {
-  const folded = new Map([...known].map((name) => [name.toLowerCase(), name]));
+  const folded = new Map([...known].map((name) => [fold(name), name]));
   for (const name of Object.keys(json)) {
-    const meant = folded.get(name.toLowerCase());
+    const meant = folded.get(fold(name));
     if (meant === undefined || meant === name) continue;
     throw new CountersignError(options.code, `${options.what} has a member that tools read differently`, {
       found: name,
@@ -55,12 +55,28 @@ export function refuseCaseVariants(json: JsonObject, known: ReadonlySet<string>,
   }
 }
 
+/** Go folds by Unicode: to it the long s of `layerſ` and the Kelvin sign are the letters s and k. */
+function fold(name: string): string {
+  return name.toUpperCase().toLowerCase();
+}
+
 export function isObject(value: JsonValue | undefined): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function kindOf(value: JsonValue): string {
-  return value === null ? "null" : Array.isArray(value) ? "an array" : `a ${typeof value}`;
+/** What a value is, in words for `found`: any value from a peer is safe here, where `String(value)` is not. */
+export function kindOf(value: JsonValue | undefined): string {
+  if (value === undefined) return "nothing";
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
+/** The same, with the value itself where it is short: `"abc"`, `17`, `an object`. */
+export function describeJson(value: JsonValue | undefined): string {
+  return typeof value === "string" || typeof value === "number" || typeof value === "boolean"
+    ? JSON.stringify(value)
+    : kindOf(value);
 }
 
 function textOf(bytes: Uint8Array, options: JsonOptions): string {
@@ -71,13 +87,17 @@ function textOf(bytes: Uint8Array, options: JsonOptions): string {
   }
 }
 
-const WHITESPACE = /[ \t\n\r]*/y;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const FIRST_PRINTABLE = 0x20;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
-const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
-const LITERAL = /true|false|null/y;
-const LITERALS: Readonly<Record<string, null | boolean>> = { true: true, false: false, null: null };
+const LITERALS: readonly (readonly [string, null | boolean])[] = [
+  ["true", true],
+  ["false", false],
+  ["null", null],
+];
 
-/** RFC 8259, with the I-JSON restrictions of RFC 7493. */
+/** RFC 8259, with the I-JSON restrictions of RFC 7493. Every character is looked at once; strings need no stack. */
 class Parser {
   readonly #text: string;
   readonly #options: JsonOptions;
@@ -91,18 +111,14 @@ class Parser {
   }
 
   document(): JsonValue {
-    const value = this.#value(0);
+    const value = this.#value(1);
     this.#skip();
     if (this.#at !== this.#text.length) this.#fail("something follows the value");
     return value;
   }
 
+  /** `depth` counts the objects and arrays around what is read, itself included. */
   #value(depth: number): JsonValue {
-    if (depth > this.#maxDepth) {
-      throw new CountersignError("limit-reached", `${this.#options.what} is nested too deeply`, {
-        wanted: `at most ${this.#maxDepth} levels`,
-      });
-    }
     this.#skip();
     switch (this.#text[this.#at]) {
       case "{":
@@ -114,23 +130,22 @@ class Parser {
       case "t":
       case "f":
       case "n":
-        return LITERALS[this.#match(LITERAL) ?? this.#fail("not a JSON value")] ?? null;
+        return this.#literal();
       default:
         return this.#number();
     }
   }
 
   #object(depth: number): JsonObject {
+    this.#checkDepth(depth);
     const members: Record<string, JsonValue> = {};
-    const names = new Set<string>();
     this.#at++;
     if (this.#take("}")) return members;
     do {
       this.#skip();
       const name = this.#string();
-      if (names.has(name)) this.#fail(`duplicate member ${JSON.stringify(name)}`);
+      if (Object.hasOwn(members, name)) this.#fail(`duplicate member ${JSON.stringify(name)}`);
       if (name === "__proto__") this.#fail('member "__proto__"');
-      names.add(name);
       if (!this.#take(":")) this.#fail("a colon is missing");
       members[name] = this.#value(depth + 1);
     } while (this.#take(","));
@@ -139,6 +154,7 @@ class Parser {
   }
 
   #array(depth: number): readonly JsonValue[] {
+    this.#checkDepth(depth);
     const items: JsonValue[] = [];
     this.#at++;
     if (this.#take("]")) return items;
@@ -149,22 +165,75 @@ class Parser {
   }
 
   #string(): string {
-    const raw = this.#match(STRING) ?? this.#fail("not a JSON string");
-    const value = JSON.parse(raw) as string;
+    const start = this.#at;
+    if (this.#text[start] !== '"') this.#fail("not a JSON string");
+    const hasEscapes = this.#passString();
+    if (!hasEscapes) return this.#text.slice(start + 1, this.#at - 1);
+    const value = this.#unescape(this.#text.slice(start, this.#at));
+    // Valid UTF-8 cannot hold half of a pair: only an escape can.
     if (!value.isWellFormed()) this.#fail("a string holds half of a surrogate pair");
     return value;
   }
 
+  /** Moves behind the closing quote; true where there is an escape on the way. */
+  #passString(): boolean {
+    let hasEscapes = false;
+    let at = this.#at + 1;
+    for (;;) {
+      const code = this.#text.charCodeAt(at);
+      if (code === QUOTE) break;
+      // NaN, the end of the text, is not a printable character either.
+      if (!(code >= FIRST_PRINTABLE)) this.#fail("a string is not closed or holds a control character");
+      if (code === BACKSLASH) {
+        hasEscapes = true;
+        at++;
+      }
+      at++;
+    }
+    this.#at = at + 1;
+    return hasEscapes;
+  }
+
+  #unescape(quoted: string): string {
+    try {
+      return JSON.parse(quoted) as string;
+    } catch {
+      return this.#fail("not a JSON string");
+    }
+  }
+
   #number(): number {
-    const value = Number(this.#match(NUMBER) ?? this.#fail("not a JSON value"));
+    NUMBER.lastIndex = this.#at;
+    const digits = NUMBER.exec(this.#text)?.[0] ?? this.#fail("not a JSON value");
+    this.#at += digits.length;
+    const value = Number(digits);
     if (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))) {
       this.#fail("a number is out of range");
     }
     return value;
   }
 
+  #literal(): null | boolean {
+    for (const [word, value] of LITERALS) {
+      if (!this.#text.startsWith(word, this.#at)) continue;
+      this.#at += word.length;
+      return value;
+    }
+    return this.#fail("not a JSON value");
+  }
+
+  #checkDepth(depth: number): void {
+    if (depth <= this.#maxDepth) return;
+    throw new CountersignError("limit-reached", `${this.#options.what} is nested too deeply`, {
+      wanted: `at most ${this.#maxDepth} levels`,
+    });
+  }
+
   #skip(): void {
-    this.#match(WHITESPACE);
+    for (; ; this.#at++) {
+      const code = this.#text.charCodeAt(this.#at);
+      if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return;
+    }
   }
 
   #take(token: string): boolean {
@@ -172,13 +241,6 @@ class Parser {
     if (this.#text[this.#at] !== token) return false;
     this.#at++;
     return true;
-  }
-
-  #match(pattern: RegExp): string | undefined {
-    pattern.lastIndex = this.#at;
-    const found = pattern.exec(this.#text)?.[0];
-    if (found !== undefined) this.#at += found.length;
-    return found;
   }
 
   #fail(why: string): never {

@@ -13,8 +13,10 @@ export const LIMITS = {
   configBytes: 4 * MIB,
   /** A Sigstore bundle or a legacy payload. */
   signatureBytes: 4 * MIB,
-  /** JSON nesting. */
+  /** JSON nesting: objects and arrays inside each other. */
   jsonDepth: 64,
+  /** Characters of what a peer sent that are repeated in an error. */
+  messageCharacters: 1024,
   /** Layers of an image manifest, entries of an index. */
   layers: 4096,
   indexEntries: 4096,
@@ -34,6 +36,8 @@ export const LIMITS = {
   /** Log entries and timestamps in a bundle. */
   bundleLogEntries: 32,
   bundleTimestamps: 32,
+  /** Certificates in a bundle's chain. */
+  bundleCertificates: 16,
   /** Tags of a repository, over all pages. */
   tags: 100_000,
   tagPages: 1_000,

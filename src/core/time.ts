@@ -1,8 +1,19 @@
 /** An instant, milliseconds since the epoch. Core never asks for the time: it is made once at the door and handed in. */
 export type Instant = number & { readonly __brand: "Instant" };
 
+/** The first and the last instant of the years 0000 to 9999, the only ones that RFC 3339 can write. */
+const FIRST = Date.UTC(-1, 12);
+const LAST = Date.UTC(10_000, 0) - 1;
+
+/** Milliseconds since the epoch as an instant. @throws RangeError outside the years 0000 to 9999: check before. */
 export function instant(milliseconds: number): Instant {
-  return milliseconds as Instant;
+  if (isInstant(milliseconds)) return milliseconds;
+  throw new RangeError(`not an instant: ${milliseconds}`);
+}
+
+/** Whether a number, perhaps from a peer or an environment variable, is an instant of the years 0000 to 9999. */
+export function isInstant(milliseconds: number): milliseconds is Instant {
+  return Number.isInteger(milliseconds) && milliseconds >= FIRST && milliseconds <= LAST;
 }
 
 /** RFC 3339 in UTC with whole seconds, as registries' annotations carry it: `2026-08-30T12:00:00Z`. */

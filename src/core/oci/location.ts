@@ -13,15 +13,18 @@ export type Location =
     }
   | { readonly kind: "docker-daemon"; readonly name: string };
 
-const FILE_KINDS: Readonly<Record<string, "oci-layout" | "oci-archive" | "docker-archive">> = {
-  oci: "oci-layout",
-  "oci-archive": "oci-archive",
-  "docker-archive": "docker-archive",
-};
+const FILE_KINDS: ReadonlyMap<string, "oci-layout" | "oci-archive" | "docker-archive"> = new Map([
+  ["oci", "oci-layout"],
+  ["oci-archive", "oci-archive"],
+  ["docker-archive", "docker-archive"],
+] as const);
+
+/** An engine's name of an image, or its id. It may not begin like an option: it is handed to the engine's own program. */
+const ENGINE_NAME = /^[A-Za-z0-9[][A-Za-z0-9._:@/[\]-]*$/;
 
 /**
- * `oci:DIR[:tag|@digest]`, `oci-archive:FILE[:tag|@digest]`, `docker-archive:FILE[:name:tag]`, `docker-daemon:NAME`, or a
- * registry reference. A tag in a path is what follows the last colon after the last slash.
+ * `oci:DIR[:tag][@digest]`, `oci-archive:FILE[:tag][@digest]`, `docker-archive:FILE[:name:tag]`, `docker-daemon:NAME`, or
+ * a registry reference. A tag in a path is what follows the last colon after the last slash; a digest decides over a tag.
  *
  * @throws CountersignError `reference-invalid`.
  */
@@ -30,13 +33,12 @@ export function parseLocation(text: string): Location {
   const transport = text.slice(0, Math.max(colon, 0));
   const rest = text.slice(colon + 1);
   if (transport === "docker-daemon") {
-    if (rest === "") throw invalid(text, "docker-daemon:NAME");
+    if (!ENGINE_NAME.test(rest)) throw invalid(text, "docker-daemon:NAME");
     return { kind: "docker-daemon", name: rest };
   }
-  const kind = FILE_KINDS[transport];
-  if (kind === undefined || !Object.hasOwn(FILE_KINDS, transport)) {
-    return { kind: "registry", reference: parseReference(text) };
-  }
+  const kind = FILE_KINDS.get(transport);
+  if (kind === undefined) return { kind: "registry", reference: parseReference(text) };
+  if (rest.includes("\0")) throw invalid(text, "a path without NUL characters");
   return kind === "docker-archive" ? dockerArchive(text, rest) : { kind, ...splitPath(text, rest) };
 }
 
@@ -52,7 +54,13 @@ function dockerArchive(text: string, rest: string): Location {
 function splitPath(text: string, rest: string): { path: string; tag?: string; digest?: Digest } {
   const at = rest.lastIndexOf("@");
   const digest = at === -1 ? "" : rest.slice(at + 1);
-  if (isDigest(digest)) return { path: nonEmpty(text, rest.slice(0, at)), digest };
+  if (isDigest(digest)) return { ...splitTag(text, rest.slice(0, at)), digest };
+  // A mistyped digest must not turn into a path and a tag.
+  if (/^sha[0-9]+:/i.test(digest)) throw invalid(text, "@sha256: and 64 lower-case hexadecimal digits");
+  return splitTag(text, rest);
+}
+
+function splitTag(text: string, rest: string): { path: string; tag?: string } {
   const colon = rest.lastIndexOf(":");
   if (colon <= rest.lastIndexOf("/")) return { path: nonEmpty(text, rest) };
   const tag = rest.slice(colon + 1);

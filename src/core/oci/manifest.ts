@@ -1,5 +1,13 @@
 import { CountersignError } from "../errors.ts";
-import { isObject, type JsonObject, type JsonValue, parseJsonObject, refuseCaseVariants } from "../json.ts";
+import {
+  describeJson,
+  isObject,
+  type JsonObject,
+  type JsonValue,
+  kindOf,
+  parseJsonObject,
+  refuseCaseVariants,
+} from "../json.ts";
 import { LIMITS } from "../limits.ts";
 import { type Annotations, checkBytes, type Descriptor, describe, type Platform } from "./descriptor.ts";
 import { type Digest, isDigest } from "./digest.ts";
@@ -40,7 +48,19 @@ const MEMBERS: ReadonlySet<string> = new Set([
   "subject",
   "annotations",
 ]);
-const DESCRIPTOR_MEMBERS: ReadonlySet<string> = new Set(["mediaType", "digest", "size", "urls", "data", "platform"]);
+const DESCRIPTOR_MEMBERS: ReadonlySet<string> = new Set([
+  "mediaType",
+  "digest",
+  "size",
+  "urls",
+  "annotations",
+  "data",
+  "platform",
+  "artifactType",
+]);
+const PLATFORM_MEMBERS: ReadonlySet<string> = new Set(["os", "architecture", "variant", "os.version", "os.features"]);
+/** What servers that know no better announce: it says nothing, so the document speaks for itself. */
+const UNSPECIFIC: ReadonlySet<string> = new Set(["", "application/json", "text/plain", "application/octet-stream"]);
 const OBSOLETE = "application/vnd.docker.distribution.manifest.v1";
 
 /**
@@ -54,12 +74,12 @@ export function parseManifest(bytes: Uint8Array, announced: string): Manifest {
   const json = parseJsonObject(bytes, READING);
   refuseCaseVariants(json, MEMBERS, READING);
   const mediaType = chooseType(json, bareType(announced));
-  if (json["schemaVersion"] !== 2) throw invalid("unknown schema version", String(json["schemaVersion"]), "2");
+  if (json["schemaVersion"] !== 2) throw invalid("unknown schema version", describeJson(json["schemaVersion"]), "2");
   const common: Common = {
     bytes,
     descriptor: describe(bytes, mediaType),
     artifactType: optionalString(json, "artifactType"),
-    subject: json["subject"] === undefined ? undefined : parseDescriptor(json["subject"], "subject"),
+    subject: isAbsent(json["subject"]) ? undefined : parseDescriptor(json["subject"], "subject"),
     annotations: parseAnnotations(json["annotations"]) ?? {},
   };
   if (isIndexType(mediaType)) {
@@ -93,36 +113,37 @@ export function childrenOf(manifest: Manifest): readonly Descriptor[] {
 function chooseType(json: JsonObject, announced: string): string {
   const stated = optionalString(json, "mediaType");
   if (announced.startsWith(OBSOLETE) || json["schemaVersion"] === 1) {
-    throw invalid("Docker's schema 1, an obsolete format", announced, "an OCI or Docker schema 2 manifest");
+    throw invalid("Docker's schema 1, an obsolete format", "schema 1", "an OCI or Docker schema 2 manifest");
   }
-  const isIndex = json["manifests"] !== undefined;
-  const isImage = json["layers"] !== undefined || json["config"] !== undefined;
-  if (isIndex && isImage) throw invalid("it can be read as a manifest and as an index", "both", "one of the two");
-  if (!isIndex && !isImage) throw invalid("it is neither a manifest nor an index", "neither", "one of the two");
+  const isIndex = isIndexShape(json);
   const shape = isIndex ? MEDIA_TYPES.ociIndex : MEDIA_TYPES.ociManifest;
+  if (!isManifestType(announced) && !UNSPECIFIC.has(announced)) {
+    throw invalid("its media type is not one of a manifest", announced, shape);
+  }
   const known = isManifestType(announced) ? announced : undefined;
   if (stated !== undefined && known !== undefined && stated !== known) {
     throw invalid("its media type is not the one it was announced with", stated, known);
   }
-  if (
-    known === undefined &&
-    announced !== "" &&
-    announced !== "application/json" &&
-    announced !== "text/plain" &&
-    announced !== "application/octet-stream"
-  ) {
-    throw invalid("its media type is not one of a manifest", announced, shape);
-  }
   const mediaType = stated ?? known ?? shape;
   if (!isManifestType(mediaType)) throw invalid("its media type is not one of a manifest", mediaType, shape);
-  if (isIndexType(mediaType) !== isIndex)
+  if (isIndexType(mediaType) !== isIndex) {
     throw invalid("its content is not what its media type says", shape, mediaType);
+  }
   return mediaType;
+}
+
+/** CVE-2021-41190: a document with the members of both kinds is a manifest to one tool and an index to another. */
+function isIndexShape(json: JsonObject): boolean {
+  const isIndex = json["manifests"] !== undefined;
+  const isImage = json["layers"] !== undefined || json["config"] !== undefined;
+  if (isIndex && isImage) throw invalid("it can be read as a manifest and as an index", "both", "one of the two");
+  if (!isIndex && !isImage) throw invalid("it is neither a manifest nor an index", "neither", "one of the two");
+  return isIndex;
 }
 
 function descriptors(json: JsonObject, name: string, max: number): readonly Descriptor[] {
   const list = json[name];
-  if (!Array.isArray(list)) throw invalid(`"${name}" is not a list`, typeof list, "a list");
+  if (!Array.isArray(list)) throw invalid(`"${name}" is not a list`, kindOf(list), "a list");
   if (list.length > max) {
     throw new CountersignError("limit-reached", `the manifest lists too many ${name}`, {
       found: String(list.length),
@@ -134,15 +155,14 @@ function descriptors(json: JsonObject, name: string, max: number): readonly Desc
 
 /** Image-spec descriptor.md. @throws CountersignError `manifest-invalid`. */
 export function parseDescriptor(value: JsonValue | undefined, where: string): Descriptor {
-  if (!isObject(value)) throw invalid(`"${where}" is not a descriptor`, typeof value, "an object");
+  if (!isObject(value)) throw invalid(`"${where}" is not a descriptor`, kindOf(value), "an object");
   refuseCaseVariants(value, DESCRIPTOR_MEMBERS, READING);
   const mediaType = value["mediaType"];
-  if (typeof mediaType !== "string") throw invalid(`"${where}" has no media type`, typeof mediaType, "a string");
+  if (typeof mediaType !== "string") throw invalid(`"${where}" has no media type`, kindOf(mediaType), "a string");
   const size = value["size"];
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) {
-    throw invalid(`"${where}" has no valid size`, String(size), "a number of bytes");
+    throw invalid(`"${where}" has no valid size`, describeJson(size), "a number of bytes");
   }
-  const urls = value["urls"];
   return {
     mediaType: bareDescriptorType(mediaType),
     digest: parseDescribedDigest(value["digest"], where),
@@ -150,7 +170,7 @@ export function parseDescriptor(value: JsonValue | undefined, where: string): De
     ...present("artifactType", optionalString(value, "artifactType")),
     ...present("annotations", parseAnnotations(value["annotations"])),
     ...present("platform", parsePlatform(value["platform"], where)),
-    ...present("urls", Array.isArray(urls) ? urls.filter((url) => typeof url === "string") : undefined),
+    ...present("urls", optionalStrings(value, "urls")),
   };
 }
 
@@ -162,32 +182,29 @@ function bareDescriptorType(mediaType: string): string {
 
 function parseDescribedDigest(value: JsonValue | undefined, where: string): Digest {
   if (typeof value === "string" && isDigest(value)) return value;
-  throw invalid(`"${where}" has no valid digest`, String(value), "a sha256 or sha512 digest");
+  throw invalid(`"${where}" has no valid digest`, describeJson(value), "a sha256 or sha512 digest");
 }
 
 function parsePlatform(value: JsonValue | undefined, where: string): Platform | undefined {
-  if (value === undefined) return undefined;
-  if (!isObject(value)) throw invalid(`"${where}.platform" is not a platform`, typeof value, "an object");
-  const { os, architecture, variant } = value;
+  if (isAbsent(value)) return undefined;
+  if (!isObject(value)) throw invalid(`"${where}.platform" is not a platform`, kindOf(value), "an object");
+  refuseCaseVariants(value, PLATFORM_MEMBERS, READING);
+  const { os, architecture } = value;
   if (typeof os !== "string" || typeof architecture !== "string") {
-    throw invalid(`"${where}.platform" is incomplete`, JSON.stringify(value), "os and architecture");
+    throw invalid(`"${where}.platform" is incomplete`, `${kindOf(os)}/${kindOf(architecture)}`, "os and architecture");
   }
-  const features = value["os.features"];
   return {
     os,
     architecture,
-    ...present("variant", typeof variant === "string" && variant !== "" ? variant : undefined),
+    ...present("variant", optionalString(value, "variant")),
     ...present("os.version", optionalString(value, "os.version")),
-    ...present(
-      "os.features",
-      Array.isArray(features) ? features.filter((item) => typeof item === "string") : undefined,
-    ),
+    ...present("os.features", optionalStrings(value, "os.features")),
   };
 }
 
 function parseAnnotations(value: JsonValue | undefined): Annotations | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (!isObject(value)) throw invalid("annotations are not an object", typeof value, "an object");
+  if (isAbsent(value)) return undefined;
+  if (!isObject(value)) throw invalid("annotations are not an object", kindOf(value), "an object");
   const entries = Object.entries(value);
   if (entries.length > LIMITS.annotations) {
     throw new CountersignError("limit-reached", "the manifest has too many annotations", {
@@ -196,16 +213,28 @@ function parseAnnotations(value: JsonValue | undefined): Annotations | undefined
     });
   }
   for (const [name, item] of entries) {
-    if (typeof item !== "string") throw invalid(`annotation "${name}" is not a string`, typeof item, "a string");
+    if (typeof item !== "string") throw invalid(`annotation "${name}" is not a string`, kindOf(item), "a string");
   }
   return value as Annotations;
 }
 
 function optionalString(json: JsonObject, name: string): string | undefined {
   const value = json[name];
-  if (value === undefined || value === null || value === "") return undefined;
-  if (typeof value !== "string") throw invalid(`"${name}" is not a string`, typeof value, "a string");
+  if (isAbsent(value) || value === "") return undefined;
+  if (typeof value !== "string") throw invalid(`"${name}" is not a string`, kindOf(value), "a string");
   return value;
+}
+
+function optionalStrings(json: JsonObject, name: string): readonly string[] | undefined {
+  const value = json[name];
+  if (isAbsent(value)) return undefined;
+  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value;
+  throw invalid(`"${name}" is not a list of strings`, kindOf(value), "a list of strings");
+}
+
+/** Tools written in Go write null for an optional member that is not set, and read it as such. */
+function isAbsent(value: JsonValue | undefined): value is undefined | null {
+  return value === undefined || value === null;
 }
 
 function present<Name extends string, Value>(name: Name, value: Value | undefined): { [K in Name]?: Value } {

@@ -2,21 +2,30 @@ import { CountersignError } from "../errors.ts";
 import type { Descriptor, Platform } from "./descriptor.ts";
 import type { ImageIndex } from "./manifest.ts";
 
-const ARCHITECTURES: Readonly<Record<string, readonly [string, string?]>> = {
-  x86_64: ["amd64"],
-  "x86-64": ["amd64"],
-  aarch64: ["arm64"],
-  armhf: ["arm", "v7"],
-  armel: ["arm", "v6"],
-  i386: ["386"],
-};
+/** Other names of an architecture, and the variant that the name implies (containerd, platforms/database.go). */
+const ARCHITECTURES: ReadonlyMap<string, readonly [string, string?]> = new Map([
+  ["x86_64", ["amd64"]],
+  ["x86-64", ["amd64"]],
+  ["aarch64", ["arm64"]],
+  ["armhf", ["arm", "v7"]],
+  ["armel", ["arm", "v6"]],
+  ["i386", ["386"]],
+]);
+
+/** The variant that an architecture has where none is named. */
+const BASE_VARIANTS: ReadonlyMap<string, string> = new Map([
+  ["amd64", "v1"],
+  ["arm", "v7"],
+  ["arm64", "v8"],
+]);
 
 /** One spelling for one platform: x86_64 is amd64, arm is arm/v7, arm64/v8 is arm64. */
 export function normalisePlatform(platform: Platform): Platform {
-  const [architecture, implied] = ARCHITECTURES[platform.architecture] ?? [platform.architecture];
-  const variant = platform.variant ?? implied ?? (architecture === "arm" ? "v7" : undefined);
-  const redundant = (architecture === "arm64" && variant === "v8") || (architecture === "amd64" && variant === "v1");
-  return { os: platform.os, architecture, ...(variant === undefined || redundant ? {} : { variant }) };
+  const [architecture, implied] = ARCHITECTURES.get(platform.architecture) ?? [platform.architecture];
+  const base = BASE_VARIANTS.get(architecture);
+  const variant = platform.variant ?? implied ?? base;
+  const isPlain = variant === undefined || (variant === base && architecture !== "arm");
+  return { os: platform.os, architecture, ...(isPlain ? {} : { variant }) };
 }
 
 /** `os/arch[/variant]`. @throws CountersignError `usage`. */
@@ -44,15 +53,38 @@ export function isRunnable(entry: Descriptor): boolean {
   );
 }
 
-/** The first runnable entry for a platform. @throws CountersignError `platform-missing`, listing what there is. */
+/**
+ * What a machine of this platform runs, best first: its own variant, then each older one of the same architecture
+ * (amd64/v3, v2, plain; arm/v7, v6, v5). Never another architecture, although some machines could run one: asking for
+ * amd64 and getting 386 is a surprise, not a choice.
+ */
+function preferences(wanted: Platform): readonly string[] {
+  const { os, architecture, variant } = normalisePlatform(wanted);
+  const newest = /^v([2-9])$/.exec(variant ?? "")?.[1];
+  if (newest === undefined) return [platformName(wanted)];
+  const oldest = architecture === "arm" ? 5 : Number(BASE_VARIANTS.get(architecture)?.slice(1) ?? newest);
+  const names = [];
+  for (let version = Number(newest); version >= oldest; version--) {
+    names.push(platformName({ os, architecture, variant: `v${version}` }));
+  }
+  return names.length === 0 ? [platformName(wanted)] : names;
+}
+
+/**
+ * The runnable entry for a platform: the best variant there is, of equals the first.
+ *
+ * @throws CountersignError `platform-missing`, listing what there is.
+ */
 export function choosePlatform(index: ImageIndex, wanted: Platform): Descriptor {
-  const name = platformName(wanted);
-  const runnable = index.manifests.filter((entry) => entry.platform !== undefined && isRunnable(entry));
-  const chosen = runnable.find((entry) => entry.platform !== undefined && platformName(entry.platform) === name);
-  if (chosen !== undefined) return chosen;
-  const listed = runnable.flatMap((entry) => (entry.platform === undefined ? [] : [platformName(entry.platform)]));
+  const entries = index.manifests
+    .filter(isRunnable)
+    .flatMap((entry) => (entry.platform === undefined ? [] : [{ entry, name: platformName(entry.platform) }]));
+  for (const name of preferences(wanted)) {
+    const chosen = entries.find((candidate) => candidate.name === name);
+    if (chosen !== undefined) return chosen.entry;
+  }
   throw new CountersignError("platform-missing", "the index does not list this platform", {
-    found: listed.length === 0 ? "no platforms" : [...new Set(listed)].join(", "),
-    wanted: name,
+    found: entries.length === 0 ? "no platforms" : [...new Set(entries.map(({ name }) => name))].join(", "),
+    wanted: platformName(wanted),
   });
 }

@@ -19,6 +19,8 @@ const COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 const HOST_LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?$/;
 const MAX_PATH = 255;
+/** Longer than any valid reference: host and port, path, tag and a sha512 digest. */
+const MAX_TEXT = 1024;
 
 /**
  * The strict reading wherever tools differ: two tools that read one string differently are a way round a policy.
@@ -27,6 +29,7 @@ const MAX_PATH = 255;
  * @throws CountersignError `reference-invalid`.
  */
 export function parseReference(text: string): Reference {
+  if (text.length > MAX_TEXT) throw invalid(text, "it is too long", `at most ${MAX_TEXT} characters`);
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
     throw invalid(text, "it has a scheme", text.replace(/^[^:]*:\/\//, ""));
   }
@@ -75,10 +78,10 @@ function splitName(text: string, name: string): { registry: string; repository: 
 }
 
 function parseHost(text: string, host: string): string {
-  const match = /^(\[[0-9A-Fa-f:]+\]|[^:[\]]+)(?::([0-9]+))?$/.exec(host);
+  const match = /^(\[[0-9A-Fa-f:]+\]|[^:[\]]+)(?::([1-9][0-9]*))?$/.exec(host);
   const [, name, port] = match ?? [];
   if (name === undefined) throw invalid(text, "its registry is not a host name", "host, host:port or [IPv6]:port");
-  if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535)) {
+  if (port !== undefined && Number(port) > 65_535) {
     throw invalid(text, "its port is out of range", "1 to 65535");
   }
   const bracketed = name.startsWith("[");
@@ -86,12 +89,13 @@ function parseHost(text: string, host: string): string {
     throw invalid(text, "its registry is not a host name", "host, host:port or [IPv6]:port");
   }
   const dotted = name.includes(".") || port !== undefined || bracketed || name.toLowerCase() === "localhost";
-  if (!dotted)
+  if (!dotted) {
     throw invalid(
       text,
       "a registry's host name needs a dot or a port",
       `${name.toLowerCase()}:443/…, or a lower-case repository`,
     );
+  }
   return host.toLowerCase();
 }
 
