@@ -1,7 +1,8 @@
 import { createHash, createPublicKey, type KeyObject } from "node:crypto";
-import { encodeBase64, encodeHex } from "../bytes.ts";
+import { encodeBase64, encodeHex, equalBytes } from "../bytes.ts";
 import { CountersignError } from "../errors.ts";
 import { type KeyAlgorithm, keyAlgorithmOf } from "./algorithms.ts";
+import { type PemBlock, parsePem } from "./pem.ts";
 
 /** A public key that was loaded and found strong enough. Two of them are the same signer where `fingerprint` agrees. */
 export interface PublicKey {
@@ -15,20 +16,90 @@ export interface PublicKey {
   /** What to call it when printing: the file's name, `env://VAR`. */
   readonly label: string;
   readonly keyObject: KeyObject;
+  /** Ed25519 keys that were prepared for it (`withPrehash`) also verify Ed25519ph signatures. */
+  readonly verifyPrehashed?: ((data: Uint8Array, signature: Uint8Array) => boolean) | undefined;
 }
 
 /** @throws CountersignError `key-invalid` or `key-weak`. */
 export function publicKeyFrom(keyObject: KeyObject, label: string): PublicKey {
-  const key = keyObject.type === "private" ? createPublicKey(keyObject) : keyObject;
-  if (key.type !== "public") throw new CountersignError("key-invalid", `${label} is not a public key`);
+  if (keyObject.type === "secret") throw new CountersignError("key-invalid", `${label} is not a public key`);
+  const given = keyObject.type === "private" ? createPublicKey(keyObject) : keyObject;
+  const algorithm = keyAlgorithmOf(given, label);
+  const key = algorithm.startsWith("ecdsa") ? uncompressed(given) : given;
   const spki = new Uint8Array(key.export({ type: "spki", format: "der" }));
   const hash = createHash("sha256").update(spki).digest();
   return {
-    algorithm: keyAlgorithmOf(key, label),
+    algorithm,
     spki,
     fingerprint: `SHA256:${encodeHex(hash)}`,
     hint: encodeBase64(hash),
     label,
     keyObject: key,
   };
+}
+
+/** One key must have one fingerprint, however its point was written down; a threshold counts fingerprints. */
+function uncompressed(key: KeyObject): KeyObject {
+  return createPublicKey({ key: key.export({ format: "jwk" }), format: "jwk" });
+}
+
+/**
+ * Reads a PEM public key: SubjectPublicKeyInfo (`PUBLIC KEY`) or PKCS#1 (`RSA PUBLIC KEY`), in the one encoding that DER
+ * allows, as Go and so cosign read them.
+ *
+ * @throws CountersignError `key-invalid` or `key-weak`.
+ */
+export function parsePublicKey(pem: Uint8Array | string, label: string): PublicKey {
+  const block = parsePem(pem, label);
+  const type = ENCODINGS[block.label];
+  if (type === undefined) throw anotherKind(block, label);
+  const keyObject = decodeDer(block.content, type, label);
+  const key = publicKeyFrom(keyObject, label);
+  if (!equalBytes(new Uint8Array(key.keyObject.export({ type, format: "der" })), block.content)) {
+    throw new CountersignError("key-invalid", `${label} is not a public key in canonical encoding`, {
+      found: "DER with other content, a compressed point or something after the key",
+      wanted: "the encoding that openssl and cosign write",
+    });
+  }
+  return key;
+}
+
+const ENCODINGS: Readonly<Record<string, "spki" | "pkcs1">> = { "PUBLIC KEY": "spki", "RSA PUBLIC KEY": "pkcs1" };
+
+function decodeDer(content: Uint8Array, type: "spki" | "pkcs1", label: string): KeyObject {
+  try {
+    return createPublicKey({ key: Buffer.from(content), format: "der", type });
+  } catch (cause) {
+    throw new CountersignError("key-invalid", `${label} is not a public key`, {
+      found: "a PEM block that holds no key of a known kind",
+      wanted: "PUBLIC KEY or RSA PUBLIC KEY",
+      cause,
+    });
+  }
+}
+
+function anotherKind(block: PemBlock, label: string): CountersignError {
+  if (block.label.endsWith("PRIVATE KEY")) {
+    return new CountersignError("key-invalid", `${label} holds a private key where a public key is wanted`, {
+      found: block.label,
+      wanted: "PUBLIC KEY",
+      next: "give the public half: countersign key public KEY > KEY.pub",
+    });
+  }
+  if (block.label === "CERTIFICATE") {
+    return new CountersignError("key-invalid", `${label} holds a certificate where a public key is wanted`, {
+      found: block.label,
+      wanted: "PUBLIC KEY",
+      next: "if you trust this very key, extract it: openssl x509 -in FILE -pubkey -noout",
+    });
+  }
+  return new CountersignError("key-invalid", `${label} is not a public key`, {
+    found: `a PEM block labelled ${block.label}`,
+    wanted: "PUBLIC KEY or RSA PUBLIC KEY",
+  });
+}
+
+/** The key as a PEM block `PUBLIC KEY`, as `cosign.pub` has it. */
+export function publicKeyPem(key: PublicKey): string {
+  return key.keyObject.export({ type: "spki", format: "pem" }).toString();
 }

@@ -1,4 +1,6 @@
+import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
+import type { ImageManifest } from "../oci/manifest.ts";
 
 export type SignatureFormat = "bundle" | "cosign-legacy";
 
@@ -62,3 +64,9 @@ export interface VerifiedClaim {
 
 /** The predicate type of an image signature (cosign 3). Legacy payloads are given it too, once their type was checked. */
 export const SIGNATURE_PREDICATE = "https://sigstore.dev/cosign/sign/v1";
+
+/** A signature ready to be stored: the blobs first, then the manifest that points at them. */
+export interface StoredSignature {
+  readonly manifest: ImageManifest;
+  readonly blobs: readonly { readonly descriptor: Descriptor; readonly bytes: Uint8Array }[];
+}
