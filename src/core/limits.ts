@@ -68,6 +68,18 @@ export const LIMITS = {
   /** Tar archives: entries, and the length of a name. */
   tarEntries: 100_000,
   tarNameBytes: 4096,
+  /** What precedes one entry of a tar archive: extended headers and long names. */
+  tarExtensionBytes: 1 * MIB,
+  /** All the manifests that are read to find out what refers to a digest in a layout. */
+  layoutScanBytes: 256 * MIB,
+  /** Waiting for another writer of the same file; signs of life of a holder, and how long without one is its end. */
+  lockWaitMs: 30 * SECOND,
+  lockHeartbeatMs: 10 * SECOND,
+  lockStaleMs: 10 * 60 * SECOND,
+  /** Content kept on disk to spare requests: one entry, all of them, and how many. */
+  cacheEntryBytes: 4 * MIB,
+  cacheBytes: 256 * MIB,
+  cacheEntries: 20_000,
   /** How long it is remembered that a registry lacks the referrers API. */
   capabilityMs: 24 * 60 * 60 * SECOND,
 } as const;

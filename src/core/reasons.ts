@@ -83,6 +83,11 @@ export const REASONS = {
     meaning: "The manifest or index is not a valid one, or could be read in two ways.",
     next: "push the image again with a current tool",
   },
+  "layout-invalid": {
+    class: "refused",
+    meaning: "A layout or archive is damaged, could be read in two ways, or holds a link or a name that leads outside.",
+    next: "make the layout or archive again with a current tool, or fetch another copy",
+  },
   "layer-invalid": {
     class: "refused",
     meaning: "A layer does not decompress to what the image's configuration says.",

@@ -1,0 +1,119 @@
+import { mkdir, readdir, stat, unlink, utimes } from "node:fs/promises";
+import { join } from "node:path";
+import { LIMITS } from "../../core/limits.ts";
+import { checkBytes, type Descriptor } from "../../core/oci/descriptor.ts";
+import { digestAlgorithm, digestHex } from "../../core/oci/digest.ts";
+import { writeFileAtomic } from "./atomic.ts";
+import { gather, openRegular, readRange } from "./files.ts";
+
+export interface CacheOptions {
+  /** All entries together, in bytes. */
+  readonly maxBytes?: number | undefined;
+  readonly maxEntries?: number | undefined;
+}
+
+type Wanted = Pick<Descriptor, "digest" | "size">;
+
+/**
+ * Small content by digest: signature manifests, bundles. It spares requests and is never needed: whatever goes wrong
+ * here is a miss, not a failure. What it answers was hashed in that very call, so that a changed file cannot lie.
+ */
+export class ContentCache {
+  readonly #folder: string;
+  readonly #maxBytes: number;
+  readonly #maxEntries: number;
+  /** undefined until the folder was looked at. */
+  #used: { bytes: number; entries: number } | undefined;
+
+  constructor(folder: string, options: CacheOptions = {}) {
+    this.#folder = folder;
+    this.#maxBytes = options.maxBytes ?? LIMITS.cacheBytes;
+    this.#maxEntries = options.maxEntries ?? LIMITS.cacheEntries;
+  }
+
+  /** The described bytes; undefined where they are not kept. An entry that is not what it should be is removed. */
+  async get(wanted: Wanted): Promise<Uint8Array | undefined> {
+    if (wanted.size > LIMITS.cacheEntryBytes) return undefined;
+    const path = this.#path(wanted);
+    try {
+      const bytes = await readWhole(path, wanted.size);
+      if (bytes === undefined) return undefined;
+      checkBytes(bytes, wanted, "the cached content");
+      const now = new Date();
+      await utimes(path, now, now).catch(() => undefined);
+      return bytes;
+    } catch {
+      await unlink(path).catch(() => undefined);
+      return undefined;
+    }
+  }
+
+  /** Keeps the bytes if they are the described ones and there is room. */
+  async put(wanted: Wanted, bytes: Uint8Array): Promise<void> {
+    if (bytes.byteLength > LIMITS.cacheEntryBytes) return;
+    try {
+      checkBytes(bytes, wanted, "the content to cache");
+      await mkdir(join(this.#folder, digestAlgorithm(wanted.digest)), { recursive: true, mode: 0o700 });
+      await writeFileAtomic(this.#path(wanted), bytes, { mode: 0o600 });
+      await this.#makeRoom(bytes.byteLength);
+    } catch {
+      // A cache that cannot be written is an empty one.
+    }
+  }
+
+  #path(wanted: Wanted): string {
+    return join(this.#folder, digestAlgorithm(wanted.digest), digestHex(wanted.digest));
+  }
+
+  async #makeRoom(added: number): Promise<void> {
+    this.#used ??= { bytes: Number.POSITIVE_INFINITY, entries: 0 };
+    this.#used = { bytes: this.#used.bytes + added, entries: this.#used.entries + 1 };
+    if (this.#used.bytes <= this.#maxBytes && this.#used.entries <= this.#maxEntries) return;
+    this.#used = await prune(this.#folder, this.#maxBytes, this.#maxEntries);
+  }
+}
+
+async function readWhole(path: string, size: number): Promise<Uint8Array | undefined> {
+  const file = await openRegular(path);
+  if (file === undefined) return undefined;
+  if (typeof file === "string") throw new Error(file);
+  try {
+    return await gather(readRange(file.handle, 0, size + 1));
+  } finally {
+    await file.handle.close();
+  }
+}
+
+interface Kept {
+  readonly path: string;
+  readonly bytes: number;
+  readonly usedAt: number;
+}
+
+/** Removes what was not used for the longest time until a quarter of the room is free again. */
+async function prune(folder: string, maxBytes: number, maxEntries: number) {
+  const kept = (await listEntries(folder)).sort((a, b) => a.usedAt - b.usedAt);
+  let bytes = kept.reduce((sum, entry) => sum + entry.bytes, 0);
+  let entries = kept.length;
+  if (bytes <= maxBytes && entries <= maxEntries) return { bytes, entries };
+  for (const entry of kept) {
+    if (bytes <= maxBytes * 0.75 && entries <= maxEntries * 0.75) break;
+    await unlink(entry.path).catch(() => undefined);
+    bytes -= entry.bytes;
+    entries--;
+  }
+  return { bytes, entries };
+}
+
+async function listEntries(folder: string): Promise<Kept[]> {
+  const kept: Kept[] = [];
+  for (const algorithm of ["sha256", "sha512"]) {
+    const names = await readdir(join(folder, algorithm)).catch(() => []);
+    for (const name of names) {
+      const path = join(folder, algorithm, name);
+      const found = await stat(path).catch(() => undefined);
+      if (found?.isFile() === true) kept.push({ path, bytes: found.size, usedAt: found.mtimeMs });
+    }
+  }
+  return kept;
+}

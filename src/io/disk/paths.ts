@@ -1,0 +1,18 @@
+import { isAbsolute, join } from "node:path";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Where what can be fetched again is kept: `$XDG_CACHE_HOME/countersign`, else `~/.cache/countersign`. */
+export function cacheFolder(env: Environment, homeDirectory: string): string {
+  return join(baseFolder(env["XDG_CACHE_HOME"], homeDirectory, ".cache"), "countersign");
+}
+
+/** Where what the user wrote is kept: `$XDG_CONFIG_HOME/countersign`, else `~/.config/countersign`. */
+export function configFolder(env: Environment, homeDirectory: string): string {
+  return join(baseFolder(env["XDG_CONFIG_HOME"], homeDirectory, ".config"), "countersign");
+}
+
+/** XDG Base Directory Specification, "Environment variables": a path that is not absolute is ignored. */
+function baseFolder(value: string | undefined, homeDirectory: string, fallback: string): string {
+  return value !== undefined && isAbsolute(value) ? value : join(homeDirectory, fallback);
+}
