@@ -115,18 +115,13 @@ function checkSubject(claim: VerifiedClaim, subject: Subject): Finding | undefin
 function checkRepository(claim: VerifiedClaim, subject: Subject, requirement: Requirement): Finding | undefined {
   if (claim.repository === undefined) return undefined;
   const names = [...(subject.repository === undefined ? [] : [subject.repository]), ...requirement.signedAs];
-  if (names.length === 0 || names.map(canonicalName).includes(canonicalName(claim.repository))) return undefined;
+  if (names.length === 0 || names.includes(claim.repository)) return undefined;
   return {
     code: "wrong-repository",
     message: "the signature names another repository",
     found: claim.repository,
     wanted: names.join(" or "),
   };
-}
-
-/** Docker Hub is spelled `index.docker.io` by some tools and `docker.io` by the rest; nothing else is an alias. */
-function canonicalName(repository: string): string {
-  return repository.replace(/^index\.docker\.io\//, "docker.io/");
 }
 
 function checkAnnotations(claim: VerifiedClaim, requirement: Requirement): Finding | undefined {
