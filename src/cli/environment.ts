@@ -1,0 +1,59 @@
+import type { Command, Option } from "commander";
+import { CountersignError } from "../core/errors.ts";
+import type { Context } from "./context.ts";
+
+/** `--registry-cacert` is COUNTERSIGN_REGISTRY_CACERT. */
+export function variableOf(option: Pick<Option, "long">): string | undefined {
+  const name = option.long?.replace(/^--(?:no-)?/, "");
+  if (name === undefined || name === "help" || name === "version") return undefined;
+  const prefix = option.long?.startsWith("--no-") === true ? "NO_" : "";
+  return `COUNTERSIGN_${prefix}${name.replaceAll("-", "_").toUpperCase()}`;
+}
+
+/**
+ * Gives every flag that was not on the command line its value from the environment. Commander's own `env` reads the
+ * process; ours comes with the context.
+ *
+ * @throws CountersignError `configuration-invalid` for a value that the flag would not take.
+ */
+export function applyEnvironment(command: Command, env: Context["env"]): void {
+  for (const option of command.options) {
+    const variable = variableOf(option);
+    const value = variable === undefined ? undefined : env[variable];
+    if (variable === undefined || value === undefined || value === "") continue;
+    const name = option.attributeName();
+    const source = command.getOptionValueSource(name);
+    if (source !== undefined && source !== "default") continue;
+    command.setOptionValueWithSource(name, readVariable(option, variable, value), "env");
+  }
+}
+
+function readVariable(option: Option, variable: string, value: string): unknown {
+  if (!option.required && !option.optional) {
+    const on = readSwitch(variable, value);
+    return option.negate ? !on : on;
+  }
+  if (option.parseArg === undefined) return value;
+  try {
+    if (!isRepeatable(option)) return option.parseArg(value, undefined);
+    return value.split(",").reduce<unknown>((values, part) => option.parseArg?.(part, values), undefined);
+  } catch (cause) {
+    const found = cause instanceof CountersignError ? (cause.found ?? value) : value;
+    const wanted = cause instanceof CountersignError ? cause.wanted : option.argChoices?.join(" or ");
+    throw new CountersignError("configuration-invalid", `${variable} cannot be used`, { found, wanted, cause });
+  }
+}
+
+/** Several values are separated by commas in a variable. */
+export function isRepeatable(option: Option): boolean {
+  return option.description.includes("(repeatable");
+}
+
+const ON: ReadonlySet<string> = new Set(["1", "true", "yes", "on"]);
+const OFF: ReadonlySet<string> = new Set(["0", "false", "no", "off"]);
+
+function readSwitch(variable: string, value: string): boolean {
+  if (ON.has(value.toLowerCase())) return true;
+  if (OFF.has(value.toLowerCase())) return false;
+  throw new CountersignError("configuration-invalid", `${variable} cannot be used`, { found: value, wanted: "1 or 0" });
+}

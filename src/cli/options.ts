@@ -1,0 +1,314 @@
+import { type Command, Option } from "commander";
+import { CountersignError } from "../core/errors.ts";
+import type { SignatureFormat } from "../core/formats/envelope.ts";
+import { LIMITS } from "../core/limits.ts";
+import type { Platform } from "../core/oci/descriptor.ts";
+import { parsePlatformName } from "../core/oci/platform.ts";
+import { formatsOf } from "./manual.ts";
+import type { GlobalOptions } from "./output.ts";
+
+/** What commander hands to an action, before it is read into a typed group. */
+export type RawOptions = Readonly<Record<string, unknown>>;
+
+// --- groups of flags ------------------------------------------------------------------------------------------------
+
+const REGISTRY_GROUP = "Registry:";
+const VERIFY_GROUP = "Verification:";
+const SIGN_GROUP = "Signing:";
+
+function grouped(command: Command, heading: string, options: readonly Option[]): Command {
+  for (const option of options) command.addOption(option.helpGroup(heading));
+  return command;
+}
+
+/** How registries are spoken to: on every command that may meet one. */
+export function addRegistryOptions(command: Command): Command {
+  return grouped(command, REGISTRY_GROUP, [
+    new Option(
+      "--registry-username <name>",
+      "log in as this user instead of the one in Docker's or Podman's login file",
+    ),
+    new Option("--registry-password-stdin", "read the password from the first line of standard input"),
+    new Option("--registry-token <token>", "send this bearer token as it is"),
+    new Option("--registry-cacert <file>", "trust the certificate authorities in this PEM file as well"),
+    new Option("--registry-client-cert <file>", "show this client certificate (PEM)"),
+    new Option("--registry-client-key <file>", "the client certificate's private key (PEM)"),
+    new Option("--allow-http-registry", "speak plain HTTP to hosts other than loopback ones"),
+    new Option("--allow-insecure-registry", "accept any TLS certificate from the registry"),
+    new Option("--platform <os/arch[/variant]>", "choose this platform from an index").argParser(platform),
+    new Option("--max-workers <n>", "how many requests may be under way at once").argParser(count("--max-workers", 1)),
+    new Option("-t, --timeout <duration>", "give up when nothing arrives for this long (default: 60s)").argParser(
+      duration,
+    ),
+    new Option(
+      "--retry <n>",
+      `how often to try again after a failure that may pass (default: ${LIMITS.tries - 1})`,
+    ).argParser(count("--retry", 0)),
+  ]);
+}
+
+/** Whose signature is wanted: on every command that ends in a verdict. */
+export function addVerifyOptions(command: Command): Command {
+  return grouped(command, VERIFY_GROUP, [
+    new Option(
+      "--key <key>",
+      "accept signatures by this public key: a file or env://NAME (repeatable: any of them)",
+    ).argParser(collect),
+    new Option("--threshold <n>", "how many distinct keys must have signed (default: 1)").argParser(
+      count("--threshold", 1),
+    ),
+    new Option("-a, --annotations <name=value>", "an annotation the signature must carry (repeatable)").argParser(
+      collect,
+    ),
+    new Option("-r, --recursive", "judge the index and every platform in it"),
+    new Option("--signed-as <name>", "for mirrors: the repository the image was signed under (repeatable)").argParser(
+      collect,
+    ),
+    new Option("--insecure-ignore-tlog", "state that no transparency log is asked for (with keys, none is)"),
+    new Option("--exit-codes <table>", "exit codes for refusals")
+      .choices(["countersign", "cosign"])
+      .default("countersign"),
+  ]);
+}
+
+/** What is signed with, and how it is stored. */
+export function addSigningOptions(command: Command): Command {
+  return grouped(command, SIGN_GROUP, [
+    new Option("--key <key>", "sign with this private key: a file or env://NAME"),
+    new Option("-a, --annotations <name=value>", "an annotation to sign along (repeatable)").argParser(collect),
+    new Option("-r, --recursive", "sign the index and every platform in it"),
+    new Option(
+      "--format <format>",
+      "how to store the signature: bundle (default) or cosign-legacy (repeatable)",
+    ).argParser(collect),
+    new Option("-y, --yes", "answer yes to every question"),
+    new Option("--dry-run", "show what would be signed and stored, and write nothing"),
+  ]);
+}
+
+// --- what they mean -------------------------------------------------------------------------------------------
+
+/** The flags that every command has, wherever on the command line they stand: nearest to the command wins. */
+export function globalOptions(command: Command): GlobalOptions {
+  const given = (name: string): unknown => {
+    for (let at: Command | null = command; at !== null; at = at.parent) {
+      const source = at.getOptionValueSource(name);
+      if (source !== undefined && source !== "default") return at.getOptionValue(name);
+    }
+    return undefined;
+  };
+  const format = given("output");
+  const outputFile = given("outputFile");
+  return {
+    format: typeof format === "string" ? format : (formatsOf(command)[0] ?? "text"),
+    outputFile: typeof outputFile === "string" ? outputFile : undefined,
+    quiet: given("quiet") === true,
+    debug: given("debug") === true,
+    progress: given("progress") !== false,
+  };
+}
+
+export interface RegistryOptions {
+  readonly username: string | undefined;
+  /** From COUNTERSIGN_REGISTRY_PASSWORD; on the command line there is only standard input. */
+  readonly passwordFromStdin: boolean;
+  readonly token: string | undefined;
+  readonly caCertificate: string | undefined;
+  readonly clientCertificate: string | undefined;
+  readonly clientKey: string | undefined;
+  readonly allowHttp: boolean;
+  readonly allowInsecure: boolean;
+  readonly platform: Platform | undefined;
+  readonly maxWorkers: number | undefined;
+  /** Milliseconds without progress. */
+  readonly timeoutMs: number;
+  /** Tries after the first. */
+  readonly retries: number;
+}
+
+/** @throws CountersignError `usage` for flags that contradict each other. */
+export function readRegistryOptions(raw: RawOptions): RegistryOptions {
+  const options: RegistryOptions = {
+    username: text(raw, "registryUsername"),
+    passwordFromStdin: flag(raw, "registryPasswordStdin"),
+    token: text(raw, "registryToken"),
+    caCertificate: text(raw, "registryCacert"),
+    clientCertificate: text(raw, "registryClientCert"),
+    clientKey: text(raw, "registryClientKey"),
+    allowHttp: flag(raw, "allowHttpRegistry"),
+    allowInsecure: flag(raw, "allowInsecureRegistry"),
+    platform: raw["platform"] as Platform | undefined,
+    maxWorkers: number(raw, "maxWorkers"),
+    timeoutMs: number(raw, "timeout") ?? LIMITS.idleMs,
+    retries: number(raw, "retry") ?? LIMITS.tries - 1,
+  };
+  needsPartner(options.username, options.passwordFromStdin, "--registry-username", "--registry-password-stdin");
+  needsPartner(options.passwordFromStdin, options.username, "--registry-password-stdin", "--registry-username");
+  needsPartner(options.clientCertificate, options.clientKey, "--registry-client-cert", "--registry-client-key");
+  needsPartner(options.clientKey, options.clientCertificate, "--registry-client-key", "--registry-client-cert");
+  if (options.token !== undefined && options.username !== undefined) {
+    throw new CountersignError("usage", "two ways to log in were given", {
+      found: "--registry-token and --registry-username",
+      wanted: "one of them",
+    });
+  }
+  return options;
+}
+
+function needsPartner(given: unknown, partner: unknown, name: string, wanted: string): void {
+  if (given === undefined || given === false || (partner !== undefined && partner !== false)) return;
+  throw new CountersignError("usage", `${name} needs a second flag`, {
+    found: `${name} alone`,
+    wanted: `${wanted} too`,
+  });
+}
+
+export interface VerifyOptions {
+  /** At least one: a file or `env://NAME`. */
+  readonly keys: readonly string[];
+  readonly threshold: number;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly recursive: boolean;
+  readonly signedAs: readonly string[];
+  /** As they shall be printed in the verdict. */
+  readonly weakened: readonly string[];
+  readonly exitCodes: "countersign" | "cosign";
+}
+
+/** @throws CountersignError `usage`: no key, an annotation that is not a pair. */
+export function readVerifyOptions(raw: RawOptions): VerifyOptions {
+  const keys = list(raw, "key");
+  if (keys.length === 0) {
+    throw new CountersignError("usage", "nothing says whose signature is wanted", {
+      found: "no --key",
+      wanted: "--key KEY",
+    });
+  }
+  return {
+    keys,
+    threshold: number(raw, "threshold") ?? 1,
+    annotations: readAnnotations(list(raw, "annotations")),
+    recursive: flag(raw, "recursive"),
+    signedAs: list(raw, "signedAs"),
+    weakened: weakenings(raw),
+    exitCodes: text(raw, "exitCodes") === "cosign" ? "cosign" : "countersign",
+  };
+}
+
+/** Every flag that weakens a check, in the order of the help page. */
+function weakenings(raw: RawOptions): readonly string[] {
+  const flags: readonly (readonly [string, string])[] = [
+    ["insecureIgnoreTlog", "--insecure-ignore-tlog"],
+    ["allowHttpRegistry", "--allow-http-registry"],
+    ["allowInsecureRegistry", "--allow-insecure-registry"],
+  ];
+  return flags.flatMap(([name, spelled]) => (flag(raw, name) ? [spelled] : []));
+}
+
+export interface SigningOptions {
+  /** A file or `env://NAME`. */
+  readonly key: string;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly recursive: boolean;
+  readonly formats: readonly SignatureFormat[];
+  readonly yes: boolean;
+  readonly dryRun: boolean;
+}
+
+/** @throws CountersignError `usage`: no key, an unknown format, an annotation that is not a pair. */
+export function readSigningOptions(raw: RawOptions): SigningOptions {
+  const key = text(raw, "key");
+  if (key === undefined) {
+    throw new CountersignError("usage", "nothing to sign with", { found: "no --key", wanted: "--key KEY" });
+  }
+  const formats = list(raw, "format").map(readFormat);
+  return {
+    key,
+    annotations: readAnnotations(list(raw, "annotations")),
+    recursive: flag(raw, "recursive"),
+    formats: formats.length === 0 ? ["bundle"] : [...new Set(formats)],
+    yes: flag(raw, "yes"),
+    dryRun: flag(raw, "dryRun"),
+  };
+}
+
+function readFormat(name: string): SignatureFormat {
+  if (name === "bundle" || name === "cosign-legacy") return name;
+  throw new CountersignError("usage", "not a signature format", { found: name, wanted: "bundle or cosign-legacy" });
+}
+
+/** `name=value` pairs; the value may hold further equal signs and may be empty. */
+function readAnnotations(pairs: readonly string[]): Readonly<Record<string, string>> {
+  const annotations = new Map<string, string>();
+  for (const pair of pairs) {
+    const at = pair.indexOf("=");
+    if (at < 1) throw new CountersignError("usage", "not an annotation", { found: pair, wanted: "name=value" });
+    const name = pair.slice(0, at);
+    const value = pair.slice(at + 1);
+    if (annotations.has(name) && annotations.get(name) !== value) {
+      throw new CountersignError("usage", "an annotation was given twice", {
+        found: pair,
+        wanted: `one value for ${name}`,
+      });
+    }
+    annotations.set(name, value);
+  }
+  return Object.fromEntries(annotations);
+}
+
+// --- parsers of single values ---------------------------------------------------------------------------------------
+
+/** For repeatable flags: values in the order in which they were given. */
+export function collect(value: string, previous: unknown): readonly string[] {
+  return [...(Array.isArray(previous) ? previous.map(String) : []), value];
+}
+
+/** A whole number from `least`. */
+export function count(name: string, least: number): (value: string) => number {
+  return (value) => {
+    const parsed = Number(value);
+    if (/^[0-9]+$/.test(value) && Number.isSafeInteger(parsed) && parsed >= least && parsed <= MAX_COUNT) return parsed;
+    throw new CountersignError("usage", `${name} takes a number`, { found: value, wanted: `${least} to ${MAX_COUNT}` });
+  };
+}
+
+const MAX_COUNT = 1000;
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const MAX_DURATION_MS = 24 * 3_600_000;
+
+/** `90s`, `1m30s`, `500ms`, or a plain number of seconds; milliseconds as result. */
+export function duration(value: string): number {
+  const spelled = /^[0-9]+$/.test(value) ? `${value}s` : value;
+  const valid = /^(?:[0-9]+(?:ms|s|m|h))+$/.test(spelled);
+  const parts = valid ? [...spelled.matchAll(/([0-9]+)(ms|s|m|h)/g)] : [];
+  const total = parts.reduce((sum, [, amount, unit]) => sum + Number(amount) * (UNIT_MS[unit ?? ""] ?? Number.NaN), 0);
+  if (total > 0 && total <= MAX_DURATION_MS) return total;
+  throw new CountersignError("usage", "not a duration", {
+    found: value,
+    wanted: "such as 90s, 1m30s or 500ms, at most 24h",
+  });
+}
+
+function platform(value: string): Platform {
+  return parsePlatformName(value);
+}
+
+function text(raw: RawOptions, name: string): string | undefined {
+  const value = raw[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+function number(raw: RawOptions, name: string): number | undefined {
+  const value = raw[name];
+  return typeof value === "number" ? value : undefined;
+}
+
+function flag(raw: RawOptions, name: string): boolean {
+  return raw[name] === true;
+}
+
+function list(raw: RawOptions, name: string): readonly string[] {
+  const value = raw[name];
+  return Array.isArray(value) ? value.map(String) : [];
+}

@@ -1,0 +1,124 @@
+import { randomUUID } from "node:crypto";
+import { open, rename, rm } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { Writable } from "node:stream";
+import { CountersignError, type Finding } from "../core/errors.ts";
+import { explainFinding, nextStep } from "../core/explain.ts";
+import { printable, printableLines } from "../core/printable.ts";
+import { ANSI, PLAIN, type Style } from "../report/style.ts";
+import type { Context, OutputStream } from "./context.ts";
+
+/**
+ * The rules of speech. The result goes to standard output (or to --output-file, all or nothing); everything else goes to
+ * standard error. Colour only where a person looks on. What a peer sent is escaped before it gets here or right here.
+ */
+
+/** The flags that every command has. */
+export interface GlobalOptions {
+  /** `text`, `json`, or one of the command's own. */
+  readonly format: string;
+  readonly outputFile: string | undefined;
+  readonly quiet: boolean;
+  readonly debug: boolean;
+  readonly progress: boolean;
+}
+
+/** A result in every form that the command offers; only the one asked for is made. */
+export interface Result {
+  readonly text: (style: Style) => string;
+  /** One JSON document. */
+  readonly json: () => string;
+  /** Further formats of the command, by name. */
+  readonly more?: Readonly<Record<string, (style: Style) => string>>;
+}
+
+export interface Output extends GlobalOptions {
+  /** Prints the command's result; call it once. */
+  result(result: Result): Promise<void>;
+  /** A line on standard error that -q silences. */
+  note(line: string): void;
+  /** A line on standard error that nothing silences. */
+  warn(line: string): void;
+}
+
+export function openOutput(context: Context, options: GlobalOptions): Output {
+  const say = (line: string): void => void context.stderr.stream.write(`${printableLines(line)}\n`);
+  return {
+    ...options,
+    async result(result) {
+      await deliver(context, options, render(result, options, styleFor(resultStream(context, options), context.env)));
+    },
+    note(line) {
+      if (!options.quiet) say(line);
+    },
+    warn(line) {
+      say(`countersign: warning: ${line}`);
+    },
+  };
+}
+
+function render(result: Result, { format }: GlobalOptions, style: Style): string {
+  if (format === "json") return result.json();
+  return (result.more?.[format] ?? result.text)(style);
+}
+
+/** A file is no terminal. */
+function resultStream(context: Context, { outputFile }: GlobalOptions): OutputStream {
+  return { stream: context.stdout.stream, isTerminal: outputFile === undefined && context.stdout.isTerminal };
+}
+
+/** Writes a result where it belongs. */
+export async function deliver(context: Context, { outputFile }: GlobalOptions, text: string): Promise<void> {
+  if (outputFile === undefined) await write(context.stdout.stream, text);
+  else await writeWhole(resolve(context.workingDirectory, outputFile), text);
+}
+
+/** NO_COLOR (no-color.org) wins, then CLICOLOR_FORCE, then CLICOLOR=0, then whether it is a terminal with colours. */
+export function styleFor(stream: OutputStream, env: Context["env"]): Style {
+  if ((env["NO_COLOR"] ?? "") !== "") return PLAIN;
+  if ((env["CLICOLOR_FORCE"] ?? "0") !== "0") return ANSI;
+  if (env["CLICOLOR"] === "0" || env["TERM"] === "dumb") return PLAIN;
+  return stream.isTerminal ? ANSI : PLAIN;
+}
+
+/** A reader that went away (`| head`) is no failure. */
+async function write(stream: Writable, text: string): Promise<void> {
+  await new Promise<void>((done, fail) => {
+    stream.write(text, (error) => {
+      if (error === null || error === undefined || isBrokenPipe(error)) done();
+      else
+        fail(
+          new CountersignError("disk-error", "the result could not be written", { found: error.message, cause: error }),
+        );
+    });
+  });
+}
+
+export function isBrokenPipe(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED");
+}
+
+async function writeWhole(path: string, text: string): Promise<void> {
+  const staged = `${path}.${randomUUID()}.tmp`;
+  try {
+    const file = await open(staged, "wx", 0o644);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(staged, path);
+  } catch (cause) {
+    await rm(staged, { force: true });
+    const found = cause instanceof Error ? cause.message : String(cause);
+    throw new CountersignError("disk-error", `${path} could not be written`, { found, cause });
+  }
+}
+
+/** `countersign: <message>: found …, wanted … [code]`, and the next step on a line of its own. */
+export function sayFinding(context: Context, finding: Finding): void {
+  const style = styleFor(context.stderr, context.env);
+  const line = `countersign: ${printable(explainFinding(finding))}`;
+  context.stderr.stream.write(`${line}\n${style.label("  next")}  ${printable(nextStep(finding))}\n`);
+}

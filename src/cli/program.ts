@@ -1,0 +1,120 @@
+import { Command, CommanderError, Option } from "commander";
+import { CountersignError } from "../core/errors.ts";
+import type { Context } from "./context.ts";
+import { applyEnvironment } from "./environment.ts";
+import { EXIT_CODES } from "./exit-codes.ts";
+import { reportFailure } from "./failure.ts";
+import { helpEpilogue, helpLayout } from "./help.ts";
+import { formatsOf } from "./manual.ts";
+import { globalOptions } from "./options.ts";
+import { VERSION } from "./version.ts";
+
+/** One line of the command table. Its file is loaded when the command line names it, or when all are wanted. */
+interface Entry {
+  readonly name: string;
+  readonly group: string;
+  readonly summary: string;
+  readonly load: (context: Context) => Promise<Command>;
+  /** It works on the other commands' definitions. */
+  readonly wholeTree?: true;
+}
+
+const TOOLS = "Around it:";
+
+/** Every command there is, in the order of the help page. A command that is not built is not here. */
+const COMMANDS: readonly Entry[] = [
+  {
+    name: "env",
+    group: TOOLS,
+    summary: "list the environment variables that are read",
+    load: async (context) => (await import("./commands/env.ts")).envCommand(context),
+    wholeTree: true,
+  },
+  {
+    name: "completion",
+    group: TOOLS,
+    summary: "print the completion script of a shell",
+    load: async (context) => (await import("./commands/completion.ts")).completionCommand(context),
+    wholeTree: true,
+  },
+  {
+    name: "help",
+    group: TOOLS,
+    summary: "show a command's page, or one of: reasons, exit-codes, environment",
+    load: async (context) => (await import("./commands/help-topics.ts")).helpCommand(context),
+  },
+];
+
+/** Runs one command line and returns its exit code. Never throws for what a user or a peer can cause. */
+export async function runProgram(argv: readonly string[], context: Context): Promise<number> {
+  try {
+    const program = await buildProgram(context, argv);
+    await program.parseAsync([...argv], { from: "user" });
+    return context.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT_CODES.done;
+    return await reportFailure(argv, context, error);
+  }
+}
+
+/** The command tree. With `argv`, only what it names is loaded; the others are names for the help page. */
+export async function buildProgram(context: Context, argv?: readonly string[]): Promise<Command> {
+  const program = new Command("countersign")
+    .description("Signs container images, proves the signatures, refuses the rest.")
+    .usage("[options] <command>")
+    .version(VERSION, "-V, --version", "print the version")
+    .enablePositionalOptions();
+  const all = argv === undefined || COMMANDS.some((entry) => entry.wholeTree === true && argv.includes(entry.name));
+  for (const entry of COMMANDS) {
+    const command = all || argv.includes(entry.name) ? await entry.load(context) : new Command(entry.name);
+    program.addCommand(command.summary(entry.summary).helpGroup(entry.group));
+  }
+  frame(program, context);
+  program.hook("preAction", (_root, command) => prepare(command, context));
+  return program;
+}
+
+/** What every command of the tree has in common, whoever wrote it. */
+function frame(command: Command, context: Context): void {
+  command
+    .exitOverride()
+    .helpCommand(false)
+    .helpOption("-h, --help", "show this page")
+    .allowExcessArguments(false)
+    .configureHelp(helpLayout(context))
+    .configureOutput({
+      writeOut: (text) => void context.stdout.stream.write(text),
+      writeErr: (text) => void context.stderr.stream.write(text),
+      outputError: () => undefined,
+    });
+  addGlobalOptions(command);
+  command.addHelpText("after", () => helpEpilogue(command, context));
+  for (const child of command.commands) frame(child, context);
+  if (command.commands.length > 0) command.enablePositionalOptions();
+}
+
+const GLOBAL_GROUP = "Everywhere:";
+
+function addGlobalOptions(command: Command): void {
+  const formats = formatsOf(command);
+  const options = [
+    new Option("-o, --output <format>", `${formats.join(" or ")} (default: ${formats[0]})`),
+    new Option("--output-file <file>", "write the result to this file, all or nothing"),
+    new Option("-q, --quiet", "no notes and no progress; results and errors only"),
+    new Option("--debug", "show where an internal error comes from"),
+    new Option("--no-progress", "no progress bars"),
+  ];
+  for (const option of options) command.addOption(option.helpGroup(GLOBAL_GROUP));
+}
+
+/** Before any action: the environment's values, then the flags that every command has. */
+function prepare(command: Command, context: Context): void {
+  for (let at: Command | null = command; at !== null; at = at.parent) applyEnvironment(at, context.env);
+  const { format } = globalOptions(command);
+  const formats = formatsOf(command);
+  if (formats.includes(format)) return;
+  throw new CountersignError("usage", "not an output format of this command", {
+    found: format,
+    wanted: formats.join(" or "),
+  });
+}

@@ -1,0 +1,44 @@
+/** The environment variables that are read under names of their own, beside COUNTERSIGN_* for every flag. */
+export interface Variable {
+  readonly name: string;
+  readonly purpose: string;
+  /** Its value is never printed. */
+  readonly secret: boolean;
+}
+
+function plain(name: string, purpose: string): Variable {
+  return { name, purpose, secret: false };
+}
+
+function secret(name: string, purpose: string): Variable {
+  return { name, purpose, secret: true };
+}
+
+export const VARIABLES: readonly Variable[] = [
+  secret("COSIGN_PASSWORD", "the password of an encrypted private key"),
+  secret("COUNTERSIGN_REGISTRY_PASSWORD", "the password that belongs to --registry-username"),
+  plain("DOCKER_CONFIG", "the folder of Docker's config.json, where its logins are kept"),
+  plain("REGISTRY_AUTH_FILE", "Podman's login file"),
+  plain("XDG_RUNTIME_DIR", "where Podman's login file is looked for"),
+  plain("DOCKER_DEFAULT_PLATFORM", "the platform to choose from an index where --platform is not given"),
+  plain("SOURCE_DATE_EPOCH", "the time in created annotations, in seconds since 1970"),
+  plain("XDG_CACHE_HOME", "where it is remembered which registries lack the referrers API"),
+  secret("HTTPS_PROXY", "the proxy for registries (also https_proxy)"),
+  secret("HTTP_PROXY", "the proxy for registries that are spoken to in plain HTTP (also http_proxy)"),
+  plain("NO_PROXY", "hosts that are spoken to without the proxy (also no_proxy)"),
+  plain("DOCKER_HOST", "where the Docker daemon listens"),
+  plain("NO_COLOR", "no colour at all, whatever its value"),
+  plain("CLICOLOR", "0: no colour"),
+  plain("CLICOLOR_FORCE", "colour even where the output is no terminal, unless 0"),
+  plain("TERM", "dumb: no colour"),
+];
+
+/** A secret says only that it is set; the others say their value. */
+export function shownValue(variable: Pick<Variable, "secret">, value: string | undefined): string | undefined {
+  if (value === undefined || value === "") return undefined;
+  return variable.secret ? "(set, not shown)" : value;
+}
+
+export function describeVariable(variable: Variable): Readonly<Record<string, unknown>> {
+  return { name: variable.name, purpose: variable.purpose, secret: variable.secret };
+}

@@ -1,0 +1,76 @@
+import type { Finding } from "./errors.ts";
+import type { Origin, SignatureFormat } from "./formats/envelope.ts";
+import { REASONS } from "./reasons.ts";
+import type { SignatureReport, Verdict } from "./verify/verdict.ts";
+
+/** The one home for words: findings and verdicts as sentences. Nothing here is escaped; the report does that. */
+
+/** `<message>: found …, wanted … [code]`: a finding on one line, without the next step. */
+export function explainFinding(finding: Finding): string {
+  const particulars = [
+    finding.found === undefined ? [] : [`found ${finding.found}`],
+    finding.wanted === undefined ? [] : [`wanted ${finding.wanted}`],
+  ].flat();
+  const tail = particulars.length === 0 ? "" : `: ${particulars.join(", ")}`;
+  return `${finding.message}${tail} [${finding.code}]`;
+}
+
+/** The next step: the finding's own where it has one, else its reason's. */
+export function nextStep(finding: Finding): string {
+  return finding.next ?? REASONS[finding.code].next;
+}
+
+/** `<status>: <image>: <why>`: why one image was not accepted, on one line. */
+export function explainVerdict(verdict: Verdict): string {
+  const [first] = verdict.reasons;
+  const why = first === undefined ? "" : `: ${explainFinding(first)}`;
+  return `${verdict.status}: ${verdict.name}${why}`;
+}
+
+const FORMAT_NAMES: Readonly<Record<SignatureFormat, string>> = {
+  bundle: "Sigstore bundle",
+  "cosign-legacy": "cosign legacy signature",
+};
+
+export function formatName(format: SignatureFormat): string {
+  return FORMAT_NAMES[format];
+}
+
+const ORIGIN_NAMES: Readonly<Record<Origin["via"], string>> = {
+  "referrers-api": "the referrers API",
+  "referrers-tag": "the referrers tag",
+  layout: "the layout",
+  "sig-tag": "the .sig tag",
+  file: "a file",
+};
+
+export function originName(origin: Origin): string {
+  return ORIGIN_NAMES[origin.via];
+}
+
+/** Enough of a fingerprint to recognise a key by; the whole of it is in the JSON and in `key inspect`. */
+const FINGERPRINT_SHOWN = "SHA256:".length + 16;
+
+/** `release.pub (SHA256:1f2e3d4c5b6a7988…)`: who made a signature, once per distinct key. */
+export function describeSigner(signature: SignatureReport): string | undefined {
+  const { signedBy } = signature;
+  if (signedBy === undefined) return undefined;
+  const { fingerprint, label } = signedBy;
+  const short = fingerprint.length > FINGERPRINT_SHOWN ? `${fingerprint.slice(0, FINGERPRINT_SHOWN)}…` : fingerprint;
+  return `${label} (${short})`;
+}
+
+/** How many images had which verdict: `3 accepted, 1 refused`. */
+export function describeTally(verdicts: readonly Verdict[]): string {
+  const tally = tallyOf(verdicts);
+  return (["accepted", "refused", "undetermined"] as const)
+    .filter((status) => tally[status] > 0)
+    .map((status) => `${tally[status]} ${status}`)
+    .join(", ");
+}
+
+export function tallyOf(verdicts: readonly Verdict[]): Record<Verdict["status"], number> {
+  const tally = { accepted: 0, refused: 0, undetermined: 0 };
+  for (const { status } of verdicts) tally[status] += 1;
+  return tally;
+}

@@ -1,0 +1,63 @@
+import type { Finding } from "../core/errors.ts";
+import { nextStep, tallyOf } from "../core/explain.ts";
+import { printableJson } from "../core/printable.ts";
+import { reasonClass } from "../core/reasons.ts";
+import type { SignatureReport, Verdict } from "../core/verify/verdict.ts";
+
+/** Grows by one when a member changes its meaning or goes away; new members do not count. */
+export const SCHEMA_VERSION = 1;
+
+/** One JSON document, ended by a line break. Members that are undefined are absent. */
+export function formatDocument(command: string, members: Readonly<Record<string, unknown>>): string {
+  return `${printableJson({ schemaVersion: SCHEMA_VERSION, command, ...members })}\n`;
+}
+
+/** docs/schemas/verdicts.json. */
+export function verdictsDocument(command: string, verdicts: readonly Verdict[]): string {
+  return formatDocument(command, { summary: tallyOf(verdicts), images: verdicts.map(verdictMember) });
+}
+
+/** docs/schemas/error.json: what is printed where no image was judged. */
+export function errorDocument(command: string, finding: Finding): string {
+  return formatDocument(command, { error: findingMember(finding) });
+}
+
+/** One image of any command's document. */
+export function verdictMember(verdict: Verdict): Readonly<Record<string, unknown>> {
+  return {
+    image: verdict.image,
+    name: verdict.name,
+    digest: verdict.digest ?? null,
+    platform: verdict.platform,
+    index: verdict.index,
+    verdict: verdict.status,
+    reasons: verdict.reasons.map(findingMember),
+    because: verdict.because,
+    signatures: verdict.signatures.map(signatureMember),
+    checked: verdict.checked,
+    notChecked: verdict.notChecked,
+    weakened: verdict.weakened,
+  };
+}
+
+export function findingMember(finding: Finding): Readonly<Record<string, unknown>> {
+  return {
+    code: finding.code,
+    class: reasonClass(finding.code),
+    message: finding.message,
+    found: finding.found,
+    wanted: finding.wanted,
+    next: nextStep(finding),
+  };
+}
+
+function signatureMember(signature: SignatureReport): Readonly<Record<string, unknown>> {
+  return {
+    format: signature.format,
+    origin: signature.origin,
+    accepted: signature.accepted,
+    signedBy: signature.signedBy,
+    annotations: signature.annotations,
+    finding: signature.finding === undefined ? undefined : findingMember(signature.finding),
+  };
+}

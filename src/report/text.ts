@@ -1,0 +1,101 @@
+import type { Finding } from "../core/errors.ts";
+import { describeSigner, explainFinding, formatName, nextStep, originName } from "../core/explain.ts";
+import { printable } from "../core/printable.ts";
+import type { SignatureReport, Verdict } from "../core/verify/verdict.ts";
+import { PLAIN, type Style } from "./style.ts";
+
+/** Column of the image's name, and of a label's value two columns further in. */
+const HEADING_WIDTH = 14;
+const LABEL_WIDTH = 14;
+/** Reasons beyond the first that are listed; an attacker can add as much junk as a registry takes. */
+const REASONS_SHOWN = 4;
+
+export type Row = readonly [label: string, value: string];
+
+/** A block as CLI.md lays it out: a heading, then labelled rows. Values are escaped here. */
+export function formatBlock(heading: string, rows: readonly Row[], style: Style = PLAIN): string {
+  const lines = rows.map(([label, value]) => `  ${style.label(label.padEnd(LABEL_WIDTH))}${printable(value)}`);
+  return `${[heading, ...lines].join("\n")}\n`;
+}
+
+/** One verdict as a block. */
+export function verdictText(verdict: Verdict, style: Style = PLAIN): string {
+  const status = style[verdict.status](verdict.status.padEnd(HEADING_WIDTH));
+  const [first] = verdict.reasons;
+  const code = first === undefined ? "" : `   ${style.heading(first.code)}`;
+  const rows = verdict.status === "accepted" ? acceptedRows(verdict) : doubtRows(verdict);
+  return formatBlock(`${status}${printable(verdict.name)}${code}`, [...rows, ...weakenedRows(verdict)], style);
+}
+
+/** All verdicts of a call, in the order in which the images were named. */
+export function verdictsText(verdicts: readonly Verdict[], style: Style = PLAIN): string {
+  return verdicts.map((verdict) => verdictText(verdict, style)).join("\n");
+}
+
+function acceptedRows(verdict: Verdict): readonly Row[] {
+  const accepted = verdict.signatures.filter((signature) => signature.accepted);
+  return [
+    ...distinct(accepted.flatMap((signature) => signerLine(signature))).map((line): Row => ["signed by", line]),
+    ...annotationRows(accepted),
+    ...platformRows(verdict),
+    ...listRow("checked", verdict.checked),
+    ...listRow("not checked", verdict.notChecked),
+    ...(verdict.because === undefined ? [] : [["because", verdict.because] as const]),
+  ];
+}
+
+/** Refused and undetermined: the nearest reason in full, the others on a line each. */
+function doubtRows(verdict: Verdict): readonly Row[] {
+  const [first, ...others] = verdict.reasons;
+  if (first === undefined) return [];
+  const shown = others.slice(0, REASONS_SHOWN).map((finding): Row => ["also", explainFinding(finding)]);
+  const more = others.length - shown.length;
+  return [
+    ...findingRows(first),
+    ...shown,
+    ...(more > 0
+      ? [["also", `${more} more ${more === 1 ? "reason" : "reasons"}, all of them with -o json`] as const]
+      : []),
+    ...platformRows(verdict),
+    ["next", nextStep(first)],
+  ];
+}
+
+function findingRows(finding: Finding): readonly Row[] {
+  const wanted = finding.wanted === undefined ? [] : [["wanted", finding.wanted] as const];
+  if (finding.found === undefined) return [["found", finding.message], ...wanted];
+  return [["because", finding.message], ["found", finding.found], ...wanted];
+}
+
+function signerLine(signature: SignatureReport): readonly string[] {
+  const signer = describeSigner(signature);
+  return signer === undefined
+    ? []
+    : [`${signer}, ${formatName(signature.format)} from ${originName(signature.origin)}`];
+}
+
+function annotationRows(accepted: readonly SignatureReport[]): readonly Row[] {
+  const pairs = accepted.flatMap((signature) =>
+    Object.entries(signature.annotations ?? {}).map(([name, value]) => `${name}=${value}`),
+  );
+  return listRow("annotations", distinct(pairs));
+}
+
+function platformRows(verdict: Verdict): readonly Row[] {
+  if (verdict.platform === undefined) return [];
+  return [
+    ["platform", verdict.index === undefined ? verdict.platform : `${verdict.platform} of index ${verdict.index}`],
+  ];
+}
+
+function weakenedRows(verdict: Verdict): readonly Row[] {
+  return listRow("weakened by", verdict.weakened);
+}
+
+function listRow(label: string, values: readonly string[]): readonly Row[] {
+  return values.length === 0 ? [] : [[label, values.join(", ")]];
+}
+
+function distinct(values: readonly string[]): readonly string[] {
+  return [...new Set(values)];
+}
