@@ -1,8 +1,8 @@
 import { mkdir, readdir, stat, unlink, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { LIMITS } from "../../core/limits.ts";
-import { checkBytes, type Descriptor } from "../../core/oci/descriptor.ts";
-import { digestAlgorithm, digestHex } from "../../core/oci/digest.ts";
+import { type Digest, digestAlgorithm, digestHex, digestOf } from "../../core/oci/digest.ts";
+import type { ContentCache } from "../../core/ports.ts";
 import { writeFileAtomic } from "./atomic.ts";
 import { gather, openRegular, readRange } from "./files.ts";
 
@@ -12,13 +12,11 @@ export interface CacheOptions {
   readonly maxEntries?: number | undefined;
 }
 
-type Wanted = Pick<Descriptor, "digest" | "size">;
-
 /**
  * Small content by digest: signature manifests, bundles. It spares requests and is never needed: whatever goes wrong
  * here is a miss, not a failure. What it answers was hashed in that very call, so that a changed file cannot lie.
  */
-export class ContentCache {
+export class DiskCache implements ContentCache {
   readonly #folder: string;
   readonly #maxBytes: number;
   readonly #maxEntries: number;
@@ -31,14 +29,13 @@ export class ContentCache {
     this.#maxEntries = options.maxEntries ?? LIMITS.cacheEntries;
   }
 
-  /** The described bytes; undefined where they are not kept. An entry that is not what it should be is removed. */
-  async get(wanted: Wanted): Promise<Uint8Array | undefined> {
-    if (wanted.size > LIMITS.cacheEntryBytes) return undefined;
-    const path = this.#path(wanted);
+  /** The bytes with this digest; undefined where they are not kept. An entry that is not what it should be is removed. */
+  async get(digest: Digest): Promise<Uint8Array | undefined> {
+    const path = this.#path(digest);
     try {
-      const bytes = await readWhole(path, wanted.size);
+      const bytes = await readWhole(path);
       if (bytes === undefined) return undefined;
-      checkBytes(bytes, wanted, "the cached content");
+      if (digestOf(bytes, digestAlgorithm(digest)) !== digest) throw new Error("the entry was changed");
       const now = new Date();
       await utimes(path, now, now).catch(() => undefined);
       return bytes;
@@ -48,21 +45,21 @@ export class ContentCache {
     }
   }
 
-  /** Keeps the bytes if they are the described ones and there is room. */
-  async put(wanted: Wanted, bytes: Uint8Array): Promise<void> {
+  /** Keeps the bytes if they are the named ones and there is room. */
+  async put(digest: Digest, bytes: Uint8Array): Promise<void> {
     if (bytes.byteLength > LIMITS.cacheEntryBytes) return;
+    if (digestOf(bytes, digestAlgorithm(digest)) !== digest) return;
     try {
-      checkBytes(bytes, wanted, "the content to cache");
-      await mkdir(join(this.#folder, digestAlgorithm(wanted.digest)), { recursive: true, mode: 0o700 });
-      await writeFileAtomic(this.#path(wanted), bytes, { mode: 0o600 });
+      await mkdir(join(this.#folder, digestAlgorithm(digest)), { recursive: true, mode: 0o700 });
+      await writeFileAtomic(this.#path(digest), bytes);
       await this.#makeRoom(bytes.byteLength);
     } catch {
       // A cache that cannot be written is an empty one.
     }
   }
 
-  #path(wanted: Wanted): string {
-    return join(this.#folder, digestAlgorithm(wanted.digest), digestHex(wanted.digest));
+  #path(digest: Digest): string {
+    return join(this.#folder, digestAlgorithm(digest), digestHex(digest));
   }
 
   async #makeRoom(added: number): Promise<void> {
@@ -73,12 +70,13 @@ export class ContentCache {
   }
 }
 
-async function readWhole(path: string, size: number): Promise<Uint8Array | undefined> {
+async function readWhole(path: string): Promise<Uint8Array | undefined> {
   const file = await openRegular(path);
   if (file === undefined) return undefined;
   if (typeof file === "string") throw new Error(file);
   try {
-    return await gather(readRange(file.handle, 0, size + 1));
+    if (file.size > LIMITS.cacheEntryBytes) throw new Error("the entry is too large");
+    return await gather(readRange(file.handle, 0, file.size));
   } finally {
     await file.handle.close();
   }
