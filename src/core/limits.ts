@@ -22,6 +22,11 @@ export const LIMITS = {
   indexEntries: 4096,
   /** Indexes inside indexes. */
   indexDepth: 4,
+  /** All the manifests below one image, and their bytes together: they are held in memory while it is moved. */
+  treeManifests: 8192,
+  treeBytes: 32 * MIB,
+  /** What is attached to what is attached: a signature of an SBOM is one level deeper than the SBOM. */
+  attachedDepth: 4,
   /** Annotations on one object. */
   annotations: 1024,
   /** Referrers listings: pages, entries over all pages, and how many candidate signatures are fetched for one subject. */
@@ -51,20 +56,40 @@ export const LIMITS = {
   retryCapMs: 30 * SECOND,
   retryAfterMs: 120 * SECOND,
   connectMs: 10 * SECOND,
-  /** No byte for this long is the end. */
+  /** No byte for this long is the end; fewer than `idleBytes` in that time is no progress either. */
   idleMs: 60 * SECOND,
+  idleBytes: 16 * KIB,
+  /** A manifest, a listing, a token: all of it within this time, however steadily it trickles. */
+  smallReadMs: 300 * SECOND,
+  /** Connections to one host, and how long an unused one is kept. */
+  connections: 8,
+  keepAliveMs: 30 * SECOND,
+  /** An interrupted blob is continued without counting a try when at least this much had arrived. */
+  resumeBytes: 1 * MIB,
+  /** A blob up to this size is sent along with the first request of its upload. */
+  smallUploadBytes: 64 * KIB,
+  /** One piece of a blob for registries that refuse it as a whole. */
+  uploadChunkBytes: 8 * MIB,
+  /** A registry's `Warning` header. */
+  warningBytes: 4 * KIB,
   /** Rounds of merge and read-back when several writers share a list. */
   mergeRounds: 8,
+  /** Between writing such a list and reading it back: a writer who had read before us has written by then. */
+  settleMs: 250,
   /** Credential files and helper output. */
   credentialBytes: 1 * MIB,
   helperMs: 30 * SECOND,
   /** A key file. */
   keyFileBytes: 64 * KIB,
+  /** A password that opens one. */
+  passwordBytes: 4 * KIB,
   /** Decompressed layers: the ratio counts only after the first `bombFloorBytes`. */
   bombRatio: 1000,
   bombFloorBytes: 16 * MIB,
   layerBytes: 64 * 1024 * MIB,
   zstdWindowLog: 27,
+  /** Layers with a larger zstd window are decompressed one at a time: each needs that much memory. */
+  zstdSharedWindowLog: 23,
   /** Tar archives: entries, and the length of a name. */
   tarEntries: 100_000,
   tarNameBytes: 4096,
