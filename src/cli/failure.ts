@@ -11,7 +11,7 @@ import { deliver, type GlobalOptions, sayFinding } from "./output.ts";
  * where JSON was asked for. Returns the exit code.
  */
 export async function reportFailure(argv: readonly string[], context: Context, error: unknown): Promise<number> {
-  const finding = findingOf(error, context);
+  const finding = findingOf(error, argv, context);
   const wishes = wishesOf(argv, context);
   sayFinding(context, finding);
   if (wishes.debug && error instanceof Error) context.stderr.stream.write(`${error.stack}\n`);
@@ -33,8 +33,8 @@ async function deliverError(
   }
 }
 
-function findingOf(error: unknown, context: Context): Finding {
-  if (error instanceof CommanderError) return usageFinding(error);
+function findingOf(error: unknown, argv: readonly string[], context: Context): Finding {
+  if (error instanceof CommanderError) return { ...usageFinding(error), next: pageToRead(error, argv) };
   if (context.signal.aborted) return toFinding(new CountersignError("interrupted", "interrupted"));
   return toFinding(error);
 }
@@ -57,6 +57,13 @@ function usageFinding(error: CommanderError): Finding {
   if (unknown !== null) return { code: "usage", message: `unknown ${unknown[1]}`, found: unknown[2], wanted: guess };
   if (choice === null) return { code: "usage", message: sentence.replace(GUESS, "").replace(/\.$/, "") };
   return { code: "usage", message: `not a value of ${choice[2]}`, found: choice[1], wanted: choice[3] };
+}
+
+/** The page of the command, where the command line names one that exists. */
+function pageToRead(error: CommanderError, argv: readonly string[]): string {
+  const name = commandNamed(argv);
+  const known = name !== undefined && error.code !== "commander.unknownCommand" && error.code !== "commander.help";
+  return known ? `see countersign ${name} --help` : "see countersign --help";
 }
 
 const TAKING: ReadonlySet<string> = new Set(["-o", "--output", "--output-file"]);

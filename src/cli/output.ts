@@ -1,7 +1,7 @@
-import { randomUUID } from "node:crypto";
-import { open, rename, rm } from "node:fs/promises";
+import { appendFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Writable } from "node:stream";
+import { encodeUtf8 } from "../core/bytes.ts";
 import { CountersignError, type Finding } from "../core/errors.ts";
 import { explainFinding, nextStep } from "../core/explain.ts";
 import { printable, printableLines } from "../core/printable.ts";
@@ -70,7 +70,7 @@ function resultStream(context: Context, { outputFile }: GlobalOptions): OutputSt
 /** Writes a result where it belongs. */
 export async function deliver(context: Context, { outputFile }: GlobalOptions, text: string): Promise<void> {
   if (outputFile === undefined) await write(context.stdout.stream, text);
-  else await writeWhole(resolve(context.workingDirectory, outputFile), text);
+  else await writeFile(resolve(context.workingDirectory, outputFile), text);
 }
 
 /** NO_COLOR (no-color.org) wins, then CLICOLOR_FORCE, then CLICOLOR=0, then whether it is a terminal with colours. */
@@ -98,21 +98,18 @@ export function isBrokenPipe(error: unknown): boolean {
   return error instanceof Error && "code" in error && (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED");
 }
 
-async function writeWhole(path: string, text: string): Promise<void> {
-  const staged = `${path}.${randomUUID()}.tmp`;
+/** A device or a pipe is written to, never replaced; anything else is replaced as a whole. */
+async function writeFile(path: string, text: string): Promise<void> {
+  if (await isSpecial(path)) return await appendFile(path, text);
+  const { writeFileAtomic } = await import("../io/disk/atomic.ts");
+  await writeFileAtomic(path, encodeUtf8(text), { mode: 0o666 });
+}
+
+async function isSpecial(path: string): Promise<boolean> {
   try {
-    const file = await open(staged, "wx", 0o644);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(staged, path);
-  } catch (cause) {
-    await rm(staged, { force: true });
-    const found = cause instanceof Error ? cause.message : String(cause);
-    throw new CountersignError("disk-error", `${path} could not be written`, { found, cause });
+    return !(await stat(path)).isFile();
+  } catch {
+    return false;
   }
 }
 

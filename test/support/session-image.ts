@@ -1,0 +1,81 @@
+import { createHash } from "node:crypto";
+
+/** A made-up image for sessions, pushed with plain requests: nothing of the client is used to make what it is tested on. */
+export async function pushImage(reference: string, content: string): Promise<void> {
+  const { base, tag } = split(reference);
+  const layer = tarOf("hello.txt", content);
+  const config = Buffer.from(
+    JSON.stringify({ architecture: "amd64", os: "linux", rootfs: { type: "layers", diff_ids: [digestOf(layer)] } }),
+  );
+  await putBlob(base, layer);
+  await putBlob(base, config);
+  const manifest = JSON.stringify({
+    schemaVersion: 2,
+    mediaType: MANIFEST,
+    config: describe(config, "application/vnd.oci.image.config.v1+json"),
+    layers: [describe(layer, "application/vnd.oci.image.layer.v1.tar")],
+  });
+  await putManifest(base, tag, manifest);
+}
+
+export async function copyTag(from: string, to: string): Promise<void> {
+  const source = split(from);
+  const target = split(to);
+  const response = await fetch(`${source.base}/manifests/${source.tag}`, { headers: { accept: MANIFEST } });
+  if (!response.ok) throw new Error(`GET answered ${response.status}`);
+  await putManifest(target.base, target.tag, await response.text());
+}
+
+const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
+
+function split(reference: string): { readonly base: string; readonly tag: string } {
+  const [, registry, repository, tag] = /^([^/]+)\/(.+):([^:/]+)$/.exec(reference) ?? [];
+  if (registry === undefined || repository === undefined || tag === undefined)
+    throw new Error(`not a tag: ${reference}`);
+  return { base: `http://${registry}/v2/${repository}`, tag };
+}
+
+function digestOf(bytes: Uint8Array): string {
+  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+}
+
+function describe(bytes: Uint8Array, mediaType: string): Record<string, unknown> {
+  return { mediaType, digest: digestOf(bytes), size: bytes.byteLength };
+}
+
+async function putBlob(base: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  const opened = await fetch(`${base}/blobs/uploads/`, { method: "POST" });
+  const location = new URL(opened.headers.get("location") ?? "", base);
+  location.searchParams.set("digest", digestOf(bytes));
+  const headers = { "content-type": "application/octet-stream" };
+  const stored = await fetch(location, { method: "PUT", headers, body: bytes });
+  if (stored.status !== 201) throw new Error(`PUT answered ${stored.status}`);
+}
+
+async function putManifest(base: string, tag: string, body: string): Promise<void> {
+  const stored = await fetch(`${base}/manifests/${tag}`, {
+    method: "PUT",
+    headers: { "content-type": MANIFEST },
+    body,
+  });
+  if (stored.status !== 201) throw new Error(`PUT answered ${stored.status}`);
+}
+
+/** POSIX ustar: one header block, the content padded to blocks, two empty blocks. */
+function tarOf(name: string, content: string): Buffer<ArrayBuffer> {
+  const body = Buffer.from(content);
+  const header = Buffer.alloc(512);
+  header.write(name, 0);
+  header.write("0000644\0", 100);
+  header.write("0000000\0", 108);
+  header.write("0000000\0", 116);
+  header.write(`${body.byteLength.toString(8).padStart(11, "0")}\0`, 124);
+  header.write("00000000000\0", 136);
+  header.write("        ", 148);
+  header.write("0", 156);
+  header.write("ustar\0" + "00", 257);
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+  const padding = Buffer.alloc((512 - (body.byteLength % 512)) % 512);
+  return Buffer.concat([header, body, padding, Buffer.alloc(1024)]);
+}

@@ -1,0 +1,351 @@
+import { spawn } from "node:child_process";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { homedir, tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { PassThrough, Readable } from "node:stream";
+import type { Context } from "../../src/cli/context.ts";
+import { run } from "../../src/cli/main.ts";
+import { instant } from "../../src/core/time.ts";
+import { copyTag, pushImage } from "./session-image.ts";
+
+/**
+ * CLI sessions as text. A page is one behaviour: prose, then commands with what they print.
+ *
+ *     What this page shows, in prose.
+ *
+ *     $ countersign verify app:1
+ *     a line on standard output
+ *     ! a line on standard error
+ *     ? 1                                   the exit code, where it is not 0
+ *     ## a remark between commands
+ *     $ COSIGN_PASSWORD=secret countersign sign --key cosign.key $REG/app:1 <answers.txt >out.txt
+ *     ...                                   any lines
+ *     $ export COSIGN_PASSWORD=secret       for the rest of the page
+ *     $ image $REG/app:1 [content]          pushes an image of one layer
+ *     $ retag $REG/app:1 $REG/app:2         copies a manifest to another tag
+ *     $ ls DIR · cat FILE · cp A B · rm A · mkdir A
+ *     -- file.txt --
+ *     a file that is there when the session begins
+ *
+ * `$REG` is an embedded registry of the page's own. What differs from run to run is replaced by what it is:
+ * `<digest 1>`, `<key 1>`, `<time>`, `<instant>`, `$REG`, `$HOME`.
+ *
+ * UPDATE_SESSIONS=1 writes what was printed into the page. COUNTERSIGN_BIN=FILE runs that program instead of the source.
+ */
+export interface Page {
+  readonly path: string;
+  readonly preamble: string;
+  readonly steps: readonly Step[];
+  readonly files: ReadonlyMap<string, string>;
+}
+
+interface Step {
+  /** The line after `$ `; undefined for a remark. */
+  readonly command: string | undefined;
+  /** The remark, or the expected lines. */
+  readonly lines: readonly string[];
+}
+
+interface Outcome {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number;
+}
+
+const FILE_HEADING = /^-- (\S+) --$/;
+
+export async function readPage(path: string): Promise<Page> {
+  const text = await readFile(path, "utf8");
+  const lines = text.replace(/\n$/, "").split("\n");
+  const filesAt = lines.findIndex((line) => FILE_HEADING.test(line));
+  const body = filesAt === -1 ? lines : lines.slice(0, filesAt);
+  const first = body.findIndex((line) => line.startsWith("$ "));
+  return {
+    path,
+    preamble: body.slice(0, first === -1 ? body.length : first).join("\n"),
+    steps: first === -1 ? [] : parseSteps(body.slice(first)),
+    files: parseFiles(filesAt === -1 ? [] : lines.slice(filesAt)),
+  };
+}
+
+function parseSteps(lines: readonly string[]): readonly Step[] {
+  const steps: { command: string | undefined; lines: string[] }[] = [];
+  for (const line of lines) {
+    if (line.startsWith("$ ")) steps.push({ command: line.slice(2), lines: [] });
+    else if (line.startsWith("## ")) steps.push({ command: undefined, lines: [line] });
+    else steps.at(-1)?.lines.push(line);
+  }
+  return steps.map((step) => ({ ...step, lines: trimEnd(step.lines) }));
+}
+
+function parseFiles(lines: readonly string[]): ReadonlyMap<string, string> {
+  const files = new Map<string, string[]>();
+  let current: string[] | undefined;
+  for (const line of lines) {
+    const name = FILE_HEADING.exec(line)?.[1];
+    if (name !== undefined) files.set(name, (current = []));
+    else current?.push(line);
+  }
+  return new Map([...files].map(([name, content]) => [name, `${content.join("\n")}\n`]));
+}
+
+function trimEnd(lines: readonly string[]): readonly string[] {
+  const last = lines.findLastIndex((line) => line !== "");
+  return lines.slice(0, last + 1);
+}
+
+/** The page as it would read with what was printed this time; equal to the page where everything is as expected. */
+export async function replay(page: Page): Promise<{ readonly expected: string; readonly actual: string }> {
+  const session = await Session.open(page);
+  try {
+    const blocks: string[] = [];
+    for (const step of page.steps) blocks.push(await session.replay(step));
+    const files = [...page.files].map(([name, content]) => `-- ${name} --\n${content}`).join("");
+    const actual = `${page.preamble}\n${blocks.join("\n\n")}\n${files === "" ? "" : `\n${files}`}`;
+    return { expected: await readFile(page.path, "utf8"), actual };
+  } finally {
+    await session.close();
+  }
+}
+
+class Session {
+  readonly #directory: string;
+  readonly #env: Record<string, string>;
+  readonly #registry: { readonly address: string; close(): Promise<void> } | undefined;
+  readonly #names = new Map<string, string>();
+
+  private constructor(directory: string, registry: { readonly address: string; close(): Promise<void> } | undefined) {
+    this.#directory = directory;
+    this.#registry = registry;
+    this.#env = { HOME: directory, PATH: process.env["PATH"] ?? "", ...(registry ? { REG: registry.address } : {}) };
+  }
+
+  static async open(page: Page): Promise<Session> {
+    const directory = await mkdtemp(join(tmpdir(), "session-"));
+    for (const [name, content] of page.files) {
+      await mkdir(dirname(join(directory, name)), { recursive: true });
+      await writeFile(join(directory, name), content);
+    }
+    const needsRegistry = page.steps.some((step) => step.command?.includes("$REG"));
+    return new Session(directory, needsRegistry ? await openRegistry() : undefined);
+  }
+
+  async close(): Promise<void> {
+    await this.#registry?.close();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  /** Runs one step; returns its block, the expected one where it matches. */
+  async replay(step: Step): Promise<string> {
+    if (step.command === undefined) return step.lines.join("\n");
+    const outcome = await this.#run(step.command);
+    const actual = this.#scrub(outcome);
+    const shown = matches(actual, step.lines) ? step.lines : actual;
+    return [`$ ${step.command}`, ...shown].join("\n");
+  }
+
+  async #run(line: string): Promise<Outcome> {
+    const { assignments, words, stdin, stdout } = splitCommand(line, this.#env);
+    const input = stdin === undefined ? "" : await readFile(this.#path(stdin), "utf8");
+    const env = { ...this.#env, ...assignments };
+    const [name = "", ...rest] = words;
+    const outcome =
+      name === "countersign" ? await this.#countersign(rest, env, input) : await this.#builtin(name, rest);
+    if (stdout === undefined) return outcome;
+    await writeFile(this.#path(stdout), outcome.stdout);
+    return { ...outcome, stdout: "" };
+  }
+
+  async #countersign(argv: readonly string[], env: Record<string, string>, input: string): Promise<Outcome> {
+    const bin = process.env["COUNTERSIGN_BIN"];
+    if (bin !== undefined) return await spawnProgram(resolve(bin), argv, env, this.#directory, input);
+    return await runInProcess(argv, env, this.#directory, input);
+  }
+
+  async #builtin(name: string, words: readonly string[]): Promise<Outcome> {
+    const [first = "", second = ""] = words;
+    try {
+      const stdout = await this.#perform(name, first, second, words);
+      return { stdout, stderr: "", exitCode: 0 };
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+      return { stdout: "", stderr: `${name}: ${first}: ${code}\n`, exitCode: 1 };
+    }
+  }
+
+  async #perform(name: string, first: string, second: string, words: readonly string[]): Promise<string> {
+    switch (name) {
+      case "cat":
+        return await readFile(this.#path(first), "utf8");
+      case "ls":
+        return await listFolder(this.#path(first));
+      case "cp":
+        await cp(this.#path(first), this.#path(second), { recursive: true });
+        return "";
+      case "rm":
+        await rm(this.#path(first), { recursive: true });
+        return "";
+      case "mkdir":
+        await mkdir(this.#path(first), { recursive: true });
+        return "";
+      case "export":
+        for (const word of words) this.#env[word.slice(0, word.indexOf("="))] = word.slice(word.indexOf("=") + 1);
+        return "";
+      case "image":
+        await pushImage(first, second === "" ? first : second);
+        return "";
+      case "retag":
+        await copyTag(first, second);
+        return "";
+      default:
+        throw new Error("no such command in sessions");
+    }
+  }
+
+  #path(path: string): string {
+    return resolve(this.#directory, path);
+  }
+
+  #scrub({ stdout, stderr, exitCode }: Outcome): readonly string[] {
+    const out = trimEnd(this.#scrubText(stdout).split("\n"));
+    const err = trimEnd(this.#scrubText(stderr).split("\n")).map((line) => (line === "" ? "!" : `! ${line}`));
+    return [...out, ...err, ...(exitCode === 0 ? [] : [`? ${exitCode}`])];
+  }
+
+  #scrubText(text: string): string {
+    const address = this.#registry?.address;
+    return (address === undefined ? text : text.replaceAll(address, "$REG"))
+      .replaceAll(this.#directory, "$HOME")
+      .replace(/\bSHA256:[0-9a-f]{16}(?:[0-9a-f]{48})?/g, (key) => this.#name("key", key.slice(0, 23)))
+      .replace(/\bsha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})\b/g, (digest) => this.#name("digest", digest))
+      .replace(/\bsha256-[0-9a-f]{64}\b/g, (tag) => `sha256-${this.#name("digest", tag.replace("-", ":"))}`)
+      .replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, "<instant>")
+      .replace(/\b\d+(?:\.\d+)? ?(?:ms|s|min)\b/g, "<time>");
+  }
+
+  /** The same value has the same name all over the page. */
+  #name(kind: string, value: string): string {
+    const key = `${kind} ${value}`;
+    const known = this.#names.get(key);
+    if (known !== undefined) return known;
+    const count = [...this.#names.keys()].filter((name) => name.startsWith(`${kind} `)).length;
+    const name = `<${kind} ${count + 1}>`;
+    this.#names.set(key, name);
+    return name;
+  }
+}
+
+async function openRegistry(): Promise<{ readonly address: string; close(): Promise<void> }> {
+  const { startRegistry } = await import("../../src/testbed/registry.ts");
+  return await startRegistry();
+}
+
+async function listFolder(path: string): Promise<string> {
+  if (!(await stat(path)).isDirectory()) return `${path}\n`;
+  const names = await readdir(path);
+  return names.length === 0 ? "" : `${names.toSorted().join("\n")}\n`;
+}
+
+/** `...` stands for any lines; everything else is literal. */
+export function matches(actual: readonly string[], expected: readonly string[]): boolean {
+  const [first, ...rest] = expected;
+  if (first === undefined) return actual.length === 0;
+  if (first !== "..." && first !== "! ...") return first === actual[0] && matches(actual.slice(1), rest);
+  return [...Array(actual.length + 1).keys()].some((skipped) => matches(actual.slice(skipped), rest));
+}
+
+interface SplitCommand {
+  readonly assignments: Record<string, string>;
+  readonly words: readonly string[];
+  readonly stdin: string | undefined;
+  readonly stdout: string | undefined;
+}
+
+/** As little of a shell as sessions need: quotes, `$NAME`, assignments in front, `<file` and `>file`. */
+export function splitCommand(line: string, env: Readonly<Record<string, string>>): SplitCommand {
+  const words = [...line.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g)].map(([word]) => expandWord(word, env));
+  const command = words.findIndex((word) => !/^[A-Z_]+=/.test(word));
+  const assignments = words.slice(0, Math.max(command, 0)).map((word): [string, string] => {
+    const at = word.indexOf("=");
+    return [word.slice(0, at), word.slice(at + 1)];
+  });
+  const rest = words.slice(Math.max(command, 0));
+  const redirection = (sign: string): string | undefined => rest.find((word) => word.startsWith(sign))?.slice(1);
+  return {
+    assignments: Object.fromEntries(assignments),
+    words: rest.filter((word) => !/^[<>]./.test(word)),
+    stdin: redirection("<"),
+    stdout: redirection(">"),
+  };
+}
+
+function expandWord(word: string, env: Readonly<Record<string, string>>): string {
+  const expand = (text: string): string => text.replace(/\$([A-Z_]+)/g, (_whole, name: string) => env[name] ?? "");
+  return word.replace(/'([^']*)'|"([^"]*)"|([^'"]+)/g, (_whole, single?: string, double?: string, bare?: string) =>
+    single !== undefined ? single : expand(double ?? bare ?? ""),
+  );
+}
+
+/** A context of a session or a unit test: no terminal, what is printed kept. */
+export function captureContext(
+  overrides: Partial<Context> & { readonly input?: string; readonly terminal?: boolean } = {},
+): { readonly context: Context; readonly stdout: () => string; readonly stderr: () => string } {
+  const { input = "", terminal = false, ...given } = overrides;
+  const stdout = new PassThrough();
+  const stderr = new PassThrough();
+  const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+  stdout.on("data", (chunk: Buffer) => chunks.stdout.push(chunk));
+  stderr.on("data", (chunk: Buffer) => chunks.stderr.push(chunk));
+  const context: Context = {
+    env: {},
+    workingDirectory: tmpdir(),
+    homeDirectory: homedir(),
+    stdin: Readable.from([Buffer.from(input)]),
+    stdout: { stream: stdout, isTerminal: terminal },
+    stderr: { stream: stderr, isTerminal: terminal },
+    referenceTime: instant(Date.parse("2026-09-01T12:00:00Z")),
+    signal: new AbortController().signal,
+    exitCode: 0,
+    ...given,
+  };
+  const textOf = (parts: readonly Buffer[]) => (): string => Buffer.concat(parts).toString("utf8");
+  return { context, stdout: textOf(chunks.stdout), stderr: textOf(chunks.stderr) };
+}
+
+async function runInProcess(
+  argv: readonly string[],
+  env: Record<string, string>,
+  directory: string,
+  input: string,
+): Promise<Outcome> {
+  const { context, stdout, stderr } = captureContext({
+    env,
+    input,
+    workingDirectory: directory,
+    homeDirectory: directory,
+    referenceTime: instant(Date.now()),
+  });
+  const exitCode = await run(argv, context);
+  await new Promise((done) => setImmediate(done));
+  return { stdout: stdout(), stderr: stderr(), exitCode };
+}
+
+async function spawnProgram(
+  bin: string,
+  argv: readonly string[],
+  env: Record<string, string>,
+  directory: string,
+  input: string,
+): Promise<Outcome> {
+  const child = spawn(process.execPath, [bin, ...argv], { cwd: directory, env, stdio: "pipe" });
+  const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+  child.stdout.on("data", (chunk: Buffer) => chunks.stdout.push(chunk));
+  child.stderr.on("data", (chunk: Buffer) => chunks.stderr.push(chunk));
+  child.stdin.end(input);
+  const exitCode = await new Promise<number>((done, fail) => {
+    child.on("error", fail);
+    child.on("close", (code) => done(code ?? -1));
+  });
+  const text = (parts: readonly Buffer[]): string => Buffer.concat(parts).toString("utf8");
+  return { stdout: text(chunks.stdout), stderr: text(chunks.stderr), exitCode };
+}
