@@ -1,6 +1,7 @@
 import type { PublicKey } from "./crypto/public-key.ts";
 import type { Descriptor } from "./oci/descriptor.ts";
-import type { Digest } from "./oci/digest.ts";
+import type { Digest, DigestAlgorithm } from "./oci/digest.ts";
+import type { LayerCompression } from "./oci/layer.ts";
 import type { Manifest } from "./oci/manifest.ts";
 
 /** Bytes that can be read again from any offset: what an upload needs to survive a retry. */
@@ -98,6 +99,22 @@ export interface ContentCache {
   /** Keeps content. A failure to keep is no failure of the command. */
   put(digest: Digest, bytes: Uint8Array): Promise<void>;
 }
+
+/** Undoes a layer's compression as its bytes stream by, and hashes what comes out. Nothing of it is kept. */
+export interface LayerDigester {
+  /**
+   * Takes the next compressed bytes; resolves when more may come.
+   *
+   * @throws CountersignError `layer-invalid`, `decompression-bomb` or `limit-reached`.
+   */
+  write(chunk: Uint8Array): Promise<void>;
+  /** No more bytes follow: the digest of the whole uncompressed tar. @throws as `write`. */
+  finish(): Promise<Digest>;
+  /** Frees everything before its time; does nothing after `finish`. */
+  abort(): void;
+}
+
+export type OpenLayerDigester = (compression: LayerCompression, algorithm: DigestAlgorithm) => LayerDigester;
 
 /** How far a transfer is; `total` in bytes where it is known. */
 export interface TransferEvent {
