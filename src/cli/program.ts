@@ -15,14 +15,30 @@ interface Entry {
   readonly group: string;
   readonly summary: string;
   readonly load: (context: Context) => Promise<Command>;
+  /** Not on the help page: a name that a command has in another tool. */
+  readonly hidden?: true;
   /** It works on the other commands' definitions. */
   readonly wholeTree?: true;
 }
 
+const KEYS = "Keys and signing:";
 const TOOLS = "Around it:";
 
 /** Every command there is, in the order of the help page. A command that is not built is not here. */
 const COMMANDS: readonly Entry[] = [
+  {
+    name: "key",
+    group: KEYS,
+    summary: "make, import and show keys",
+    load: async (context) => (await import("./commands/key.ts")).keyCommand(context),
+  },
+  ...["generate-key-pair", "import-key-pair", "public-key"].map((name) => ({
+    name,
+    group: KEYS,
+    summary: "as cosign calls it",
+    hidden: true as const,
+    load: (context: Context) => keyAlias(context, name),
+  })),
   {
     name: "env",
     group: TOOLS,
@@ -67,11 +83,16 @@ export async function buildProgram(context: Context, argv?: readonly string[]): 
   const all = argv === undefined || COMMANDS.some((entry) => entry.wholeTree === true && argv.includes(entry.name));
   for (const entry of COMMANDS) {
     const command = all || argv.includes(entry.name) ? await entry.load(context) : new Command(entry.name);
-    program.addCommand(command.summary(entry.summary).helpGroup(entry.group));
+    program.addCommand(command.summary(entry.summary).helpGroup(entry.group), { hidden: entry.hidden === true });
   }
   frame(program, context);
   program.hook("preAction", (_root, command) => prepare(command, context));
   return program;
+}
+
+async function keyAlias(context: Context, name: string): Promise<Command> {
+  const { keyAliases } = await import("./commands/key.ts");
+  return keyAliases(context).find((command) => command.name() === name) ?? new Command(name);
 }
 
 /** What every command of the tree has in common, whoever wrote it. */
