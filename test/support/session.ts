@@ -83,8 +83,11 @@ function parseFiles(lines: readonly string[]): ReadonlyMap<string, string> {
   let current: string[] | undefined;
   for (const line of lines) {
     const name = FILE_HEADING.exec(line)?.[1];
-    if (name !== undefined) files.set(name, (current = []));
-    else current?.push(line);
+    if (name !== undefined) {
+      current = [];
+      files.set(name, current);
+    }
+    if (name === undefined) current?.push(line);
   }
   return new Map([...files].map(([name, content]) => [name, `${content.join("\n")}\n`]));
 }
