@@ -2,6 +2,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { resolve } from "node:path";
 import { withPrehash } from "../../core/crypto/prehash.ts";
 import { type PublicKey, parsePublicKey, publicKeyFrom } from "../../core/crypto/public-key.ts";
+import { isPublishedKey } from "../../core/crypto/published.ts";
 import { signData, verifySignature } from "../../core/crypto/signature.ts";
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
@@ -24,26 +25,26 @@ export interface KeySurroundings extends PasswordSources {
  * @throws CountersignError `key-invalid`, `key-weak`, `key-password` or `unsupported`.
  */
 export async function loadSigner(reference: string, surroundings: KeySurroundings): Promise<Signer> {
-  const { file, label } = await loadKeyFile(reference, surroundings);
-  return await openSigner(file, label, passwordAsker(surroundings));
-}
-
-/** A private key file, recognised and not opened. @throws CountersignError `key-invalid` or `unsupported`. */
-export async function loadKeyFile(
-  reference: string,
-  surroundings: KeySurroundings,
-): Promise<{ readonly file: KeyFile; readonly label: string }> {
-  const { content, label, mode } = await readKey(reference, surroundings.env, surroundings.workingDirectory);
-  const file = readKeyFile(content, label);
-  if (mode !== undefined && (mode & OTHERS_READ) !== 0) {
-    const octal = (mode & 0o777).toString(8).padStart(4, "0");
-    surroundings.warn?.(`${label} can be read by other users (mode ${octal}); chmod 600 ${label}`);
-  }
-  return { file, label };
+  const content = await readKey(reference, surroundings.env, surroundings.workingDirectory);
+  const signer = await openSigner(
+    readKeyFile(content.content, content.label),
+    content.label,
+    passwordAsker(surroundings),
+  );
+  // A published key has nothing to hide, and is refused or warned about elsewhere.
+  if (!isPublishedKey(signer.publicKey)) warnOfReaders(content, surroundings.warn);
+  return signer;
 }
 
 /** Group and everyone. */
 const OTHERS_READ = 0o044;
+
+/** Says so where users other than the owner can read a private key's file. */
+export function warnOfReaders({ label, mode }: KeyContent, warn: KeySurroundings["warn"]): void {
+  if (mode === undefined || (mode & OTHERS_READ) === 0) return;
+  const octal = (mode & 0o777).toString(8).padStart(4, "0");
+  warn?.(`${label} can be read by other users (mode ${octal}); chmod 600 ${label}`);
+}
 
 /** @throws CountersignError `key-invalid`, `key-weak` or `key-password`. */
 export async function openSigner(file: KeyFile, label: string, ask: AskPassword): Promise<Signer> {
@@ -94,15 +95,14 @@ export async function readKey(
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(reference)?.[1] ?? /^(pkcs11):/i.exec(reference)?.[1];
   if (scheme !== undefined) {
     throw new CountersignError("unsupported", "keys of this kind are not supported", {
-      found: `${scheme.toLowerCase()}: in ${reference.slice(0, MAX_SHOWN)}`,
+      // The rest of the reference may hold a PIN or a token.
+      found: `a reference that starts with ${scheme.toLowerCase()}:`,
       wanted: "a file or env://NAME",
       next: "save the public key to a file; private keys in a KMS, an HSM or a cluster cannot be used yet",
     });
   }
   return await readFile(reference, resolve(workingDirectory, reference));
 }
-
-const MAX_SHOWN = 80;
 
 function readVariable(label: string, name: string, env: PasswordSources["env"]): KeyContent {
   const value = env[name];
