@@ -70,7 +70,7 @@ export interface Registry {
  * holds something else, `disk-error`.
  */
 export async function startRegistry(options: RegistryOptions = {}): Promise<Registry> {
-  const { world, closeStorage } = openWorld(options);
+  const { world, closeStorage } = await openWorld(options);
   const log = new RequestLog(options);
   const faults = new FaultPlan();
   let address = "";
@@ -92,13 +92,13 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
   try {
     address = await listen(server, options.host ?? "127.0.0.1", options.port ?? 0);
   } catch (error) {
-    closeStorage();
+    await closeStorage();
     throw error;
   }
   const close = async () => {
     await closeServer(server);
     await world.uploads.close();
-    closeStorage();
+    await closeStorage();
   };
   return {
     address,
@@ -112,27 +112,36 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
   };
 }
 
-function openWorld(options: RegistryOptions): { world: World; closeStorage: () => void } {
+interface OpenWorld {
+  readonly world: World;
+  closeStorage(): Promise<void>;
+}
+
+async function openWorld(options: RegistryOptions): Promise<OpenWorld> {
   const behaviour: Behaviour = {
     referrersApi: options.referrersApi ?? true,
     singlePost: options.singlePost ?? true,
     referrersPageSize: options.referrersPageSize ?? Number.MAX_SAFE_INTEGER,
     conditionalPut: options.conditionalPut ?? false,
   };
-  if (options.root === undefined) {
-    const blobs = new MemoryBlobs();
-    const world = { repositories: new Repositories(), blobs, uploads: new Uploads(blobs), behaviour };
-    return { world, closeStorage: () => undefined };
+  if (options.root !== undefined) return await openFolder(options.root, behaviour);
+  const blobs = new MemoryBlobs();
+  const world = { repositories: new Repositories(), blobs, uploads: new Uploads(blobs), behaviour };
+  return { world, closeStorage: async () => undefined };
+}
+
+async function openFolder(root: string, behaviour: Behaviour): Promise<OpenWorld> {
+  const { journal, past } = await Journal.open(root);
+  const closeStorage = () => journal.close();
+  try {
+    const repositories = new Repositories(past, (change) => journal.record(change));
+    await journal.begin(repositories.history());
+    const blobs = await FolderBlobs.open(root, (digest) => repositories.isHeld(digest));
+    return { world: { repositories, blobs, uploads: new Uploads(blobs), behaviour }, closeStorage };
+  } catch (error) {
+    await closeStorage();
+    throw error;
   }
-  const { journal, past } = Journal.open(options.root);
-  const repositories = new Repositories(past, (change) => journal.record(change));
-  journal.begin(repositories.history());
-  const blobs = new FolderBlobs(options.root);
-  blobs.removeUnless((digest) => repositories.isHeld(digest));
-  return {
-    world: { repositories, blobs, uploads: new Uploads(blobs), behaviour },
-    closeStorage: () => journal.close(),
-  };
 }
 
 /** The path is decoded before it is matched: `sha256%3A…` is a digest too. */

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { createReadStream, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { createReadStream, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { type FileHandle, mkdir, open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type Digest,
@@ -10,6 +10,7 @@ import {
   digestHex,
   isDigest,
 } from "../../core/oci/digest.ts";
+import { onDisk } from "../../io/disk/errors.ts";
 import type { BlobStore, StagedBlob, StoredBlob } from "./blobs.ts";
 
 const ALGORITHMS: readonly DigestAlgorithm[] = ["sha256", "sha512"];
@@ -23,14 +24,30 @@ export class FolderBlobs implements BlobStore {
   readonly #root: string;
   readonly #staging: string;
 
-  constructor(root: string) {
+  private constructor(root: string) {
     this.#root = root;
     this.#staging = join(root, "staging");
-    // What a killed process was receiving is worth nothing: its sessions ended with it.
-    rmSync(this.#staging, { recursive: true, force: true });
-    for (const folder of [this.#staging, ...ALGORITHMS.map((algorithm) => this.#folder(algorithm))]) {
-      mkdirSync(folder, { recursive: true });
-    }
+  }
+
+  /**
+   * Clears away what a killed process left: half uploads, whose sessions ended with it, and bytes whose record was not
+   * written any more.
+   */
+  static async open(root: string, isHeld: (digest: Digest) => boolean): Promise<FolderBlobs> {
+    const blobs = new FolderBlobs(root);
+    await onDisk(`use ${root}`, async () => {
+      await rm(blobs.#staging, { recursive: true, force: true });
+      await mkdir(blobs.#staging);
+      for (const algorithm of ALGORITHMS) {
+        const folder = blobs.#folder(algorithm);
+        await mkdir(folder, { recursive: true });
+        for (const hex of await readdir(folder)) {
+          const digest = `${algorithm}:${hex}`;
+          if (isDigest(digest) && !isHeld(digest)) blobs.remove(digest);
+        }
+      }
+    });
+    return blobs;
   }
 
   open(digest: Digest): StoredBlob | undefined {
@@ -62,16 +79,6 @@ export class FolderBlobs implements BlobStore {
 
   remove(digest: Digest): void {
     rmSync(this.#path(digest), { force: true });
-  }
-
-  /** Removes what no record speaks of: bytes whose record was not written before the process was killed. */
-  removeUnless(isHeld: (digest: Digest) => boolean): void {
-    for (const algorithm of ALGORITHMS) {
-      for (const hex of readdirSync(this.#folder(algorithm))) {
-        const digest = `${algorithm}:${hex}`;
-        if (isDigest(digest) && !isHeld(digest)) this.remove(digest);
-      }
-    }
   }
 
   #folder(algorithm: DigestAlgorithm): string {

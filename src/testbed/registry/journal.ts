@@ -1,26 +1,18 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, fsyncSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { decodeUtf8 } from "../../core/bytes.ts";
+import { decodeUtf8, encodeUtf8 } from "../../core/bytes.ts";
 import { CountersignError } from "../../core/errors.ts";
+import { writeFileAtomic } from "../../io/disk/atomic.ts";
+import { ifPresent, onDisk } from "../../io/disk/errors.ts";
+import { acquireLock, type Lock } from "../../io/disk/lock.ts";
 import type { Change } from "./repositories.ts";
 
 const JOURNAL = "journal.ndjson";
-const DRAFT = "journal.draft";
 const LOCK = "lock";
 const HEADER = '{"countersignRegistry":1}';
+/** Long enough for a process that was just killed to be gone. */
+const LOCK_WAIT_MS = 3000;
 
 /**
  * What happened to the repositories, one JSON document a line. A line is written before the change is answered, so a
@@ -28,46 +20,45 @@ const HEADER = '{"countersignRegistry":1}';
  * may lose the last lines: they are not flushed one by one.)
  */
 export class Journal {
-  readonly #root: string;
+  readonly #path: string;
+  readonly #lock: Lock;
   #file = -1;
   #length = 0;
 
-  private constructor(root: string) {
-    this.#root = root;
+  private constructor(path: string, lock: Lock) {
+    this.#path = path;
+    this.#lock = lock;
   }
 
   /**
    * @throws CountersignError `destination-exists` for a folder with other contents, `usage` for one that another
    * process serves, `disk-error` for a damaged journal or a failing disk.
    */
-  static open(root: string): { journal: Journal; past: readonly Change[] } {
+  static async open(root: string): Promise<{ journal: Journal; past: readonly Change[] }> {
+    await onDisk(`use ${root}`, () => mkdir(root, { recursive: true }));
+    await refuseForeign(root);
+    const lock = await lockFolder(root);
+    const path = join(root, JOURNAL);
     try {
-      mkdirSync(root, { recursive: true });
-      refuseForeign(root);
-      lock(root);
+      return { journal: new Journal(path, lock), past: await readJournal(path) };
     } catch (error) {
-      throw asDiskError(error, root);
-    }
-    try {
-      return { journal: new Journal(root), past: readJournal(join(root, JOURNAL)) };
-    } catch (error) {
-      rmSync(join(root, LOCK), { force: true });
-      throw asDiskError(error, root);
+      await lock.release();
+      throw error;
     }
   }
 
   /** Starts writing, from the shortest account of what is: the journal grows with changes, not with restarts. */
-  begin(history: Iterable<Change>): void {
-    const draft = join(this.#root, DRAFT);
+  async begin(history: Iterable<Change>): Promise<void> {
     const text = [HEADER, ...[...history].map((change) => JSON.stringify(change)), ""].join("\n");
-    writeFileSync(draft, text, { flush: true });
-    renameSync(draft, join(this.#root, JOURNAL));
-    this.#file = openSync(join(this.#root, JOURNAL), "a");
-    this.#length = Buffer.byteLength(text);
+    const bytes = encodeUtf8(text);
+    await writeFileAtomic(this.#path, bytes);
+    this.#file = openSync(this.#path, "a");
+    this.#length = bytes.byteLength;
   }
 
+  /** Synchronous: what is written down and what is answered change in one turn of the event loop. */
   record(change: Change): void {
-    const line = Buffer.from(`${JSON.stringify(change)}\n`);
+    const line = encodeUtf8(`${JSON.stringify(change)}\n`);
     try {
       for (let written = 0; written < line.byteLength; ) written += writeSync(this.#file, line, written);
     } catch (error) {
@@ -78,53 +69,49 @@ export class Journal {
     this.#length += line.byteLength;
   }
 
-  close(): void {
-    if (this.#file === -1) return;
-    fsyncSync(this.#file);
-    closeSync(this.#file);
-    this.#file = -1;
-    rmSync(join(this.#root, LOCK), { force: true });
+  async close(): Promise<void> {
+    if (this.#file !== -1) {
+      fsyncSync(this.#file);
+      closeSync(this.#file);
+      this.#file = -1;
+    }
+    await this.#lock.release();
   }
 }
 
-/** A folder that is not ours is never written to, as starting up also removes what nothing refers to. */
-function refuseForeign(root: string): void {
-  if (existsSync(join(root, JOURNAL))) return;
-  const foreign = readdirSync(root).find((name) => name !== DRAFT && name !== LOCK);
-  if (foreign === undefined) return;
+/**
+ * A folder that is not ours is never written to: starting up also removes the blobs that nothing refers to. A folder
+ * that holds no more than a lock, or a draft of the journal, is one whose first start was cut short.
+ */
+async function refuseForeign(root: string): Promise<void> {
+  const names = await onDisk(`use ${root}`, () => readdir(root));
+  const foreign = names.find((name) => !name.includes(JOURNAL) && !name.startsWith(LOCK));
+  if (foreign === undefined || names.includes(JOURNAL)) return;
   throw new CountersignError("destination-exists", "the folder is neither empty nor a registry's", {
     found: `${root} with ${foreign} in it`,
     wanted: "an empty folder, or one that this registry made",
   });
 }
 
-/** One process a folder. The lock of a process that was killed is taken over. */
-function lock(root: string): void {
-  const path = join(root, LOCK);
-  const holder = existsSync(path) ? Number(readFileSync(path, "utf8")) : undefined;
-  if (holder !== undefined && holder !== process.pid && isRunning(holder)) {
+/** One process a folder. */
+async function lockFolder(root: string): Promise<Lock> {
+  try {
+    return await acquireLock(join(root, LOCK), { waitMs: LOCK_WAIT_MS });
+  } catch (error) {
+    if (!(error instanceof CountersignError) || error.code !== "write-conflict") throw error;
     throw new CountersignError("usage", "another process serves this folder", {
-      found: `process ${holder}`,
+      found: error.found,
       wanted: "one process a folder",
-      next: `end process ${holder}, or choose another folder; if it is no registry, remove ${path}`,
+      next: "end that process, or choose another folder",
+      cause: error,
     });
   }
-  writeFileSync(path, String(process.pid));
 }
 
-function isRunning(pid: number): boolean {
-  if (!Number.isSafeInteger(pid) || pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
-function readJournal(path: string): readonly Change[] {
-  if (!existsSync(path)) return [];
-  const [header, ...lines] = decodeUtf8(readFileSync(path)).split("\n");
+async function readJournal(path: string): Promise<readonly Change[]> {
+  const bytes = await onDisk(`read ${path}`, () => ifPresent(() => readFile(path)));
+  if (bytes === undefined) return [];
+  const [header, ...lines] = decodeUtf8(bytes).split("\n");
   if (header !== HEADER) throw damaged(path, 1);
   // What follows the last line break was never confirmed.
   return lines.slice(0, -1).map((line, at) => readLine(line, path, at + 2));
@@ -144,14 +131,5 @@ function damaged(path: string, line: number): CountersignError {
     found: `${path}, line ${line}`,
     wanted: "one change a line, as this registry writes it",
     next: "restore the folder from a copy, or start with an empty one",
-  });
-}
-
-function asDiskError(error: unknown, root: string): CountersignError {
-  if (error instanceof CountersignError) return error;
-  const code = (error as NodeJS.ErrnoException).code ?? String(error);
-  return new CountersignError("disk-error", "the registry's folder cannot be used", {
-    found: `${code}: ${root}`,
-    cause: error,
   });
 }
