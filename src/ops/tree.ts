@@ -26,7 +26,9 @@ export async function readTree(store: ContentStore, root: Manifest, maxWorkers: 
     const wanted = newEntries(level, found);
     if (wanted.length === 0) return inGroups(root, found);
     bytes += wanted.reduce((sum, entry) => sum + entry.size, 0);
-    checkBounds(depth, found.size + wanted.length, bytes);
+    checkDepth(depth);
+    if (found.size + wanted.length > LIMITS.treeManifests) throw beyond(`${LIMITS.treeManifests} manifests`);
+    if (bytes > LIMITS.treeBytes) throw beyond(`${LIMITS.treeBytes} bytes of manifests`);
     level = await mapConcurrently(wanted, maxWorkers, (entry) => store.manifest(entry));
     for (const manifest of level) found.set(manifest.descriptor.digest, manifest);
   }
@@ -42,26 +44,29 @@ function newEntries(level: readonly Manifest[], found: ReadonlyMap<Digest, Manif
   return [...new Map(entries.map((entry) => [entry.digest, entry])).values()];
 }
 
-function checkBounds(depth: number, manifests: number, bytes: number): void {
+/** An index at `depth` indexes below the root. */
+function checkDepth(depth: number): void {
   if (depth > LIMITS.indexDepth) throw beyond(`indexes nested ${LIMITS.indexDepth} deep`);
-  if (manifests > LIMITS.treeManifests) throw beyond(`${LIMITS.treeManifests} manifests`);
-  if (bytes > LIMITS.treeBytes) throw beyond(`${LIMITS.treeBytes} bytes of manifests`);
 }
 
 function beyond(limit: string): CountersignError {
   return new CountersignError("limit-reached", "the image has too many manifests", { wanted: `at most ${limit}` });
 }
 
-/** Grouped by height. A cycle would need a manifest that holds its own digest; its depth would end the search. */
+/**
+ * Grouped by height, which is the longest way down: the search above went the shortest. A cycle would need a manifest
+ * that holds its own digest; its depth would end it.
+ */
 function inGroups(root: Manifest, found: ReadonlyMap<Digest, Manifest>): ImageTree {
   const heights = new Map<Digest, number>();
   const heightOf = (manifest: Manifest, depth: number): number => {
-    checkBounds(depth - 1, 0, 0);
+    checkDepth(depth - 1);
     const digest = manifest.descriptor.digest;
     const known = heights.get(digest);
     if (known !== undefined) return known;
     const below = childManifests(manifest).flatMap((entry) => found.get(entry.digest) ?? []);
     const height = below.reduce((highest, child) => Math.max(highest, heightOf(child, depth + 1) + 1), 0);
+    checkDepth(height - 1);
     heights.set(digest, height);
     return height;
   };
