@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { ANSI } from "../../../src/report/style.ts";
+import { verdictsText, verdictText } from "../../../src/report/text.ts";
+import { digest, REFUSED, signature, UNDETERMINED, verdict } from "../../support/verdicts.ts";
+
+const NAME = `registry.example/acme/app:1.4.2@${digest("9f")}`;
+
+describe("the text of a verdict", () => {
+  it("says of an accepted image who signed it, what was checked, what was not, and what satisfied it", () => {
+    assert.equal(
+      verdictText(verdict({ because: "signed by the required key" })),
+      `accepted      ${NAME}
+  signed by     release.pub (SHA256:abababababababab…), Sigstore bundle from the referrers API
+  checked       digest, signature
+  not checked   transparency log
+  because       signed by the required key
+`,
+    );
+  });
+
+  it("says of a refused image why, what was found, what was wanted, the next step, and the code first", () => {
+    assert.equal(
+      verdictText(REFUSED),
+      `refused       ${NAME}   wrong-key
+  because       the signature is by another key
+  found         a signature by key SHA256:77aa03…
+  wanted        release.pub (SHA256:abababababababab…)
+  next          check that you hold the publisher's current public key
+`,
+    );
+  });
+
+  it("gives the finding's own next step where it has one", () => {
+    assert.match(
+      verdictText(UNDETERMINED),
+      /^undetermined {2}.* {3}throttled$[\s\S]*^ {2}next {10}try again in 40 s$/m,
+    );
+  });
+
+  it("puts the message where nothing else says what was found", () => {
+    const text = verdictText(
+      verdict({ status: "refused", reasons: [{ code: "unsigned", message: "it is not signed" }] }),
+    );
+    assert.match(text, /^ {2}found {9}it is not signed$/m);
+    assert.doesNotMatch(text, /because/);
+  });
+
+  it("lists further reasons, and counts those that are too many", () => {
+    const reasons = Array.from({ length: 8 }, (_, at) => ({ code: "wrong-key" as const, message: `key ${at}` }));
+    const text = verdictText(verdict({ status: "refused", reasons }));
+    assert.equal(text.match(/^ {2}also /gm)?.length, 5);
+    assert.match(text, /3 more reasons, all of them with -o json/);
+  });
+
+  it("names one signer once, however often it signed, and not those that do not count", () => {
+    const other = { label: "eve.pub", fingerprint: `SHA256:${"ee".repeat(32)}` };
+    const text = verdictText(
+      verdict({ signatures: [signature(), signature(), signature({ accepted: false, signedBy: other })] }),
+    );
+    assert.equal(text.match(/signed by/g)?.length, 1);
+    assert.doesNotMatch(text, /eve/);
+  });
+
+  it("shows signed annotations, the platform with its index, and every flag that weakened the check", () => {
+    const text = verdictText(
+      verdict({
+        signatures: [signature({ annotations: { env: "prod" } })],
+        platform: "linux/arm64",
+        index: digest("1"),
+        weakened: ["--insecure-ignore-tlog", "--allow-http-registry"],
+      }),
+    );
+    assert.match(text, /^ {2}annotations {3}env=prod$/m);
+    assert.match(text, new RegExp(`^ {2}platform {6}linux/arm64 of index ${digest("1")}$`, "m"));
+    assert.match(text, /^ {2}weakened by {3}--insecure-ignore-tlog, --allow-http-registry$/m);
+  });
+
+  it("shows what weakened it on a refusal too", () => {
+    assert.match(verdictText({ ...REFUSED, weakened: ["--allow-insecure-registry"] }), /weakened by/);
+  });
+
+  it("separates images by an empty line, in their order", () => {
+    assert.match(verdictsText([REFUSED, verdict()]), /^refused[\s\S]*\n\naccepted/);
+  });
+
+  const EVIL = "x\u001b[2K\raccepted\n\u202e";
+  it("escapes what peers may have written, wherever it stands", () => {
+    const evil = verdict({
+      status: "refused",
+      name: EVIL,
+      platform: EVIL,
+      reasons: [
+        { code: "wrong-annotations", message: EVIL, found: EVIL, wanted: EVIL, next: EVIL },
+        { code: "wrong-key", message: EVIL, found: EVIL },
+      ],
+      signatures: [],
+    });
+    const good = verdict({
+      signatures: [signature({ annotations: { [EVIL]: EVIL }, signedBy: { label: EVIL, fingerprint: EVIL } })],
+      checked: [EVIL],
+      because: EVIL,
+    });
+    for (const text of [verdictText(evil), verdictText(good)]) {
+      assert.doesNotMatch(text, /[^\n\P{Cc}]|\p{Cf}/u);
+      assert.doesNotMatch(text, /^accepted\n/m);
+    }
+  });
+
+  it("colours only words of its own", () => {
+    const text = verdictText(REFUSED, ANSI);
+    assert.match(text, /^\u001b\[31mrefused {7}\u001b\[39m/);
+    const colourless = text.replaceAll(/\u001b\[\d+m/g, "");
+    assert.equal(colourless, verdictText(REFUSED));
+  });
+});
