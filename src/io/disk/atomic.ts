@@ -10,6 +10,8 @@ export interface WriteOptions {
   /** Never replaces what is there: `destination-exists` instead. */
   readonly exclusive?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** The temporary name, for a writer that holds a lock: what a killed process left under it is replaced. */
+  readonly temporary?: string | undefined;
 }
 
 /**
@@ -23,7 +25,8 @@ export async function writeFileAtomic(
   content: Uint8Array | AsyncIterable<Uint8Array>,
   options: WriteOptions = {},
 ): Promise<void> {
-  const temporary = temporaryPath(path);
+  const temporary = options.temporary ?? temporaryPath(path);
+  if (options.temporary !== undefined) await removeAll(temporary);
   const sink = await FileSink.create(temporary, options.mode ?? 0o600);
   try {
     await fill(sink, content, options.signal);

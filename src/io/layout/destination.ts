@@ -1,0 +1,180 @@
+import { join } from "node:path";
+import { CountersignError } from "../../core/errors.ts";
+import { formatLocation, type Location } from "../../core/oci/location.ts";
+import type { Manifest } from "../../core/oci/manifest.ts";
+import type { ContentStore, Destination } from "../../core/ports.ts";
+import { destinationExists, publishNew, writeFileAtomic } from "../disk/atomic.ts";
+import { refuseExisting, Staging } from "../disk/staging.ts";
+import { type ArchiveKind, HOST, writeArchive } from "./archive.ts";
+import { LAYOUT_VERSION, loadableImage } from "./docker-save.ts";
+import { FolderFiles, INDEX_FILE, LAYOUT_FILE } from "./files.ts";
+import { changeIndexFile, existingPath, isTaken, parentOf, readLayout, SHARED_MODE } from "./folder.ts";
+import { type LayoutIndex, type LayoutName, layoutName, referenceName } from "./layout-index.ts";
+import { StagedBacking, syncBlobFolders } from "./staged.ts";
+import { LayoutStore } from "./store.ts";
+
+/** A folder or an archive on this machine. */
+export type FileLocation = Extract<Location, { readonly path: string }>;
+
+export interface DestinationOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** The name for the image where the location gives none: the source's tag, or its whole reference. */
+  readonly tag?: string | undefined;
+}
+
+/**
+ * A place for a pull or a copy. Everything is staged in a hidden folder (`.NAME.countersign-partial`) and becomes visible
+ * by one rename. An existing OCI layout is added to if the location gives a tag that is not taken in it: blobs first, the
+ * index last. Anything else that exists is left alone.
+ *
+ * @throws CountersignError `destination-exists`, `reference-invalid`, `not-found` (no such parent folder),
+ *   `write-conflict` (another process fills the same destination), `disk-error`.
+ */
+export async function layoutDestination(
+  location: FileLocation,
+  options: DestinationOptions = {},
+): Promise<Destination> {
+  if (location.digest !== undefined) {
+    throw new CountersignError("reference-invalid", "a destination cannot be named by digest", {
+      found: formatLocation(location),
+      wanted: "a path, with a tag if the image shall have one",
+    });
+  }
+  const name = nameFor(location, options.tag);
+  const { signal } = options;
+  if (location.kind !== "oci-layout") return newArchive(location, location.kind, name, signal);
+  if (location.tag !== undefined && (await isTaken(location.path))) {
+    return addition(location, layoutName(location.tag), signal);
+  }
+  return newFolder(location, name, signal);
+}
+
+function nameFor(location: FileLocation, fallback: string | undefined): LayoutName | undefined {
+  if (location.tag === undefined) return fallback === undefined ? undefined : layoutName(fallback);
+  return location.kind === "docker-archive" ? referenceName(location.tag) : layoutName(location.tag);
+}
+
+async function newFolder(
+  location: FileLocation,
+  name: LayoutName | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Destination> {
+  const { staging, backing } = await stageNew(location, signal);
+  return destination(location, staging, backing, name, async () => {
+    await backing.removeUnused();
+    const index = (await backing.index()).serialise();
+    const { content } = staging;
+    await writeFileAtomic(join(content, LAYOUT_FILE), LAYOUT_VERSION, { mode: SHARED_MODE, signal });
+    await writeFileAtomic(join(content, INDEX_FILE), index, { mode: SHARED_MODE, signal });
+    await syncBlobFolders(content);
+    await staging.commitFolder(location.path);
+  });
+}
+
+async function newArchive(
+  location: FileLocation,
+  kind: ArchiveKind,
+  name: LayoutName | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Destination> {
+  const { staging, backing } = await stageNew(location, signal);
+  return destination(location, staging, backing, name, async (root) => {
+    if (kind === "docker-archive") await refuseUnloadable(backing, root);
+    await backing.removeUnused();
+    const archive = join(staging.folder, "archive.tar");
+    const content = writeArchive(kind, backing.files(), await backing.index());
+    await writeFileAtomic(archive, content, { mode: SHARED_MODE, signal, temporary: `${archive}.tmp` });
+    await publishNew(archive, location.path);
+    await staging.discard();
+  });
+}
+
+async function stageNew(
+  location: FileLocation,
+  signal: AbortSignal | undefined,
+): Promise<{ staging: Staging; backing: StagedBacking }> {
+  await parentOf(location.path);
+  await refuseExisting(location.path);
+  const staging = await Staging.open(location.path, { signal });
+  return { staging, backing: new StagedBacking({ staging, signal }) };
+}
+
+async function addition(
+  location: FileLocation,
+  name: LayoutName,
+  signal: AbortSignal | undefined,
+): Promise<Destination> {
+  const { root, files, index } = await openExisting(location, signal);
+  refuseTaken(index, name);
+  const staging = await Staging.open(root, { signal, folder: join(root, ".countersign-partial") });
+  const backing = new StagedBacking({ staging, signal, base: { files, index } });
+  return destination(location, staging, backing, name, async () => {
+    await backing.removeUnused();
+    await backing.moveBlobs(root);
+    const change = (now: LayoutIndex) => {
+      refuseTaken(now, name);
+      return backing.replay(now);
+    };
+    await changeIndexFile(root, files, change, signal);
+    await staging.discard();
+  });
+}
+
+/** What exists and is no layout is not ours to change. */
+async function openExisting(location: FileLocation, signal: AbortSignal | undefined) {
+  try {
+    const root = await existingPath(location.path, "folder");
+    const files = new FolderFiles(root, signal);
+    return { root, files, index: await readLayout(files) };
+  } catch (thrown) {
+    if (thrown instanceof CountersignError && thrown.class !== "interrupted" && thrown.code !== "disk-error") {
+      throw destinationExists(location.path);
+    }
+    throw thrown;
+  }
+}
+
+function refuseTaken(index: LayoutIndex, name: LayoutName): void {
+  if (index.find(name.reference ?? name.tag) === undefined) return;
+  throw new CountersignError("destination-exists", "the layout has an image with this tag already", {
+    found: name.tag,
+    next: "choose another tag",
+  });
+}
+
+function destination(
+  location: FileLocation,
+  staging: Staging,
+  backing: StagedBacking,
+  name: LayoutName | undefined,
+  publish: (root: Manifest) => Promise<void>,
+): Destination {
+  const store: ContentStore = new LayoutStore({
+    kind: location.kind,
+    location: formatLocation(location),
+    target: undefined,
+    backing,
+  });
+  return {
+    store,
+    async commit(root) {
+      await store.pushManifest(root);
+      const { descriptor } = root;
+      const entry = { ...descriptor, annotations: undefined };
+      await backing.changeIndex((index) => (name === undefined ? index.withEntry(entry) : index.withName(entry, name)));
+      await publish(root);
+    },
+    discard: () => staging.discard(),
+    suspend: () => staging.suspend(),
+  };
+}
+
+/** `docker load` takes whole images of one platform and nothing else. */
+async function refuseUnloadable(backing: StagedBacking, root: Manifest): Promise<void> {
+  if ((await loadableImage(backing.files(), root.descriptor, HOST)) !== undefined) return;
+  throw new CountersignError("unsupported", "this cannot be stored so that docker load would take it", {
+    found: root.kind === "index" ? `an index without a whole image for ${HOST}` : "no whole container image",
+    wanted: "an image with its configuration and all its layers",
+    next: "choose one platform with --platform, or store it as oci-archive:",
+  });
+}
