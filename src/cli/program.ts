@@ -22,6 +22,7 @@ interface Entry {
 }
 
 const KEYS = "Keys and signing:";
+const DOORS = "Doors that stay open:";
 const TOOLS = "Around it:";
 
 /** Every command there is, in the order of the help page. A command that is not built is not here. */
@@ -39,6 +40,12 @@ const COMMANDS: readonly Entry[] = [
     hidden: true as const,
     load: (context: Context) => keyAlias(context, name),
   })),
+  {
+    name: "registry",
+    group: DOORS,
+    summary: "the embedded registry",
+    load: async (context) => (await import("./commands/registry.ts")).registryCommand(context),
+  },
   {
     name: "env",
     group: TOOLS,
