@@ -1,0 +1,105 @@
+import type { ChildProcess } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { runPeer, startPeer, without } from "./peers.ts";
+
+export interface Server {
+  /** `127.0.0.1:PORT` */
+  readonly address: string;
+  stop(): Promise<void>;
+}
+
+/** A registry that every suite is run against. */
+export interface RegistryKind {
+  readonly name: string;
+  readonly hasReferrersApi: boolean;
+  /** The reason to skip; false where it can be started. */
+  readonly missing: string | false;
+  /** Starts it with its content in `folder`. */
+  readonly start: (folder: string) => Promise<Server>;
+}
+
+export const REGISTRIES: readonly RegistryKind[] = [
+  {
+    name: "CNCF distribution 2 (tag schema)",
+    hasReferrersApi: false,
+    missing: without("docker-registry"),
+    start: (folder) => startDistribution(folder),
+  },
+  { name: "embedded registry (referrers API)", hasReferrersApi: true, missing: false, start: startEmbedded },
+];
+
+/** Starts CNCF distribution on a folder, with more settings where a test wants them (YAML, at top level). */
+export async function startDistribution(folder: string, settings = ""): Promise<Server> {
+  const address = `127.0.0.1:${await freePort()}`;
+  mkdirSync(folder, { recursive: true });
+  const config = join(folder, "config.yml");
+  const storage = `storage: {filesystem: {rootdirectory: ${JSON.stringify(folder)}}, delete: {enabled: true}}`;
+  writeFileSync(config, `version: 0.1\n${storage}\nhttp: {addr: "${address}"}\nlog: {level: error}\n${settings}`);
+  const child = startPeer("docker-registry", ["serve", config], { env: { OTEL_TRACES_EXPORTER: "none" } });
+  return whenAnswering(child, address);
+}
+
+/** Starts `countersign registry serve` on a folder, in a process of its own. */
+export async function startEmbedded(folder: string): Promise<Server> {
+  const address = `127.0.0.1:${await freePort()}`;
+  const child = startPeer("countersign", ["registry", "serve", "--listen", address, "--root", folder]);
+  return whenAnswering(child, address);
+}
+
+/** Starts a Docker daemon that touches nothing of the machine but `folder`; the address is its socket. */
+export async function startDockerd(folder: string): Promise<Server> {
+  mkdirSync(folder, { recursive: true });
+  const socket = `unix://${join(folder, "s")}`;
+  const child = startPeer("dockerd", [
+    ...["--data-root", join(folder, "data"), "--exec-root", join(folder, "exec"), "--pidfile", join(folder, "pid")],
+    ...["-H", socket, "--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs"],
+  ]);
+  const ready = async () => (await runPeer("docker", ["-H", socket, "version"])).code === 0;
+  return whenReady(child, socket, ready);
+}
+
+async function whenAnswering(child: ChildProcess, address: string): Promise<Server> {
+  return whenReady(child, address, async () => {
+    const response = await fetch(`http://${address}/v2/`, { redirect: "manual" }).catch(() => undefined);
+    await response?.body?.cancel();
+    return response !== undefined;
+  });
+}
+
+const READY_TRIES = 200;
+const READY_WAIT_MS = 100;
+
+/** Waits until a server is ready. One that ends first, or never gets there, is an error that names its program. */
+async function whenReady(child: ChildProcess, address: string, ready: () => Promise<boolean>): Promise<Server> {
+  for (let tries = 0; tries < READY_TRIES && !hasEnded(child); tries++) {
+    if (await ready()) return { address, stop: () => stopChild(child) };
+    await new Promise((resolve) => setTimeout(resolve, READY_WAIT_MS));
+  }
+  await stopChild(child);
+  throw new Error(`${child.spawnargs.join(" ")} did not become ready`);
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
+}
+
+/** Ends a child by its own id: asked first, forced after ten seconds. */
+export async function stopChild(child: ChildProcess): Promise<void> {
+  if (hasEnded(child)) return;
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGTERM");
+  const force = setTimeout(() => child.kill("SIGKILL"), 10_000);
+  await ended;
+  clearTimeout(force);
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
