@@ -35,7 +35,7 @@ export function isManifestType(mediaType: string): boolean {
 
 /** A media type without its parameters, lower-cased: `Application/JSON; charset=utf-8` is `application/json`. */
 export function bareType(contentType: string): string {
-  return (contentType.split(";")[0] ?? "").trim().toLowerCase();
+  return contentType.replace(/;.*$/s, "").trim().toLowerCase();
 }
 
 /** The two bytes `{}` that OCI 1.1 artifacts use as their configuration. */
