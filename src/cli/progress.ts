@@ -1,5 +1,6 @@
 import type { Digest } from "../core/oci/digest.ts";
 import type { OnTransfer, TransferEvent } from "../core/ports.ts";
+import { formatBytes, formatSeconds } from "../report/amounts.ts";
 import type { Context } from "./context.ts";
 import type { GlobalOptions } from "./output.ts";
 
@@ -104,21 +105,4 @@ function barLine(event: TransferEvent): string {
   const hex = event.digest.slice(event.digest.indexOf(":") + 1);
   const percent = `${Math.floor(share * 100)}%`.padStart(4);
   return `${event.what.padEnd(9)} ${hex.slice(0, 12)} [${bar}] ${percent} ${formatBytes(bytesOf(event))} of ${formatBytes(event.total)}`;
-}
-
-const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
-
-/** `512 B`, `1.5 MiB`: binary units, one digit after the point above bytes. */
-export function formatBytes(bytes: number): string {
-  const power = bytes < 1024 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), UNITS.length - 1);
-  const amount = bytes / 1024 ** power;
-  return `${power === 0 ? Math.round(amount) : amount.toFixed(1)} ${UNITS[power]}`;
-}
-
-/** `8s`, `3m 20s`, `2h 5m`. */
-export function formatSeconds(seconds: number): string {
-  const whole = Math.ceil(seconds);
-  if (whole < 60) return `${whole}s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)}m ${whole % 60}s`;
-  return `${Math.floor(whole / 3600)}h ${Math.floor((whole % 3600) / 60)}m`;
 }

@@ -5,17 +5,21 @@ import type { SignatureReport, Verdict } from "../core/verify/verdict.ts";
 import { PLAIN, type Style } from "./style.ts";
 
 /** Column of the image's name, and of a label's value two columns further in. */
-const HEADING_WIDTH = 14;
+export const HEADING_WIDTH = 14;
 const LABEL_WIDTH = 14;
 /** Reasons beyond the first that are listed; an attacker can add as much junk as a registry takes. */
 const REASONS_SHOWN = 4;
 
 export type Row = readonly [label: string, value: string];
 
-/** A block as CLI.md lays it out: a heading, then labelled rows. Values are escaped here. */
+/** A block as CLI.md lays it out: a heading, then labelled rows. */
 export function formatBlock(heading: string, rows: readonly Row[], style: Style = PLAIN): string {
-  const lines = rows.map(([label, value]) => `  ${style.label(label.padEnd(LABEL_WIDTH))}${printable(value)}`);
-  return `${[heading, ...lines].join("\n")}\n`;
+  return `${heading}\n${formatRows(rows, style)}`;
+}
+
+/** Labelled rows. Values are escaped here. */
+export function formatRows(rows: readonly Row[], style: Style = PLAIN): string {
+  return rows.map(([label, value]) => `  ${style.label(label.padEnd(LABEL_WIDTH))}${printable(value)}\n`).join("");
 }
 
 /** One verdict as a block. */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { formatBytes, formatSeconds, openProgress, progressLines } from "../../../src/cli/progress.ts";
+import { openProgress, progressLines } from "../../../src/cli/progress.ts";
 import type { TransferEvent } from "../../../src/core/ports.ts";
+import { formatBytes, formatSeconds } from "../../../src/report/amounts.ts";
 import { captureContext } from "../../support/session.ts";
 import { digest } from "../../support/verdicts.ts";
 
