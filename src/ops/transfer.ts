@@ -15,6 +15,7 @@ import type {
 } from "../core/ports.ts";
 import { forEachConcurrently } from "./concurrency.ts";
 import { hasDiffIds, type LayerCheck, LayerInspection, layerChecks, uncheckedLayers } from "./layers.ts";
+import { sourceOf } from "./prepare-signature.ts";
 import { untilStopped } from "./stop.ts";
 import { readTree } from "./tree.ts";
 
@@ -53,7 +54,7 @@ export class Transfer {
   readonly #options: TransferOptions;
   readonly #workers: number;
   readonly #mountFrom: string | undefined;
-  readonly #sizes = new Map<Digest, number>();
+  readonly #blobs = new Map<Digest, { readonly size: number; readonly isMoved: Promise<boolean> }>();
   readonly #notChecked = new Set<string>();
   #manifests = 0;
   #movedBytes = 0;
@@ -70,7 +71,7 @@ export class Transfer {
   get summary(): TransferSummary {
     return {
       manifests: this.#manifests,
-      blobs: this.#sizes.size,
+      blobs: this.#blobs.size,
       movedBytes: this.#movedBytes,
       presentBytes: this.#presentBytes,
       notChecked: [...this.#notChecked],
@@ -88,8 +89,8 @@ export class Transfer {
     const stop = new AbortController();
     const manifests = tree.flat();
     const checks = what === "layer" ? await this.#moveConfigs(manifests, stop) : new Map<Digest, LayerCheck>();
-    await this.#forEach(stop, this.#newBlobs(manifests), (blob) =>
-      this.#moveBlob(blob, what, checks.get(blob.digest), stop),
+    await this.#forEach(stop, blobsOf(manifests), (blob) =>
+      this.#once(blob, () => this.#moveBlob(blob, what, checks.get(blob.digest), stop)),
     );
     const below = tree.slice(0, -1);
     for (const group of below) await this.#forEach(stop, group, (manifest) => this.moveManifest(manifest));
@@ -135,28 +136,29 @@ export class Transfer {
     const bytes = await this.#source.readBlob(config, LIMITS.configBytes);
     checkBytes(bytes, config, `the configuration ${config.digest}`);
     const checks = layerChecks(manifest, bytes);
-    if (this.#isNew(config)) await this.#store(config, "config", { open: (offset) => inMemory(bytes, offset) }, stop);
+    await this.#once(config, () => this.#store(config, "config", sourceOf(bytes), stop));
     return checks;
   }
 
-  /** Blobs that no earlier tree brought, the largest first: the longest should not be the last to start. */
-  #newBlobs(manifests: readonly Manifest[]): readonly Descriptor[] {
-    const blobs = manifests.flatMap(childrenOf).filter((entry) => !isManifestType(entry.mediaType));
-    return blobs.filter((blob) => this.#isNew(blob)).toSorted((a, b) => b.size - a.size);
-  }
-
-  /** Notes a blob. @throws `manifest-invalid` where one digest is described with two sizes. */
-  #isNew({ digest, size }: Descriptor): boolean {
-    const known = this.#sizes.get(digest);
-    if (known === undefined) {
-      this.#sizes.set(digest, size);
-      return true;
+  /**
+   * Each blob is moved once, whoever names it; whoever else names it waits until it is there, since a manifest may only
+   * follow its blobs. Where the first did not succeed, perhaps for a reason of its own, the next tries again.
+   *
+   * @throws CountersignError `manifest-invalid` where one digest is described with two sizes.
+   */
+  async #once(blob: Descriptor, move: () => Promise<void>): Promise<void> {
+    const { digest, size } = blob;
+    for (let known = this.#blobs.get(digest); known !== undefined; known = this.#blobs.get(digest)) {
+      if (known.size !== size) throw twoSizes(blob, known.size);
+      if (await known.isMoved) return;
     }
-    if (known === size) return false;
-    throw new CountersignError("manifest-invalid", `the image gives two sizes for the blob ${digest}`, {
-      found: `${size} bytes`,
-      wanted: `${known} bytes`,
-    });
+    const moved = move();
+    const isMoved = moved.then(
+      () => true,
+      () => !this.#blobs.delete(digest),
+    );
+    this.#blobs.set(digest, { size, isMoved });
+    await moved;
   }
 
   async #moveBlob(blob: Descriptor, what: What, check: LayerCheck | undefined, stop: AbortController): Promise<void> {
@@ -273,8 +275,22 @@ function addCheck(checks: Map<Digest, LayerCheck>, check: LayerCheck): void {
   checks.set(check.layer.digest, check);
 }
 
-async function* inMemory(bytes: Uint8Array, offset: number): AsyncGenerator<Uint8Array, void, undefined> {
-  yield bytes.subarray(offset);
+/** The blobs of manifests, the largest first: the longest should not be the last to start. */
+function blobsOf(manifests: readonly Manifest[]): readonly Descriptor[] {
+  const blobs = manifests.flatMap(childrenOf).filter((entry) => !isManifestType(entry.mediaType));
+  return distinct(blobs).toSorted((a, b) => b.size - a.size);
+}
+
+/** One of those that agree in digest and size: those that agree in the digest alone are found out when they are moved. */
+function distinct(blobs: readonly Descriptor[]): readonly Descriptor[] {
+  return [...new Map(blobs.map((blob) => [`${blob.digest} ${blob.size}`, blob])).values()];
+}
+
+function twoSizes({ digest, size }: Descriptor, known: number): CountersignError {
+  return new CountersignError("manifest-invalid", `the image gives two sizes for the blob ${digest}`, {
+    found: `${size} bytes`,
+    wanted: `${known} bytes`,
+  });
 }
 
 /** Image-spec layer.md: such a layer's `urls` lead away from the registry, and are not followed. */

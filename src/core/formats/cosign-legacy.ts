@@ -113,7 +113,7 @@ function inCosignOrder({ mediaType, size, digest, annotations }: Descriptor): De
 }
 
 /** An image configuration with nothing in it but the layers; times are Go's zero. */
-function legacyConfig(layers: readonly Digest[]): string {
+export function legacyConfig(layers: readonly Digest[]): string {
   const created = "0001-01-01T00:00:00Z";
   return JSON.stringify({
     architecture: "",
