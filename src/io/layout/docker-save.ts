@@ -177,11 +177,15 @@ async function hash(source: FileSource): Promise<Digest> {
  * @throws CountersignError `layout-invalid`.
  */
 export async function agreeWithDocker(files: LayoutFiles, index: LayoutIndex): Promise<LayoutIndex> {
-  const images = await imagesOf(files, index);
+  const { images, unreadable } = await imagesOf(files, index);
   let named = index;
   for (const docker of await readDockerImages(files)) {
     const [image, ...same] = images.filter((candidate) => isSameImage(candidate, docker));
-    if (image === undefined) throw invalid("manifest.json names an image that index.json does not", docker.config);
+    if (image === undefined) {
+      // The damage, where there is some, says more than its consequence.
+      for (const descriptor of unreadable) await readManifest(files, descriptor);
+      throw invalid("manifest.json names an image that index.json does not", docker.config);
+    }
     for (const tag of docker.repoTags) {
       const name = archiveName(tag);
       const listed = named.entries.filter((entry) => entry.reference === name.reference);
@@ -193,13 +197,15 @@ export async function agreeWithDocker(files: LayoutFiles, index: LayoutIndex): P
   return named;
 }
 
-async function imagesOf(files: LayoutFiles, index: LayoutIndex): Promise<readonly ImageManifest[]> {
+async function imagesOf(files: LayoutFiles, index: LayoutIndex) {
   const roots = index.entries.map((entry) => entry.descriptor);
   const images: ImageManifest[] = [];
-  for await (const { manifest } of listManifests(files, roots, LIMITS.indexDepth)) {
+  const unreadable: Descriptor[] = [];
+  for await (const { manifest, descriptor } of listManifests(files, roots, LIMITS.indexDepth)) {
     if (manifest?.kind === "image") images.push(manifest);
+    if (manifest === undefined) unreadable.push(descriptor);
   }
-  return images;
+  return { images, unreadable };
 }
 
 function isSameImage(image: ImageManifest, docker: DockerImage): boolean {
