@@ -1,8 +1,8 @@
 import type { Command, Option } from "commander";
+import { VERSION } from "../version.ts";
 import { EXIT_CODE_MEANINGS, EXIT_CODES } from "./exit-codes.ts";
 import { fullName, manualOf } from "./manual.ts";
 import { VARIABLES } from "./variables.ts";
-import { VERSION } from "./version.ts";
 
 /** The manual: one roff page a command, by file name, made from the same definitions as `--help`. */
 export function manPages(root: Command): ReadonlyMap<string, string> {

@@ -31,6 +31,6 @@ function isVersionRequest(argv: readonly string[]): boolean {
 }
 
 async function printVersion(stream: NodeJS.WritableStream): Promise<void> {
-  const { VERSION } = await import("./version.ts");
+  const { VERSION } = await import("../version.ts");
   stream.write(`${VERSION}\n`);
 }

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from "commander";
 import { CountersignError } from "../core/errors.ts";
+import { VERSION } from "../version.ts";
 import type { Context } from "./context.ts";
 import { applyEnvironment } from "./environment.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
@@ -7,7 +8,6 @@ import { reportFailure } from "./failure.ts";
 import { helpEpilogue, helpLayout } from "./help.ts";
 import { formatsOf } from "./manual.ts";
 import { globalOptions } from "./options.ts";
-import { VERSION } from "./version.ts";
 
 /** One line of the command table. Its file is loaded when the command line names it, or when all are wanted. */
 interface Entry {

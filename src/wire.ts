@@ -1,0 +1,154 @@
+import { readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { CountersignError } from "./core/errors.ts";
+import { type Location, parseLocation } from "./core/oci/location.ts";
+import type { Reference } from "./core/oci/reference.ts";
+import type { ContentCache, ContentStore, Destination } from "./core/ports.ts";
+import { DiskCache } from "./io/disk/cache.ts";
+import { onDisk } from "./io/disk/errors.ts";
+import { cacheFolder } from "./io/disk/paths.ts";
+import { layoutDestination } from "./io/layout/destination.ts";
+import { openLayout } from "./io/layout/open.ts";
+import { type FlagCredentials, findCredentials } from "./io/registry/credentials.ts";
+import { RegistryPool } from "./io/registry/pool.ts";
+import { openRegistry } from "./io/registry/store.ts";
+import type { Target } from "./ops/verify.ts";
+import { VERSION } from "./version.ts";
+
+/** What the adapters take from the outside world. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly homeDirectory: string;
+  /** What relative paths are relative to. */
+  readonly workingDirectory: string;
+  readonly signal?: AbortSignal | undefined;
+  /** A registry's own warnings, printable. */
+  readonly warn?: ((line: string) => void) | undefined;
+}
+
+/** How registries are spoken to. */
+export interface RegistrySettings {
+  readonly credentials?: FlagCredentials | undefined;
+  /** Files (PEM). */
+  readonly caCertificate?: string | undefined;
+  readonly clientCertificate?: string | undefined;
+  readonly clientKey?: string | undefined;
+  readonly allowHttp?: boolean | undefined;
+  readonly allowInsecure?: boolean | undefined;
+  /** Milliseconds without progress. */
+  readonly timeoutMs?: number | undefined;
+  /** Tries after the first. */
+  readonly retries?: number | undefined;
+}
+
+type FileLocation = Extract<Location, { readonly path: string }>;
+
+/** The default adapters of one command: everything it opens shares connections, tokens and caches, and is closed at once. */
+export class Wiring {
+  readonly #surroundings: Surroundings;
+  readonly #settings: RegistrySettings;
+  readonly #cacheFolder: string;
+  readonly #stores: ContentStore[] = [];
+  #pool: Promise<RegistryPool> | undefined;
+
+  constructor(surroundings: Surroundings, settings: RegistrySettings = {}) {
+    this.#surroundings = surroundings;
+    this.#settings = settings;
+    this.#cacheFolder = cacheFolder(surroundings.env, surroundings.homeDirectory);
+  }
+
+  /** Signatures that were read before, by digest. */
+  get cache(): ContentCache {
+    return new DiskCache(join(this.#cacheFolder, "signatures"));
+  }
+
+  /**
+   * An image to look at, as it is written on the command line.
+   *
+   * @throws CountersignError `reference-invalid`, `not-found`, and for a Docker daemon `unsupported`.
+   */
+  async target(image: string, mode: "read" | "write" = "read"): Promise<Target> {
+    const location = parseLocation(image);
+    const store = await this.open(location, mode);
+    if (location.kind === "registry") {
+      const { tag, digest } = location.reference;
+      return { image, store, tag, digest };
+    }
+    if (location.kind === "docker-daemon") throw daemonIsNoStore(image);
+    return { image, store, tag: location.tag, digest: location.digest };
+  }
+
+  /** The store at a location; which image in it is the caller's matter. */
+  async open(location: Location, mode: "read" | "write" = "read"): Promise<ContentStore> {
+    const store = await this.#open(location, mode);
+    this.#stores.push(store);
+    return store;
+  }
+
+  async #open(location: Location, mode: "read" | "write"): Promise<ContentStore> {
+    if (location.kind === "registry") return await this.registry(location.reference);
+    if (location.kind === "docker-daemon") throw daemonIsNoStore(`docker-daemon:${location.name}`);
+    const { kind, path } = this.#onDisk(location);
+    return openLayout({ kind, path }, { mode, signal: this.#surroundings.signal });
+  }
+
+  async registry(reference: Reference): Promise<ContentStore> {
+    this.#pool ??= this.#openPool();
+    return openRegistry(reference, await this.#pool);
+  }
+
+  /** A place on disk for a pull or a copy; `tag` is what the image is called there where the location does not say. */
+  async destination(location: FileLocation, tag: string | undefined): Promise<Destination> {
+    return layoutDestination(this.#onDisk(location), { tag, signal: this.#surroundings.signal });
+  }
+
+  /** Ends connections and open files. */
+  async close(): Promise<void> {
+    await Promise.all(this.#stores.map((store) => store.close()));
+    await (await this.#pool)?.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #onDisk(location: FileLocation): FileLocation {
+    return { ...location, path: resolve(this.#surroundings.workingDirectory, location.path) };
+  }
+
+  async #openPool(): Promise<RegistryPool> {
+    const { env, homeDirectory, signal, warn } = this.#surroundings;
+    const { credentials, allowHttp, allowInsecure, timeoutMs, retries } = this.#settings;
+    return new RegistryPool({
+      env,
+      homeDirectory,
+      signal,
+      allowHttp,
+      insecureTls: allowInsecure,
+      credentials: findCredentials({ env, homeDirectory, flags: credentials, signal }),
+      ca: await this.#readPem(this.#settings.caCertificate, "--registry-cacert"),
+      clientCertificate: await this.#readPem(this.#settings.clientCertificate, "--registry-client-cert"),
+      clientKey: await this.#readPem(this.#settings.clientKey, "--registry-client-key"),
+      tries: retries === undefined ? undefined : retries + 1,
+      idleMs: timeoutMs,
+      cacheDirectory: this.#cacheFolder,
+      userAgent: `countersign/${VERSION}`,
+      onWarning: (registry, text) => warn?.(`${registry} says: ${text}`),
+    });
+  }
+
+  async #readPem(path: string | undefined, flag: string): Promise<string | undefined> {
+    if (path === undefined) return undefined;
+    const absolute = resolve(this.#surroundings.workingDirectory, path);
+    const text = await onDisk(`reading ${path}`, () => readFile(absolute, "utf8"));
+    if (text.includes("-----BEGIN ")) return text;
+    throw new CountersignError("configuration-invalid", `the file of ${flag} is not PEM`, { found: path });
+  }
+}
+
+function daemonIsNoStore(image: string): CountersignError {
+  return new CountersignError("unsupported", "a Docker daemon holds no manifests to sign or verify", {
+    found: image,
+    wanted: "a registry, an OCI layout or an archive (docker-daemon: is a source of push)",
+  });
+}
