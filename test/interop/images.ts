@@ -97,7 +97,9 @@ export async function pushBlob(
 ): Promise<Descriptor> {
   const digest = digestOf(bytes);
   const opened = await fetch(`http://${address}/v2/${repository}/blobs/uploads/`, { method: "POST" });
-  const location = new URL(opened.headers.get("location") ?? "", `http://${address}`);
+  const where = opened.headers.get("location");
+  if (where === null) throw new Error(`${opened.status} from ${opened.url}: ${await opened.text()}`);
+  const location = new URL(where, `http://${address}`);
   location.searchParams.set("digest", digest);
   const headers = { "content-type": "application/octet-stream" };
   await created(await fetch(location, { method: "PUT", headers, body: new Uint8Array(bytes) }));

@@ -88,7 +88,7 @@ for (const kind of EMBEDDED) {
 
     for (const { name, pem } of importable()) {
       it(`a key imported from ${name}, by either`, async () => {
-        const slug = name.replace(/[^a-z0-9]+/gi, "-").toLowerCase();
+        const slug = name.toLowerCase().replace(/[^a-z0-9]/g, "");
         const file = work.write(`${slug}.pem`, pem);
         const [ours, theirs] = [`ours-${slug}`, `theirs-${slug}`];
         await work.expect(0, ["key", "import", file, "--output-key-prefix", work.path(ours)]);

@@ -12,12 +12,13 @@ export const PASSWORD = "correct horse";
  */
 export class Workplace {
   readonly folder: string;
-  readonly #env: Record<string, string>;
+  /** The environment of everything that runs here. */
+  readonly environment: Readonly<Record<string, string>>;
 
   constructor() {
     this.folder = mkdtempSync(join(tmpdir(), "countersign-interop-"));
     const home = this.makeFolder("home");
-    this.#env = {
+    this.environment = {
       HOME: home,
       XDG_CACHE_HOME: join(home, ".cache"),
       XDG_CONFIG_HOME: join(home, ".config"),
@@ -100,7 +101,7 @@ export class Workplace {
 
   /** The same home, with more in its environment. */
   #within(options: RunOptions): RunOptions {
-    return { cwd: this.folder, ...options, env: { ...this.#env, ...options.env } };
+    return { cwd: this.folder, ...options, env: { ...this.environment, ...options.env } };
   }
 
   remove(): void {

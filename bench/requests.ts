@@ -1,0 +1,84 @@
+import { pushImage } from "../test/interop/images.ts";
+import { REGISTRIES, type RegistryKind } from "../test/interop/servers.ts";
+import { type Bench, cosignSign, cosignVerify, forget, ourSign, ourVerify } from "./bench.ts";
+import { type Command, measure } from "./measure.ts";
+import { startProxy } from "./proxy.ts";
+import { atMost, decimal, type Row, type Section } from "./results.ts";
+
+interface Goals {
+  readonly first: number;
+  /** Another image once it is known what the registry can do. */
+  readonly later: number;
+  /** The same image a second time. */
+  readonly again: number;
+  readonly sign: number;
+}
+
+const GOALS = { first: 4, later: 4, again: 2, sign: 8 };
+
+/** How many requests each verb costs, counted between the program and the registry. */
+export async function measureRequests(bench: Bench): Promise<Section> {
+  const rows: Row[] = [];
+  const skipped: string[] = [];
+  for (const kind of REGISTRIES) {
+    if (kind.missing !== false) skipped.push(`${kind.name}: ${kind.missing}`);
+    else rows.push(...(await countOn(bench, kind, kind.hasReferrersApi ? GOALS : { ...GOALS, first: 5 })));
+  }
+  return {
+    title: "Requests",
+    method:
+      "A proxy counts what passes between one run of the program and the registry. Each tool signs images of its own" +
+      " with the same key, without a transparency log; every run is a process of its own, and “first” has no cache.",
+    columns: ["countersign", "cosign"],
+    rows,
+    skipped,
+  };
+}
+
+async function countOn(bench: Bench, kind: RegistryKind, goals: Goals): Promise<readonly Row[]> {
+  const registry = await kind.start(bench.work.path(`requests-${kind.hasReferrersApi}`));
+  const proxy = await startProxy({ target: registry.address, delayMs: 0 });
+  const count = async (command: Command): Promise<number> => {
+    proxy.reset();
+    await measure(command);
+    return proxy.requests();
+  };
+  const push = async (name: string) =>
+    (await pushImage(registry.address, name)).tagged.replace(registry.address, proxy.address);
+  try {
+    const [our1, our2] = [await push("ours/app:1"), await push("ours/app:2")];
+    const [their1, their2] = [await push("theirs/app:1"), await push("theirs/app:2")];
+    forget(bench);
+    const sign = { ours: await count(ourSign(bench, our1)), theirs: await count(cosignSign(bench, their1)) };
+    const signLater = { ours: await count(ourSign(bench, our2)), theirs: await count(cosignSign(bench, their2)) };
+    forget(bench);
+    const first = { ours: await count(ourVerify(bench, our1)), theirs: await count(cosignVerify(bench, their1)) };
+    const later = { ours: await count(ourVerify(bench, our2)), theirs: await count(cosignVerify(bench, their2)) };
+    const again = { ours: await count(ourVerify(bench, our1)), theirs: await count(cosignVerify(bench, their1)) };
+    return [
+      rowOf(`verify by tag, first`, kind, first, goals.first),
+      rowOf(`verify by tag, another image of the registry`, kind, later, goals.later),
+      rowOf(`verify by tag, the same image again`, kind, again, goals.again),
+      rowOf(`sign by tag, first`, kind, sign, goals.sign),
+      rowOf(`sign by tag, another image of the repository`, kind, signLater, goals.sign),
+    ];
+  } finally {
+    await proxy.close();
+    await registry.stop();
+  }
+}
+
+function rowOf(
+  what: string,
+  kind: RegistryKind,
+  counts: { readonly ours: number; readonly theirs: number },
+  goal: number,
+): Row {
+  return {
+    what: `${what}: ${kind.name}`,
+    ratio: decimal(counts.ours / counts.theirs),
+    ours: `${counts.ours}`,
+    peer: `${counts.theirs}`,
+    goal: atMost(goal, counts.ours),
+  };
+}
