@@ -75,7 +75,7 @@ export const LIMITS = {
   /** Rounds of merge and read-back when several writers share a list. */
   mergeRounds: 8,
   /** Between writing such a list and reading it back: a writer who had read before us has written by then. */
-  settleMs: 250,
+  settleMs: 100,
   /** Credential files and helper output. */
   credentialBytes: 1 * MIB,
   helperMs: 30 * SECOND,

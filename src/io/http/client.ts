@@ -1,0 +1,178 @@
+import { Readable } from "node:stream";
+import { type Dispatcher, Pool, ProxyAgent } from "undici";
+import { CountersignError } from "../../core/errors.ts";
+import { LIMITS } from "../../core/limits.ts";
+import { throwIfAborted } from "../disk/errors.ts";
+import { isUnknownAuthority, type Peer, transportError } from "./failures.ts";
+import { proxyFor } from "./proxy.ts";
+import { safeUrl } from "./redact.ts";
+import { HttpResponse } from "./response.ts";
+import { type Roots, type TlsProfile, tlsOptions } from "./tls.ts";
+
+export type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
+export type RequestHeaders = Readonly<Record<string, string>>;
+
+/** A body that can be sent again. */
+export type RequestBody = Uint8Array | { readonly size: number; open(): AsyncIterable<Uint8Array> };
+
+export interface HttpRequest {
+  readonly method: Method;
+  readonly url: URL;
+  readonly headers?: RequestHeaders | undefined;
+  readonly body?: RequestBody | undefined;
+}
+
+export interface HttpClientOptions {
+  /** Proxies. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The profile of the host that a URL names. */
+  readonly tlsFor: (url: URL) => TlsProfile;
+  readonly userAgent: string;
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds; LIMITS where nothing is said. */
+  readonly connectMs?: number | undefined;
+  readonly idleMs?: number | undefined;
+}
+
+/**
+ * The one place that knows undici: connections, timeouts, bounds. One request, one response: no redirects, retries or
+ * credentials, and never a decoded body.
+ */
+export class HttpClient {
+  readonly #options: HttpClientOptions;
+  readonly #connectMs: number;
+  readonly #idleMs: number;
+  readonly #dispatchers = new Map<string, Dispatcher>();
+  /** Origins whose certificate needs the system's roots. */
+  readonly #wide = new Set<string>();
+
+  constructor(options: HttpClientOptions) {
+    this.#options = options;
+    this.#connectMs = options.connectMs ?? LIMITS.connectMs;
+    this.#idleMs = options.idleMs ?? LIMITS.idleMs;
+  }
+
+  /** @throws CountersignError `unreachable`, `timeout`, `not-a-registry`, `limit-reached`, `interrupted`. */
+  async send(request: HttpRequest): Promise<HttpResponse> {
+    const { url } = request;
+    const { signal } = this.#options;
+    throwIfAborted(signal);
+    const proxy = proxyFor(url, this.#options.env);
+    const peer = this.#peer(url, proxy);
+    try {
+      const { statusCode, headers, body } = await this.#exchange(request, proxy);
+      return new HttpResponse({ status: statusCode, headers, body, url, peer, signal });
+    } catch (thrown) {
+      throwIfAborted(signal);
+      throw transportError(thrown, peer);
+    }
+  }
+
+  /** Ends every connection at once. */
+  async close(): Promise<void> {
+    const open = [...this.#dispatchers.values()];
+    this.#dispatchers.clear();
+    await Promise.all(open.map((dispatcher) => dispatcher.destroy()));
+  }
+
+  /** A certificate that Node's roots do not know is tried once more with the system's: nothing was sent until then. */
+  async #exchange(request: HttpRequest, proxy: URL | undefined): Promise<Dispatcher.ResponseData> {
+    const { origin } = request.url;
+    try {
+      return await this.#dispatch(request, proxy);
+    } catch (thrown) {
+      if (!isUnknownAuthority(thrown) || this.#wide.has(origin)) throw thrown;
+      this.#wide.add(origin);
+      return await this.#dispatch(request, proxy);
+    }
+  }
+
+  async #dispatch(request: HttpRequest, proxy: URL | undefined): Promise<Dispatcher.ResponseData> {
+    const { method, url, body } = request;
+    const guard = bodyGuard(body);
+    try {
+      return await this.#dispatcher(url, proxy).request({
+        origin: url.origin,
+        path: `${url.pathname}${url.search}`,
+        method,
+        headers: this.#headers(request),
+        body: guard.body,
+        ...(this.#options.signal === undefined ? {} : { signal: this.#options.signal }),
+      });
+    } catch (thrown) {
+      // What broke our own source is the cause; the broken connection is its effect.
+      throw guard.failure() ?? thrown;
+    }
+  }
+
+  #headers({ headers, body }: HttpRequest): Record<string, string> {
+    const size = body === undefined ? undefined : body instanceof Uint8Array ? body.byteLength : body.size;
+    return {
+      "user-agent": this.#options.userAgent,
+      // Only the bytes as stored hash to their digest.
+      "accept-encoding": "identity",
+      ...headers,
+      ...(size === undefined ? {} : { "content-length": String(size) }),
+    };
+  }
+
+  #dispatcher(url: URL, proxy: URL | undefined): Dispatcher {
+    const roots: Roots = this.#wide.has(url.origin) ? "all" : "default";
+    const key = `${url.origin} ${roots} ${proxy?.href ?? ""}`;
+    const known = this.#dispatchers.get(key);
+    if (known !== undefined) return known;
+    const dispatcher = this.#connect(url, proxy, roots);
+    this.#dispatchers.set(key, dispatcher);
+    return dispatcher;
+  }
+
+  #connect(url: URL, proxy: URL | undefined, roots: Roots): Dispatcher {
+    const tls = url.protocol === "https:" ? tlsOptions(this.#options.tlsFor(url), roots) : {};
+    const common = {
+      allowH2: false,
+      connections: LIMITS.connections,
+      pipelining: 1,
+      keepAliveTimeout: LIMITS.keepAliveMs,
+      connectTimeout: this.#connectMs,
+      headersTimeout: this.#idleMs,
+      bodyTimeout: this.#idleMs,
+      maxHeaderSize: LIMITS.headerBytes,
+    };
+    // Happy eyeballs gives each address 250 ms by default: too little for a far host.
+    const connect = { timeout: this.#connectMs, autoSelectFamily: true, autoSelectFamilyAttemptTimeout: 1000 };
+    if (proxy === undefined) return new Pool(url.origin, { ...common, connect: { ...connect, ...tls } });
+    return new ProxyAgent({
+      ...common,
+      uri: proxy.href.replace(/^socks5h:/, "socks5:"),
+      requestTls: { ...connect, ...tls },
+    });
+  }
+
+  #peer(url: URL, proxy: URL | undefined): Peer {
+    return {
+      host: url.host,
+      proxy: proxy === undefined ? undefined : safeUrl(proxy),
+      connectMs: this.#connectMs,
+      idleMs: this.#idleMs,
+    };
+  }
+}
+
+/** What undici sends, and what went wrong in reading it from its source. */
+function bodyGuard(body: RequestBody | undefined): {
+  body: Uint8Array | Readable | null;
+  failure(): CountersignError | undefined;
+} {
+  if (body === undefined) return { body: null, failure: () => undefined };
+  if (body instanceof Uint8Array) return { body, failure: () => undefined };
+  let failed: CountersignError | undefined;
+  async function* guarded(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      yield* source;
+    } catch (thrown) {
+      if (thrown instanceof CountersignError) failed = thrown;
+      throw thrown;
+    }
+  }
+  return { body: Readable.from(guarded(body.open()), { objectMode: false }), failure: () => failed };
+}

@@ -1,0 +1,165 @@
+import { join } from "node:path";
+import { LIMITS } from "../../core/limits.ts";
+import type { Digest } from "../../core/oci/digest.ts";
+import { Authenticator, type CredentialSource } from "../http/auth.ts";
+import { HttpClient } from "../http/client.ts";
+import { type Clock, systemClock } from "../http/clock.ts";
+import { peerText } from "../http/redact.ts";
+import type { HttpResponse } from "../http/response.ts";
+import { Retrier } from "../http/retry.ts";
+import { certificateFolders, environmentAuthorities, registryCertificates, type TlsProfile } from "../http/tls.ts";
+import { CapabilityMemory } from "./capability.ts";
+import { anonymous } from "./credentials.ts";
+import { Endpoint } from "./endpoint.ts";
+
+/** Everything that the registries of one command share. */
+export interface RegistryOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly homeDirectory: string;
+  /** `findCredentials(…)`; anonymous where absent. */
+  readonly credentials?: CredentialSource | undefined;
+  /** Ends everything under way. Its reason is what is thrown, where that is a CountersignError. */
+  readonly signal?: AbortSignal | undefined;
+  /** Plain HTTP also to hosts other than loopback. */
+  readonly allowHttp?: boolean | undefined;
+  /** No TLS checks for the registries that are named, and for those only. */
+  readonly insecureTls?: boolean | undefined;
+  /** PEM. The authority counts for every host, the client's pair is shown only to the registries that are named. */
+  readonly ca?: string | undefined;
+  readonly clientCertificate?: string | undefined;
+  readonly clientKey?: string | undefined;
+  /** All tries of a request together; LIMITS.tries where nothing is said. */
+  readonly tries?: number | undefined;
+  /** Milliseconds. */
+  readonly connectMs?: number | undefined;
+  readonly idleMs?: number | undefined;
+  /** Where it is remembered what registries lack. */
+  readonly cacheDirectory?: string | undefined;
+  /** `countersign/VERSION`. */
+  readonly userAgent?: string | undefined;
+  /** A registry's `Warning` header, printable; each text once. */
+  readonly onWarning?: ((registry: string, text: string) => void) | undefined;
+  /** Hosts of token services that may see credentials though they are of another site than the registry. */
+  readonly tokenHosts?: readonly string[] | undefined;
+  /** Folders in which a registry's certificates are looked for; containers-certs.d(5) where nothing is said. */
+  readonly certificateFolders?: readonly string[] | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+/** Whether a repository was seen, in this process, to be served by the referrers API. */
+export type ReferrersApi = "there" | "lacking";
+
+/**
+ * Connections, tokens, the back-off gate and what was learned about registries: made once per command and shared by all
+ * the stores it opens.
+ */
+export class RegistryPool {
+  readonly clock: Clock;
+  readonly http: HttpClient;
+  readonly retrier: Retrier;
+  readonly authenticator: Authenticator;
+  readonly capabilities: CapabilityMemory;
+  readonly allowHttp: boolean;
+  readonly signal: AbortSignal | undefined;
+  /** Folder for the locks of what several processes write. */
+  readonly lockFolder: string | undefined;
+  /** By `registry/repository`. */
+  readonly referrersApi = new Map<string, ReferrersApi>();
+  readonly #options: RegistryOptions;
+  readonly #endpoints = new Map<string, Endpoint>();
+  readonly #profiles = new Map<string, TlsProfile>();
+  readonly #warned = new Set<string>();
+  readonly #stored = new Map<string, Set<Digest>>();
+  readonly #queues = new Map<string, Promise<unknown>>();
+  #authorities: readonly string[] | undefined;
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+    this.clock = options.clock ?? systemClock;
+    this.signal = options.signal;
+    this.allowHttp = options.allowHttp === true;
+    this.http = new HttpClient({
+      env: options.env,
+      tlsFor: (url) => this.#profile(url),
+      userAgent: options.userAgent ?? "countersign",
+      signal: options.signal,
+      connectMs: options.connectMs,
+      idleMs: options.idleMs,
+    });
+    this.retrier = new Retrier({ clock: this.clock, tries: options.tries, signal: options.signal });
+    this.authenticator = new Authenticator({
+      http: this.http,
+      retrier: this.retrier,
+      clock: this.clock,
+      credentials: options.credentials ?? anonymous,
+      allowHttp: this.allowHttp,
+      tokenHosts: options.tokenHosts,
+    });
+    const cache = options.cacheDirectory;
+    this.capabilities = new CapabilityMemory(cache === undefined ? undefined : join(cache, "registries"), this.clock);
+    this.lockFolder = cache === undefined ? undefined : join(cache, "locks");
+  }
+
+  endpoint(registry: string): Endpoint {
+    const known = this.#endpoints.get(registry) ?? new Endpoint(registry, this.allowHttp);
+    this.#endpoints.set(registry, known);
+    return known;
+  }
+
+  /** Blobs that this command stored in, or found in, a repository: they need not be offered again. */
+  storedIn(repository: string): Set<Digest> {
+    const known = this.#stored.get(repository) ?? new Set();
+    this.#stored.set(repository, known);
+    return known;
+  }
+
+  /** Runs work on one subject one after the other, whichever store it comes from. */
+  async inTurn<Result>(key: string, work: () => Promise<Result>): Promise<Result> {
+    const before = this.#queues.get(key) ?? Promise.resolve();
+    const mine = before.then(work, work);
+    const settled = mine.catch(() => undefined);
+    this.#queues.set(key, settled);
+    try {
+      return await mine;
+    } finally {
+      if (this.#queues.get(key) === settled) this.#queues.delete(key);
+    }
+  }
+
+  /** RFC 7234 §5.5 and distribution-spec "Warnings": `299 - "text"`, shown once. */
+  noteWarnings(registry: string, response: HttpResponse): void {
+    for (const header of response.headers("warning")) {
+      const [, quoted] = /^299 - "((?:[^"\\]|\\.)*)"/.exec(header.slice(0, LIMITS.warningBytes)) ?? [];
+      if (quoted === undefined) continue;
+      const text = peerText(quoted.replace(/\\(.)/g, "$1"), LIMITS.warningBytes);
+      const key = `${registry} ${text}`;
+      if (text === "" || this.#warned.has(key)) continue;
+      this.#warned.add(key);
+      this.#options.onWarning?.(registry, text);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.http.close();
+  }
+
+  /** What is configured for a registry stays with it: its CDN and its token service elsewhere get only the authorities. */
+  #profile(url: URL): TlsProfile {
+    const known = this.#profiles.get(url.host);
+    if (known !== undefined) return known;
+    const profile = this.#makeProfile(url);
+    this.#profiles.set(url.host, profile);
+    return profile;
+  }
+
+  #makeProfile(url: URL): TlsProfile {
+    const { env, homeDirectory, ca, clientCertificate, clientKey, insecureTls } = this.#options;
+    this.#authorities ??= [...environmentAuthorities(env), ...(ca === undefined ? [] : [ca])];
+    const registry = [...this.#endpoints].find(([, endpoint]) => endpoint.origin.host === url.host)?.[0];
+    if (registry === undefined) return { ca: this.#authorities };
+    const folders = this.#options.certificateFolders ?? certificateFolders(env, homeDirectory);
+    const own = registryCertificates(registry, folders);
+    const pair = clientCertificate === undefined ? {} : { certificate: clientCertificate, key: clientKey };
+    return { ...own, ...pair, ca: [...this.#authorities, ...own.ca], insecure: insecureTls };
+  }
+}

@@ -1,0 +1,194 @@
+import { CountersignError } from "../../core/errors.ts";
+import { LIMITS } from "../../core/limits.ts";
+import { checkBytes, type Descriptor, digestMismatch, sizeMismatch } from "../../core/oci/descriptor.ts";
+import { DigestStream, digestAlgorithm } from "../../core/oci/digest.ts";
+import type { Manifest } from "../../core/oci/manifest.ts";
+import type { BlobSource } from "../../core/ports.ts";
+import type { RequestBody } from "../http/client.ts";
+import type { HttpResponse } from "../http/response.ts";
+import { uploadInChunks } from "./chunked-upload.ts";
+import { exists } from "./pull.ts";
+import type { RegistryRequest, Session } from "./session.ts";
+import { checkStored, withDigest } from "./upload-answer.ts";
+
+export type PushOutcome = "stored" | "present" | "mounted";
+
+const OCTETS = { "content-type": "application/octet-stream" } as const;
+
+/**
+ * Stores a blob in as few requests as the registry allows. A failure on the way starts over with a new upload: what
+ * became of the old one cannot be known, and if it was stored after all, the new one finds it.
+ */
+export async function pushBlob(
+  session: Session,
+  descriptor: Descriptor,
+  source: BlobSource,
+  mountFrom: string | undefined,
+): Promise<PushOutcome> {
+  const stored = session.pool.storedIn(session.name);
+  if (stored.has(descriptor.digest)) return "present";
+  const upload = new Upload(session, descriptor, source, mountFrom);
+  const small = descriptor.size <= LIMITS.smallUploadBytes ? await collect(source, descriptor) : undefined;
+  const outcome = await session.retrying(() => (small === undefined ? upload.large() : upload.small(small)));
+  stored.add(descriptor.digest);
+  return outcome;
+}
+
+/** Where the body of an upload goes, or that there is no need of one. */
+type Begun = { readonly place: URL } | { readonly done: PushOutcome };
+
+class Upload {
+  readonly #session: Session;
+  readonly #descriptor: Descriptor;
+  readonly #source: BlobSource;
+  readonly #mountFrom: string | undefined;
+  readonly #what: string;
+
+  constructor(session: Session, descriptor: Descriptor, source: BlobSource, mountFrom: string | undefined) {
+    this.#session = session;
+    this.#descriptor = descriptor;
+    this.#source = source;
+    this.#mountFrom = mountFrom;
+    this.#what = `the blob ${descriptor.digest}`;
+  }
+
+  /**
+   * A small blob is sent at once (distribution-spec, "Single POST"): one request where the registry knows that, two where
+   * it does not. There a mount from the repository itself finds a blob that is there already.
+   */
+  async small(bytes: Uint8Array): Promise<PushOutcome> {
+    const { capabilities } = this.#session.pool;
+    if (this.#mountFrom !== undefined || (await capabilities.lacks(this.#session.registry, "single-post-upload"))) {
+      return this.#finish(await this.#mount(this.#mountFrom ?? this.#session.repository), bytes);
+    }
+    const begun = await this.#begin(`digest=${encodeURIComponent(this.#descriptor.digest)}`, "stored", bytes);
+    const state = "done" in begun ? "there" : "lacking";
+    await capabilities.note(this.#session.registry, "single-post-upload", state);
+    return this.#finish(begun, bytes);
+  }
+
+  /** A large blob is not sent before it is known that it has to be. */
+  async large(): Promise<PushOutcome> {
+    const { size } = this.#descriptor;
+    const begun = this.#mountFrom === undefined ? undefined : await this.#mount(this.#mountFrom);
+    if (begun !== undefined && "done" in begun) return begun.done;
+    if (await exists(this.#session, "blobs", this.#descriptor)) return "present";
+    const body = { size, open: () => heldBack(this.#source.open(0), this.#descriptor, this.#what) };
+    return this.#finish(begun ?? (await this.#begin("", "stored")), body);
+  }
+
+  /** Not every registry lets every blob be mounted; an upload always does. */
+  async #mount(from: string): Promise<Begun> {
+    const { digest } = this.#descriptor;
+    const query = `mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`;
+    const outcome = from === this.#session.repository ? "present" : "mounted";
+    return this.#begin(query, outcome, undefined, from);
+  }
+
+  /** `POST …/uploads/`. What the query asks for beyond an upload session is dropped where the registry objects to it. */
+  async #begin(query: string, created: PushOutcome, body?: Uint8Array, mountFrom?: string): Promise<Begun> {
+    const path = query === "" ? "blobs/uploads/" : `blobs/uploads/?${query}`;
+    const headers = body === undefined ? {} : OCTETS;
+    const request = { method: "POST", path, what: `the upload of ${this.#what}`, headers, mountFrom } as const;
+    try {
+      return await this.#session.once(
+        { ...request, body: body ?? new Uint8Array(), expect: [201, 202] },
+        async (response) => (response.status === 201 ? { done: created } : { place: this.#place(response) }),
+      );
+    } catch (thrown) {
+      if (query === "" || !(thrown instanceof CountersignError) || thrown.code !== "denied") throw thrown;
+      return this.#begin("", created);
+    }
+  }
+
+  #place(response: HttpResponse): URL {
+    return this.#session.place(response.header("location"), response.url);
+  }
+
+  async #finish(begun: Begun, body: RequestBody): Promise<PushOutcome> {
+    if ("done" in begun) return begun.done;
+    const request: RegistryRequest = {
+      method: "PUT",
+      path: withDigest(begun.place, this.#descriptor),
+      what: this.#what,
+      headers: OCTETS,
+      body,
+      expect: [201, 204, 413],
+    };
+    const status = await this.#session.once(request, async (response) => {
+      if (response.status !== 413) checkStored(response, this.#descriptor, this.#what);
+      return response.status;
+    });
+    if (status === 413) await this.#chunked();
+    return "stored";
+  }
+
+  async #chunked(): Promise<void> {
+    const begun = await this.#begin("", "stored");
+    if ("done" in begun) return;
+    await uploadInChunks(this.#session, begun.place, this.#descriptor, this.#source, this.#what);
+  }
+}
+
+async function collect(source: BlobSource, descriptor: Descriptor): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of source.open(0)) {
+    size += chunk.byteLength;
+    if (size > descriptor.size)
+      throw sizeMismatch(`the blob ${descriptor.digest}`, `more than ${descriptor.size}`, descriptor.size);
+    chunks.push(chunk);
+  }
+  const bytes = new Uint8Array(Buffer.concat(chunks, size));
+  checkBytes(bytes, descriptor, `the blob ${descriptor.digest}`);
+  return bytes;
+}
+
+/**
+ * Passes bytes on, but the last of them only when all are known to be the described ones: an upload of anything else is
+ * never complete.
+ */
+async function* heldBack(
+  source: AsyncIterable<Uint8Array>,
+  { digest, size }: Descriptor,
+  what: string,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const hash = new DigestStream(digestAlgorithm(digest));
+  let held: Uint8Array | undefined;
+  let seen = 0;
+  for await (const chunk of source) {
+    seen += chunk.byteLength;
+    if (seen > size) throw sizeMismatch(what, `more than ${size}`, size);
+    hash.update(chunk);
+    if (held !== undefined) yield held;
+    held = chunk;
+  }
+  if (seen !== size) throw sizeMismatch(what, seen, size);
+  const found = hash.finish();
+  if (found !== digest) throw digestMismatch(what, found, digest);
+  if (held !== undefined) yield held;
+}
+
+/** What the registry says of the subject of a manifest that it stored. */
+export interface PutOutcome {
+  /** `OCI-Subject` named the subject: the registry lists it among the referrers by itself. */
+  readonly indexed: boolean;
+}
+
+/** Stores a manifest's exact bytes by digest, or under a tag. */
+export async function putManifest(session: Session, manifest: Manifest, tag: string | undefined): Promise<PutOutcome> {
+  const { descriptor, bytes, subject } = manifest;
+  const what = `the manifest ${tag ?? descriptor.digest}`;
+  const path = `manifests/${tag ?? descriptor.digest}`;
+  const headers = { "content-type": descriptor.mediaType };
+  try {
+    return await session.run({ method: "PUT", path, what, headers, body: bytes, expect: [201] }, async (response) => {
+      checkStored(response, descriptor, what);
+      return { indexed: subject !== undefined && response.header("oci-subject") === subject.digest };
+    });
+  } catch (thrown) {
+    // What it was thought to hold, it may have lost: the next attempt offers everything again.
+    session.pool.storedIn(session.name).clear();
+    throw thrown;
+  }
+}

@@ -1,0 +1,149 @@
+import { CountersignError } from "../../core/errors.ts";
+import { isObject, type JsonObject, type JsonValue, parseJsonObject } from "../../core/json.ts";
+import { LIMITS } from "../../core/limits.ts";
+import type { Descriptor } from "../../core/oci/descriptor.ts";
+import { type Digest, digestAlgorithm, digestOf, isDigest } from "../../core/oci/digest.ts";
+import { parseDescriptor } from "../../core/oci/manifest.ts";
+import { bareType, MEDIA_TYPES } from "../../core/oci/media-types.ts";
+import { fallbackTag, uncutFallbackTag } from "../../core/oci/referrers.ts";
+import type { ReferrersListing } from "../../core/ports.ts";
+import { pages, tooMany } from "./pages.ts";
+import { fetchManifest } from "./pull.ts";
+import type { Session } from "./session.ts";
+
+const WHAT = "the list of referrers";
+
+/**
+ * What refers to `subject`: by the referrers API, or on registries without it by the tag schema (distribution-spec,
+ * "Listing Referrers"). Which it is, is remembered of the repository in memory and of the registry on disk. The memory
+ * only decides what is asked first: it is never concluded from it that there is nothing.
+ */
+export async function listReferrers(session: Session, subject: Digest): Promise<ReferrersListing> {
+  const { pool, name, registry } = session;
+  const seen = pool.referrersApi.get(name);
+  if (seen === "lacking") return (await byTag(session, subject)) ?? nothing("referrers-tag");
+  const remembered = seen === undefined && (await pool.capabilities.lacks(registry, "referrers-api"));
+  const tagged = remembered ? await byTag(session, subject) : undefined;
+  if (tagged !== undefined) return tagged;
+  const answer = await byApi(session, subject);
+  if (typeof answer !== "string") {
+    await noteReferrersApi(session, "there");
+    return answer;
+  }
+  if (answer === "lacking") await noteReferrersApi(session, "lacking");
+  return (remembered ? undefined : await byTag(session, subject)) ?? nothing("referrers-tag");
+}
+
+export async function noteReferrersApi({ pool, name, registry }: Session, state: "there" | "lacking"): Promise<void> {
+  pool.referrersApi.set(name, state);
+  await pool.capabilities.note(registry, "referrers-api", state);
+}
+
+function nothing(via: ReferrersListing["via"]): ReferrersListing {
+  return { descriptors: [], via };
+}
+
+/**
+ * The API's answer. `lacking` where the registry does not have it, `no-repository` where that is all that is known:
+ * 404, 400, 405 and 406, an answer of another type, a redirect to another host (GHCR sends one to a web page). Anything
+ * else that is not a listing is an error: throttled or denied is not "no referrers".
+ */
+async function byApi(session: Session, subject: Digest): Promise<ReferrersListing | "lacking" | "no-repository"> {
+  const headers = { accept: MEDIA_TYPES.ociIndex };
+  const expect = [200, 400, 404, 405, 406];
+  const request = {
+    method: "GET",
+    path: `referrers/${subject}`,
+    what: WHAT,
+    headers,
+    expect,
+    sameHostOnly: true,
+  } as const;
+  const found: Descriptor[] = [];
+  for await (const page of pages(session, request, LIMITS.referrerPages)) {
+    const isListing = page.status === 200 && page.contentType === MEDIA_TYPES.ociIndex;
+    if (!isListing && found.length > 0) throw brokenListing("a page of it is none", `status ${page.status}`);
+    if (!isListing) return page.error?.code === "NAME_UNKNOWN" ? "no-repository" : "lacking";
+    found.push(...descriptorsIn(parseListing(page.bytes)));
+    if (found.length > LIMITS.referrerEntries) throw tooManyEntries(found.length);
+  }
+  return { descriptors: found, via: "referrers-api" };
+}
+
+/** undefined where there is no such tag. Both forms of a tag for a digest that is longer than a tag may be. */
+async function byTag(session: Session, subject: Digest): Promise<ReferrersListing | undefined> {
+  const tags = new Set([fallbackTag(subject), uncutFallbackTag(subject)].filter((tag) => tag.length <= 128));
+  const found = new Map<Digest, Descriptor>();
+  let isThere = false;
+  for (const tag of tags) {
+    const tagged = await readFallbackTag(session, subject, tag);
+    if (tagged === undefined) continue;
+    isThere = true;
+    for (const descriptor of descriptorsIn(tagged.index)) found.set(descriptor.digest, descriptor);
+  }
+  return isThere ? { descriptors: [...found.values()], via: "referrers-tag" } : undefined;
+}
+
+/** The index under a fallback tag, as it is to be written again: with everything in it that is not understood here. */
+export interface FallbackIndex {
+  readonly index: JsonObject;
+  readonly etag: string | undefined;
+}
+
+/**
+ * The index under the tag. undefined where there is none, and where the tag names something else: GitLab resolves
+ * `sha256-<hex>` to the subject itself.
+ */
+export async function readFallbackTag(
+  session: Session,
+  subject: Digest,
+  tag: string,
+): Promise<FallbackIndex | undefined> {
+  const fetched = await fetchManifest(session, tag);
+  if (fetched === undefined) return undefined;
+  const { bytes, etag } = fetched;
+  if (digestOf(bytes, digestAlgorithm(subject)) === subject) return undefined;
+  const index = parseListing(bytes);
+  const stated = typeof index["mediaType"] === "string" ? bareType(index["mediaType"]) : fetched.contentType;
+  if (stated !== MEDIA_TYPES.ociIndex) return undefined;
+  return { index, etag };
+}
+
+function parseListing(bytes: Uint8Array): JsonObject {
+  return parseJsonObject(bytes, { what: WHAT, code: "protocol-error", maxBytes: LIMITS.manifestBytes });
+}
+
+/** The entries as JSON. @throws CountersignError `protocol-error`, `limit-reached`. */
+export function entriesIn(index: JsonObject): readonly JsonValue[] {
+  const entries = index["manifests"] ?? [];
+  if (!Array.isArray(entries)) throw brokenListing('"manifests" is no list', typeof entries);
+  if (entries.length > LIMITS.referrerEntries) throw tooManyEntries(entries.length);
+  return entries;
+}
+
+/** An entry whose digest is of an algorithm that is not known here cannot be checked, so it is no evidence. */
+function descriptorsIn(index: JsonObject): readonly Descriptor[] {
+  return entriesIn(index).flatMap((entry, at) => {
+    const digest = isObject(entry) ? entry["digest"] : undefined;
+    const isForeign = typeof digest === "string" && !isDigest(digest) && !/^sha(?:256|512):/.test(digest);
+    return isForeign ? [] : [entryDescriptor(entry, `manifests[${at}]`)];
+  });
+}
+
+function entryDescriptor(entry: JsonValue, where: string): Descriptor {
+  try {
+    return parseDescriptor(entry, where);
+  } catch (thrown) {
+    if (!(thrown instanceof CountersignError) || thrown.code !== "manifest-invalid") throw thrown;
+    throw brokenListing(thrown.message, thrown.found ?? where, thrown);
+  }
+}
+
+function brokenListing(why: string, found: string, cause?: unknown): CountersignError {
+  const wanted = "an index of descriptors";
+  return new CountersignError("protocol-error", `${WHAT} cannot be read: ${why}`, { found, wanted, cause });
+}
+
+function tooManyEntries(count: number): CountersignError {
+  return tooMany(WHAT, `${count} entries`, `at most ${LIMITS.referrerEntries} entries`);
+}

@@ -1,0 +1,95 @@
+import type { Descriptor } from "../../core/oci/descriptor.ts";
+import type { Digest } from "../../core/oci/digest.ts";
+import type { Manifest } from "../../core/oci/manifest.ts";
+import type { Reference } from "../../core/oci/reference.ts";
+import type { BlobSource, ContentStore, ReferrersListing } from "../../core/ports.ts";
+import { addToFallbackTag } from "./fallback-tag.ts";
+import { type RegistryOptions, RegistryPool } from "./pool.ts";
+import { blobStream, describedManifest, exists, listTags, resolveManifest, smallBlob } from "./pull.ts";
+import { type PushOutcome, pushBlob, putManifest } from "./push.ts";
+import { listReferrers, noteReferrersApi } from "./referrers.ts";
+import { Session } from "./session.ts";
+
+export { type RegistryOptions, RegistryPool } from "./pool.ts";
+
+/**
+ * A repository of a registry. Nothing is sent until something is asked for.
+ *
+ * @param shared The pool of the command; or options, and then the store has a pool of its own that `close` ends.
+ */
+export function openRegistry(reference: Reference, shared: RegistryPool | RegistryOptions): ContentStore {
+  if (shared instanceof RegistryPool) return new RegistryStore(new Session(shared, reference), () => Promise.resolve());
+  const pool = new RegistryPool(shared);
+  return new RegistryStore(new Session(pool, reference), () => pool.close());
+}
+
+class RegistryStore implements ContentStore {
+  readonly kind = "registry";
+  readonly #session: Session;
+  readonly #close: () => Promise<void>;
+
+  constructor(session: Session, close: () => Promise<void>) {
+    this.#session = session;
+    this.#close = close;
+  }
+
+  get location(): string {
+    return this.#session.name;
+  }
+
+  get repository(): string {
+    return this.#session.name;
+  }
+
+  resolve(target: string | undefined): Promise<Manifest | undefined> {
+    return resolveManifest(this.#session, target ?? "latest");
+  }
+
+  manifest(descriptor: Descriptor): Promise<Manifest> {
+    return describedManifest(this.#session, descriptor);
+  }
+
+  openBlob(descriptor: Descriptor, offset = 0): AsyncIterable<Uint8Array> {
+    return blobStream(this.#session, descriptor, offset);
+  }
+
+  readBlob(descriptor: Descriptor, maxBytes: number): Promise<Uint8Array> {
+    return smallBlob(this.#session, descriptor, maxBytes);
+  }
+
+  hasBlob(descriptor: Descriptor): Promise<boolean> {
+    return exists(this.#session, "blobs", descriptor);
+  }
+
+  hasManifest(descriptor: Descriptor): Promise<boolean> {
+    return exists(this.#session, "manifests", descriptor);
+  }
+
+  referrers(subject: Digest): Promise<ReferrersListing> {
+    return listReferrers(this.#session, subject);
+  }
+
+  tags(): Promise<readonly string[]> {
+    return listTags(this.#session);
+  }
+
+  pushBlob(
+    descriptor: Descriptor,
+    source: BlobSource,
+    options?: { readonly mountFrom?: string | undefined },
+  ): Promise<PushOutcome> {
+    return pushBlob(this.#session, descriptor, source, options?.mountFrom);
+  }
+
+  async pushManifest(manifest: Manifest, tag?: string): Promise<void> {
+    const { indexed } = await putManifest(this.#session, manifest, tag);
+    const { subject } = manifest;
+    if (subject === undefined) return;
+    if (indexed) await noteReferrersApi(this.#session, "there");
+    else await addToFallbackTag(this.#session, manifest, subject.digest);
+  }
+
+  close(): Promise<void> {
+    return this.#close();
+  }
+}
