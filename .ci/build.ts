@@ -1,15 +1,16 @@
 /**
- * `npm run build`: bundles the command and the library into `dist`, with their types and the licences of what is inside.
- * Chunks are split along dynamic imports, so that what a command does not use is not even read.
+ * `npm run build [-- FOLDER]`: bundles the command and the library into `dist` or the folder named, with their types and
+ * the licences of what is inside. Chunks are split along dynamic imports, so that what a command does not use is not even
+ * read.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Metafile, type Plugin } from "esbuild";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const DIST = join(ROOT, "dist");
+const DIST = resolve(process.argv[2] ?? join(ROOT, "dist"));
 
 /** Of package.json only the version goes into the bundle. */
 const onlyVersion: Plugin = {
@@ -74,7 +75,8 @@ function thirdParty(metafile: Metafile): string {
 
 function types(): void {
   const compiler = join(ROOT, "node_modules/typescript/bin/tsc");
-  execFileSync(process.execPath, [compiler, "-p", join(ROOT, ".ci/tsconfig.types.json")], { stdio: "inherit" });
+  const project = join(ROOT, ".ci/tsconfig.types.json");
+  execFileSync(process.execPath, [compiler, "-p", project, "--outDir", DIST], { stdio: "inherit" });
 }
 
 function report(metafile: Metafile): void {
