@@ -41,6 +41,12 @@ const COMMANDS: readonly Entry[] = [
     load: (context: Context) => keyAlias(context, name),
   })),
   {
+    name: "demo",
+    group: DOORS,
+    summary: "see it accept and refuse, in a few seconds",
+    load: async (context) => (await import("./commands/demo.ts")).demoCommand(context),
+  },
+  {
     name: "registry",
     group: DOORS,
     summary: "the embedded registry",
