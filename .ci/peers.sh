@@ -1,0 +1,89 @@
+#!/bin/bash
+# Installs the peers of the interop suite, the benches and the conformance runs, each only where it is missing: what
+# Debian has from Debian (as root), released Go modules into .cache/peers/bin (or $COUNTERSIGN_PEERS).
+# Says what it found, installed and could not get. A peer that cannot be had is no failure: the suite skips and counts it.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+bin=${COUNTERSIGN_PEERS:-$root/.cache/peers/bin}
+export PATH="$bin:$PATH:/usr/sbin:/sbin:/usr/local/go/bin"
+
+# An executable and the Debian package that has it.
+debian=(
+  docker-registry:docker-registry skopeo:skopeo podman:podman dockerd:docker.io docker:docker.io
+  htpasswd:apache2-utils openssl:openssl
+)
+# A name, what is installed, and the build tags. Debian's podman is built without the check of sigstore signatures.
+modules=(
+  "cosign github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3"
+  "crane github.com/google/go-containerregistry/cmd/crane@v0.22.1"
+  "conformance github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111"
+  "podman github.com/containers/podman/v5/cmd/podman@v5.6.0 containers_image_openpgp,exclude_graphdriver_btrfs"
+)
+minutes_per_module=6
+missing=()
+
+note() { printf '%-9s  %-16s %s\n' "$1" "$2" "${3:-}"; }
+lacking() {
+  note missing "$1" "$2"
+  missing+=("$1")
+}
+
+install_debian() {
+  local packages=() entry
+  for entry in "${debian[@]}"; do
+    command -v "${entry%%:*}" >/dev/null || packages+=("${entry#*:}")
+  done
+  if ((${#packages[@]} > 0)) && [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq >/dev/null 2>&1 || true
+    apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null 2>&1 || true
+  fi
+  for entry in "${debian[@]}"; do
+    local path
+    if path=$(command -v "${entry%%:*}"); then
+      note present "${entry%%:*}" "$path"
+    else
+      lacking "${entry%%:*}" "Debian package ${entry#*:}, which root installs with apt-get"
+    fi
+  done
+}
+
+# Inside an empty module: modules that are required with replacements cannot be installed by name. The binary is moved
+# into place when it is complete.
+build_module() { # NAME PACKAGE@VERSION TAGS
+  local folder
+  folder=$(mktemp -d)
+  if (cd "$folder" && go mod init peers && go get "$2" && go build -tags "$3" -o built "${2%@*}") >"$folder/log" 2>&1; then
+    mv "$folder/built" "$bin/$1"
+  else
+    tail -n 1 "$folder/log" >&2
+  fi
+  rm -rf "$folder"
+}
+export -f build_module
+export bin
+
+install_modules() {
+  mkdir -p "$bin"
+  local entry name module tags
+  for entry in "${modules[@]}"; do
+    read -r name module tags <<<"$entry"
+    if [[ -x $bin/$name ]]; then
+      note present "$name" "$bin/$name"
+    elif ! command -v go >/dev/null; then
+      lacking "$name" "Go is not installed"
+    else
+      timeout "${minutes_per_module}m" bash -c 'build_module "$@"' _ "$name" "$module" "$tags" || true
+      if [[ -x $bin/$name ]]; then note installed "$name" "$module"; else lacking "$name" "$module could not be built"; fi
+    fi
+  done
+}
+
+install_debian
+install_modules
+if ((${#missing[@]} > 0)); then
+  echo "peers: ${#missing[@]} missing (${missing[*]}); what needs them is skipped and counted"
+else
+  echo "peers: all present"
+fi
