@@ -40,9 +40,12 @@ const PRECEDENCE: readonly ReasonClass[] = ["interrupted", "refused", "usage", "
 
 /** The exit code of a call from the verdicts on its images; no image at all is wrong usage, never a success. */
 export function exitCodeOfVerdicts(verdicts: readonly Verdict[]): ExitCode {
-  if (verdicts.length === 0) return EXIT_CODES.usage;
-  const classes = new Set(verdicts.flatMap(classesOf));
-  const decisive = PRECEDENCE.find((candidate) => classes.has(candidate));
+  return verdicts.length === 0 ? EXIT_CODES.usage : exitCodeOfClasses(verdicts.flatMap(classesOf));
+}
+
+/** The exit code of a call in which all of these went wrong; 0 where nothing did. */
+export function exitCodeOfClasses(classes: readonly ReasonClass[]): ExitCode {
+  const decisive = PRECEDENCE.find((candidate) => classes.includes(candidate));
   return decisive === undefined ? EXIT_CODES.done : exitCodeOf(decisive);
 }
 

@@ -22,6 +22,7 @@ interface Entry {
 }
 
 const KEYS = "Keys and signing:";
+const IMAGES = "Verifying and what follows from it:";
 const DOORS = "Doors that stay open:";
 const TOOLS = "Around it:";
 
@@ -45,6 +46,24 @@ const COMMANDS: readonly Entry[] = [
     group: DOORS,
     summary: "see it accept and refuse, in a few seconds",
     load: async (context) => (await import("./commands/demo.ts")).demoCommand(context),
+  },
+  {
+    name: "sign",
+    group: KEYS,
+    summary: "sign images and store the signatures beside them",
+    load: async (context) => (await import("./commands/sign.ts")).signCommand(context),
+  },
+  {
+    name: "verify",
+    group: IMAGES,
+    summary: "judge images by their signatures",
+    load: async (context) => (await import("./commands/verify.ts")).verifyCommand(context),
+  },
+  {
+    name: "inspect",
+    group: IMAGES,
+    summary: "show everything attached to an image",
+    load: async (context) => (await import("./commands/inspect.ts")).inspectCommand(context),
   },
   {
     name: "registry",

@@ -195,7 +195,11 @@ function nameOf(target: Target, descriptor: Descriptor): string {
 }
 
 /** An image that could not even be resolved: refused only where what arrived was seen to be wrong. */
-function unresolved(target: Target, error: unknown, options: VerifyOptions): Verdict {
+export function unresolved(
+  target: Pick<Target, "image">,
+  error: unknown,
+  options: Pick<VerifyOptions, "weakened">,
+): Verdict {
   if (error instanceof CountersignError && error.class === "interrupted") throw error;
   const finding = toFinding(error);
   return {

@@ -28,7 +28,7 @@ import { copyTag, pushImage } from "./session-image.ts";
  *     a file that is there when the session begins
  *
  * `$REG` is an embedded registry of the page's own. What differs from run to run is replaced by what it is:
- * `<digest 1>`, `<key 1>`, `<time>`, `<instant>`, `$REG`, `$HOME`.
+ * `<digest 1>`, `<key 1>`, `<hint 1>`, `<time>`, `<instant>`, `$REG`, `$HOME`.
  *
  * UPDATE_SESSIONS=1 writes what was printed into the page. COUNTERSIGN_BIN=FILE runs that program instead of the source.
  */
@@ -222,6 +222,7 @@ class Session {
       .replace(/\bSHA256:[0-9a-f]{16}(?:[0-9a-f]{48})?/g, (key) => this.#name("key", key.slice(0, 23)))
       .replace(/\bsha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})\b/g, (digest) => this.#name("digest", digest))
       .replace(/\bsha256-[0-9a-f]{64}\b/g, (tag) => `sha256-${this.#name("digest", tag.replace("-", ":"))}`)
+      .replace(/(?<![\w+/])[\w+/]{43}=/g, (hint) => this.#name("hint", hint))
       .replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, "<instant>")
       .replace(/\b\d+(?:\.\d+)? ?(?:ms|s|min)\b/g, "<time>");
   }

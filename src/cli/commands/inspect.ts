@@ -1,0 +1,29 @@
+import { Argument, Command } from "commander";
+import type { Context } from "../context.ts";
+import { withManual } from "../manual.ts";
+import { addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
+import { openOutput } from "../output.ts";
+import { IMAGE_ARGUMENT } from "./verify.ts";
+
+export function inspectCommand(context: Context): Command {
+  const command = new Command("inspect")
+    .description(
+      "Shows everything attached to an image as a tree: signatures, attestations, other artifacts, for the index and for" +
+        " every platform. It judges nothing: what it shows is what is stored, not what is proven.",
+    )
+    .addArgument(new Argument("<image>", IMAGE_ARGUMENT))
+    .action(async (image: string, options: RawOptions, self: Command) => {
+      const { inspect } = await import("../inspect-action.ts");
+      await inspect(context, openOutput(context, globalOptions(self)), image, options);
+    });
+  addRegistryOptions(command);
+  return withManual(command, {
+    formats: ["text", "json", "tree"],
+    examples: [
+      { command: "countersign inspect registry.example/acme/app:1.4.2", purpose: "what is attached to it?" },
+      { command: "countersign inspect oci:build/out -o json", purpose: "the same of a layout, for a script" },
+    ],
+    notes: ["Text and tree are the same. Exit 3 says that something could not be looked at."],
+    seeAlso: ["countersign verify"],
+  });
+}

@@ -1,0 +1,188 @@
+import type { PublicKey } from "../core/crypto/public-key.ts";
+import { isPublishedKey } from "../core/crypto/published.ts";
+import { CountersignError } from "../core/errors.ts";
+import { LIMITS } from "../core/limits.ts";
+import type { Platform } from "../core/oci/descriptor.ts";
+import { type Location, parseLocation } from "../core/oci/location.ts";
+import { choosePlatform, parsePlatformName } from "../core/oci/platform.ts";
+import { isLoopback } from "../core/oci/reference.ts";
+import { type Instant, instant } from "../core/time.ts";
+import type { Requirement } from "../core/verify/requirement.ts";
+import { loadPublicKey } from "../io/keys/load.ts";
+import {
+  resolveTarget,
+  type Target,
+  unresolved,
+  type VerifiedImage,
+  type VerifyOptions,
+  verifyImages,
+} from "../ops/verify.ts";
+import { Wiring } from "../wire.ts";
+import type { Context } from "./context.ts";
+import type { RegistryOptions, VerifyOptions as VerifyFlags } from "./options.ts";
+import type { Output } from "./output.ts";
+
+/** What the commands on images share: from flags and the context to what an operation takes. */
+
+/** The adapters of one command. `images` are all that the command line names: credentials are for one registry only. */
+export async function openWiring(
+  context: Context,
+  output: Output,
+  options: RegistryOptions,
+  images: readonly string[],
+): Promise<Wiring> {
+  const credentials = await readCredentials(context, options, images.map(parseLocation));
+  const { env, homeDirectory, workingDirectory, signal } = context;
+  const surroundings = { env, homeDirectory, workingDirectory, signal, warn: output.warn };
+  return new Wiring(surroundings, { ...options, credentials });
+}
+
+type FlagCredentials = { registry: string; username?: string; password?: string; token?: string };
+
+async function readCredentials(
+  context: Context,
+  options: RegistryOptions,
+  locations: readonly Location[],
+): Promise<FlagCredentials | undefined> {
+  const { username, token } = options;
+  if (username === undefined && token === undefined) return undefined;
+  const registries = [...new Set(locations.flatMap(registryOf))];
+  const [registry, ...others] = registries;
+  if (registry === undefined) return undefined;
+  if (others.length > 0) {
+    throw new CountersignError("usage", "login flags are for one registry", {
+      found: registries.join(", "),
+      wanted: "images of one registry, or logins kept by docker login or podman login",
+    });
+  }
+  if (username === undefined) return { registry, ...(token === undefined ? {} : { token }) };
+  return { registry, username, password: await readPassword(context, options) };
+}
+
+function registryOf(location: Location): readonly string[] {
+  return location.kind === "registry" ? [location.reference.registry] : [];
+}
+
+async function readPassword(context: Context, options: RegistryOptions): Promise<string> {
+  const password = options.passwordFromStdin
+    ? await readFirstLine(context)
+    : context.env["COUNTERSIGN_REGISTRY_PASSWORD"];
+  if (password !== undefined && password !== "") return password;
+  throw new CountersignError("usage", "no password for the registry", {
+    found: options.passwordFromStdin ? "nothing on standard input" : "neither a flag nor a variable",
+    wanted: "it on standard input with --registry-password-stdin, or in COUNTERSIGN_REGISTRY_PASSWORD",
+  });
+}
+
+async function readFirstLine(context: Context): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of context.stdin) {
+    const bytes = Buffer.from(chunk as Uint8Array);
+    size += bytes.byteLength;
+    if (size > LIMITS.credentialBytes)
+      throw new CountersignError("limit-reached", "the password on standard input is too long");
+    chunks.push(bytes);
+  }
+  return Buffer.concat(chunks).toString("utf8").split(/\r?\n/, 1)[0] ?? "";
+}
+
+/** `--platform`, else DOCKER_DEFAULT_PLATFORM. @throws CountersignError `configuration-invalid`. */
+export function wantedPlatform(context: Context, options: RegistryOptions): Platform | undefined {
+  const name = context.env["DOCKER_DEFAULT_PLATFORM"];
+  if (options.platform !== undefined || name === undefined || name === "") return options.platform;
+  try {
+    return parsePlatformName(name);
+  } catch (cause) {
+    throw new CountersignError("configuration-invalid", "DOCKER_DEFAULT_PLATFORM cannot be used", {
+      found: name,
+      wanted: "os/arch or os/arch/variant",
+      cause,
+    });
+  }
+}
+
+/** The time for created annotations: SOURCE_DATE_EPOCH (reproducible-builds.org) in seconds, else now. */
+export function createdAt(context: Context): Instant {
+  const epoch = context.env["SOURCE_DATE_EPOCH"];
+  if (epoch === undefined || epoch === "") return context.referenceTime;
+  const seconds = Number(epoch);
+  if (/^[0-9]+$/.test(epoch) && seconds <= LAST_SECOND) return instant(seconds * 1000);
+  throw new CountersignError("configuration-invalid", "SOURCE_DATE_EPOCH cannot be used", {
+    found: epoch,
+    wanted: "seconds since 1970",
+  });
+}
+
+/** The year 9999: RFC 3339 has four digits for it. */
+const LAST_SECOND = 253_402_300_799;
+
+/** Who must have signed. @throws CountersignError `key-invalid`, `key-weak`, `key-published`, `usage`. */
+export async function readRequirement(
+  context: Context,
+  flags: VerifyFlags,
+  images: readonly string[],
+): Promise<Requirement> {
+  const keys = await Promise.all(flags.keys.map((key) => loadPublicKey(key, context)));
+  refusePublishedKeys(keys, images);
+  const { threshold, annotations, signedAs } = flags;
+  return { keys, threshold, annotations, signedAs };
+}
+
+/**
+ * A key whose private half everybody has proves nothing: it is for trying things out on this machine.
+ *
+ * @throws CountersignError `key-published` where an image is anywhere but in a loopback registry.
+ */
+export function refusePublishedKeys(keys: readonly PublicKey[], images: readonly string[]): void {
+  const published = keys.find(isPublishedKey);
+  if (published === undefined) return;
+  const outside = images.find((image) => !isOnLoopback(parseLocation(image)));
+  if (outside === undefined) return;
+  throw new CountersignError(
+    "key-published",
+    `${published.label} is published as an example: anyone can sign with it`,
+    {
+      found: outside,
+      wanted: "an image in a registry on a loopback address",
+    },
+  );
+}
+
+function isOnLoopback(location: Location): boolean {
+  return location.kind === "registry" && isLoopback(location.reference.registry);
+}
+
+/** Judges images in their order; one that cannot even be opened is judged undetermined and stops no other. */
+export async function judgeImages(
+  wiring: Wiring,
+  images: readonly string[],
+  options: VerifyOptions,
+): Promise<readonly (VerifiedImage & { readonly target?: Target | undefined })[]> {
+  const opened = await Promise.all(images.map((image) => openTarget(wiring, image, options)));
+  const targets = opened.flatMap((one) => ("store" in one ? [one] : []));
+  const judged = await verifyImages(targets, options);
+  const results = new Map(targets.map((target, at) => [target, judged[at]]));
+  return opened.map((one) => {
+    const result = "store" in one ? results.get(one) : undefined;
+    return result === undefined || !("store" in one) ? (one as VerifiedImage) : { ...result, target: one };
+  });
+}
+
+async function openTarget(wiring: Wiring, image: string, options: VerifyOptions): Promise<Target | VerifiedImage> {
+  try {
+    return await wiring.target(image);
+  } catch (error) {
+    if (error instanceof CountersignError && error.class === "usage") throw error;
+    return { verdicts: [unresolved({ image }, error, options)], accepted: false };
+  }
+}
+
+/** The manifest of a platform as a target of its own, where the image is an index and a platform was asked for. */
+export async function narrowTarget(target: Target, platform: Platform | undefined): Promise<Target> {
+  if (platform === undefined) return target;
+  const root = await resolveTarget(target);
+  if (root.kind !== "index") return target;
+  const { digest } = choosePlatform(root, platform);
+  return { image: target.image, store: target.store, digest };
+}

@@ -1,0 +1,30 @@
+import { verdictsDocument } from "../report/json.ts";
+import { verdictsText } from "../report/text.ts";
+import type { Context } from "./context.ts";
+import { judgeImages, openWiring, readRequirement, wantedPlatform } from "./images.ts";
+import { type RawOptions, readRegistryOptions, readVerifyOptions } from "./options.ts";
+import type { Output } from "./output.ts";
+import { concludeVerdicts } from "./verdicts.ts";
+
+/** `countersign verify IMAGE…`. */
+export async function verify(
+  context: Context,
+  output: Output,
+  images: readonly string[],
+  raw: RawOptions,
+): Promise<void> {
+  const registry = readRegistryOptions(raw);
+  const flags = readVerifyOptions(raw);
+  const requirement = await readRequirement(context, flags, images);
+  await using wiring = await openWiring(context, output, registry, images);
+  const { recursive, weakened } = flags;
+  const platform = wantedPlatform(context, registry);
+  const { maxWorkers } = registry;
+  const options = { requirement, platform, recursive, weakened, maxWorkers, cache: wiring.cache };
+  const verdicts = (await judgeImages(wiring, images, options)).flatMap((image) => image.verdicts);
+  const result = {
+    text: (style: Parameters<typeof verdictsText>[1]) => verdictsText(verdicts, style),
+    json: () => verdictsDocument("verify", verdicts),
+  };
+  await concludeVerdicts(context, output, verdicts, result, flags.exitCodes);
+}
