@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CountersignError, type Finding, toFinding } from "../core/errors.ts";
 import { explainFinding } from "../core/explain.ts";
-import type { ReasonCode } from "../core/reasons.ts";
+import { type ReasonCode, reasonClass } from "../core/reasons.ts";
 import type { Verdict } from "../core/verify/verdict.ts";
 import { formatDocument } from "../report/json.ts";
 import type { Style } from "../report/style.ts";
@@ -12,11 +12,11 @@ import { DemoWorld } from "./demo-world.ts";
 import { EXIT_CODES, type ExitCode } from "./exit-codes.ts";
 import type { Output } from "./output.ts";
 
-/** One thing that is shown, and what must come of it. */
+/** One thing that is shown: what happens, what one would type to look at it, and what must come of it. */
 interface Scene {
-  readonly title: string;
-  /** What happens, in one sentence, before the outcome. */
   readonly story: string;
+  /** Without `countersign`; the registry's address goes before every image. */
+  readonly command: (address: string) => string;
   readonly expected: "accepted" | ReasonCode;
   readonly play: (world: DemoWorld) => Promise<readonly Verdict[] | Finding>;
 }
@@ -26,16 +26,28 @@ interface Played {
   readonly outcome: "accepted" | Finding;
 }
 
+const verifying = (image: string) => (address: string) => `verify --key publisher.pub ${address}/${image}`;
+const pulling = (image: string) => (address: string) => `pull --key publisher.pub --to oci:out ${address}/${image}`;
+
 const BEFORE: readonly Scene[] = [
   {
-    title: "verify",
-    story: "the image was made, pushed and signed; a consumer with the public key looks",
+    story: "A publisher pushes an image and signs it",
+    command: (address) => `sign --key publisher.key ${address}/shop/app:1.0`,
+    expected: "accepted",
+    play: async (world) => {
+      await world.publish("shop/app", "1.0");
+      return [];
+    },
+  },
+  {
+    story: "A consumer who has the public key verifies it",
+    command: verifying("shop/app:1.0"),
     expected: "accepted",
     play: async (world) => world.verify(await world.publish("shop/app", "1.0")),
   },
   {
-    title: "pull",
-    story: "verified first, then fetched by digest, every byte hashed on the way",
+    story: "and pulls it: verified first, then fetched by digest, every byte hashed on the way",
+    command: pulling("shop/app:1.0"),
     expected: "accepted",
     play: async (world) => world.pull(await world.publish("shop/app", "1.0")),
   },
@@ -43,8 +55,8 @@ const BEFORE: readonly Scene[] = [
 
 const TAMPERING: readonly Scene[] = [
   {
-    title: "a changed layer",
-    story: "somebody changes one byte of a layer on the registry's disk",
+    story: "One byte of a layer is changed on the registry's disk",
+    command: pulling("shop/layer:1.0"),
     expected: "digest-mismatch",
     play: async (world) => {
       const image = await world.publish("shop/layer", "1.0");
@@ -53,8 +65,8 @@ const TAMPERING: readonly Scene[] = [
     },
   },
   {
-    title: "a changed manifest",
-    story: "the registry serves another manifest under the digest that was signed",
+    story: "The registry serves another manifest under the digest that was signed",
+    command: verifying("shop/manifest@sha256:…"),
     expected: "digest-mismatch",
     play: async (world) => {
       const image = await world.publish("shop/manifest", "1.0");
@@ -63,8 +75,8 @@ const TAMPERING: readonly Scene[] = [
     },
   },
   {
-    title: "a moved tag",
-    story: "somebody with push rights points the tag at an image of their own",
+    story: "Somebody with push rights moves the tag to an image of their own",
+    command: verifying("shop/tag:1.0"),
     expected: "unsigned",
     play: async (world) => {
       const image = await world.publish("shop/tag", "1.0");
@@ -73,8 +85,8 @@ const TAMPERING: readonly Scene[] = [
     },
   },
   {
-    title: "a stripped signature",
-    story: "the signature is deleted from the registry",
+    story: "The signature is deleted",
+    command: verifying("shop/stripped:1.0"),
     expected: "unsigned",
     play: async (world) => {
       const image = await world.publish("shop/stripped", "1.0");
@@ -83,23 +95,23 @@ const TAMPERING: readonly Scene[] = [
     },
   },
   {
-    title: "another key",
-    story: "the image is signed, but by somebody else",
+    story: "The image is signed, but by somebody else",
+    command: verifying("shop/stranger:1.0"),
     expected: "wrong-key",
     play: async (world) => world.verify(await world.publishAsStranger("shop/stranger", "1.0")),
   },
   {
-    title: "a copied signature",
-    story: "the publisher's signature of another image is attached to this one",
+    story: "The publisher's signature of another image is attached to this one",
+    command: verifying("shop/copied:1.0"),
     expected: "wrong-digest",
     play: async (world) => world.verify(await world.publishWithCopiedSignature("shop/copied", "1.0")),
   },
   {
-    title: "a throttled registry",
-    story: "the registry answers 429 when it is asked for signatures: that is not the same as unsigned",
+    story: "The registry is too busy to say which signatures there are: that is not the same as unsigned",
+    command: verifying("shop/busy:1.0"),
     expected: "throttled",
     play: async (world) => {
-      const image = await world.publish("shop/throttled", "1.0");
+      const image = await world.publish("shop/busy", "1.0");
       world.throttleReferrers();
       return world.verify(image);
     },
@@ -151,42 +163,46 @@ function isExpected(played: Played): boolean {
 
 function sceneMember(played: Played): object {
   const { scene } = played;
-  return { title: scene.title, expected: scene.expected, outcome: codeOf(played), asExpected: isExpected(played) };
+  return { story: scene.story, expected: scene.expected, outcome: codeOf(played), asExpected: isExpected(played) };
 }
 
 function demoText(address: string, before: readonly Played[], after: readonly Played[], style: Style): string {
-  const refusals = after.filter(isExpected).length;
-  const total = before.length + after.length;
-  const expected = [...before, ...after].filter(isExpected).length;
-  const ending =
-    expected === total
-      ? `All ${refusals} kept the door shut. Next: countersign key generate, countersign sign, countersign verify.`
-      : `${total - expected} of ${total} did not end as they must. Please report this.`;
+  const all = [...before, ...after];
+  const missed = all.filter((played) => !isExpected(played)).length;
+  const scenes = all.map((played, at) => sceneText(played, at + 1, address, style));
   return [
-    `A registry at ${address}, a fresh key, everything in memory.`,
+    `A registry at ${address} and a fresh key pair, all in memory. Nothing leaves this machine.`,
     "",
-    style.heading("An image is published"),
-    ...before.map((played) => sceneText(played, style)),
+    ...scenes.slice(0, before.length),
+    style.heading("Now somebody tampers."),
     "",
-    style.heading("Then somebody tampers with it"),
-    ...after.map((played) => sceneText(played, style)),
-    "",
-    ending,
+    ...scenes.slice(before.length),
+    missed === 0
+      ? `${before.length} accepted, ${after.length} kept out. To try it yourself: countersign registry serve, and countersign --help.`
+      : `${missed} of ${all.length} did not end as they must. Please report this.`,
     "",
   ].join("\n");
 }
 
-function sceneText(played: Played, style: Style): string {
+const INDENT = "    ";
+
+function sceneText(played: Played, number: number, address: string, style: Style): string {
   const { scene, outcome } = played;
-  const title = scene.title.padEnd(22);
-  const story = `                ${scene.story}`;
-  if (outcome === "accepted")
-    return `  ${style.accepted("accepted".padEnd(12))}  ${title}${surprise(played)}\n${story}`;
-  const verdict =
-    outcome.code === "throttled" ? style.undetermined("undetermined") : style.refused("refused".padEnd(12));
-  return `  ${verdict}  ${title}${outcome.code}${surprise(played)}\n${story}\n                ${explainFinding(outcome)}`;
+  const lines = [
+    `${String(number).padStart(2)}  ${style.heading(scene.story)}`,
+    `${INDENT}${style.label(`$ countersign ${scene.command(address)}`)}`,
+    `${INDENT}${outcomeText(outcome, style)}${isExpected(played) ? "" : `   EXPECTED ${scene.expected}`}`,
+  ];
+  return `${lines.join("\n")}\n`;
 }
 
-function surprise(played: Played): string {
-  return isExpected(played) ? "" : `   EXPECTED ${played.scene.expected}`;
+function outcomeText(outcome: Played["outcome"], style: Style): string {
+  if (outcome === "accepted") return style.accepted("accepted");
+  const status = reasonClass(outcome.code) === "refused" ? "refused" : "undetermined";
+  return `${style[status](status)}  ${shortenDigests(explainFinding(outcome))}`;
+}
+
+/** Enough of a digest to tell two apart on one screen. */
+function shortenDigests(text: string): string {
+  return text.replace(/(sha256:[0-9a-f]{12})[0-9a-f]{52}/g, "$1…");
 }
