@@ -1,7 +1,4 @@
-import type { PublicKey } from "./public-key.ts";
-
-/** The last 32 bytes of an Ed25519 SubjectPublicKeyInfo are the key (RFC 8410, section 4). */
-const KEY_BYTES = 32;
+import { type PublicKey, rawEd25519 } from "./public-key.ts";
 
 /**
  * cosign 3 signs images with Ed25519ph (RFC 8032, section 5.1) when it is given an Ed25519 key; Node's crypto has only
@@ -10,6 +7,6 @@ const KEY_BYTES = 32;
 export async function withPrehash(key: PublicKey): Promise<PublicKey> {
   if (key.algorithm !== "ed25519") return key;
   const { ed25519ph } = await import("@noble/curves/ed25519.js");
-  const raw = key.spki.slice(-KEY_BYTES);
+  const raw = rawEd25519(key.spki);
   return { ...key, verifyPrehashed: (data, signature) => ed25519ph.verify(signature, data, raw, { zip215: false }) };
 }

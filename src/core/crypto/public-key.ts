@@ -27,6 +27,7 @@ export function publicKeyFrom(keyObject: KeyObject, label: string): PublicKey {
   const algorithm = keyAlgorithmOf(given, label);
   const key = algorithm.startsWith("ecdsa") ? uncompressed(given) : given;
   const spki = new Uint8Array(key.export({ type: "spki", format: "der" }));
+  if (algorithm === "ed25519") refuseSmallOrder(spki, label);
   const hash = createHash("sha256").update(spki).digest();
   return {
     algorithm,
@@ -36,6 +37,35 @@ export function publicKeyFrom(keyObject: KeyObject, label: string): PublicKey {
     label,
     keyObject: key,
   };
+}
+
+/**
+ * The Ed25519 points whose order divides 8, in every encoding, without the sign bit. As a public key, such a point lets
+ * anyone sign anything: a constant "signature" verifies over every message where OpenSSL does not check for it (Node 22's 3.0 does not).
+ */
+const SMALL_ORDER: ReadonlySet<string> = new Set([
+  "0000000000000000000000000000000000000000000000000000000000000000",
+  "0100000000000000000000000000000000000000000000000000000000000000",
+  "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+  "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+  "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+  "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+  "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+]);
+
+function refuseSmallOrder(spki: Uint8Array, label: string): void {
+  const point = rawEd25519(spki);
+  point[31] = (point[31] ?? 0) & 0x7f;
+  if (!SMALL_ORDER.has(encodeHex(point))) return;
+  throw new CountersignError("key-weak", `${label} is not a key that is accepted`, {
+    found: "an Ed25519 point of small order, for which anyone can sign",
+    wanted: "a key that a tool generated",
+  });
+}
+
+/** The 32 bytes of an Ed25519 key, the last of its SubjectPublicKeyInfo (RFC 8410, section 4); a copy. */
+export function rawEd25519(spki: Uint8Array): Uint8Array {
+  return spki.slice(-32);
 }
 
 /** One key must have one fingerprint, however its point was written down; a threshold counts fingerprints. */

@@ -9,7 +9,7 @@ describe("strings as Go writes them (encoding/json)", () => {
   });
 
   it("uses the short escapes where Go does, and leaves other characters as they are", () => {
-    assert.equal(goString('\b\f\n\r\t\u0001"\\/\u007fä😀'), String.raw`"\b\f\n\r\t\u0001\"\\/` + '\u007fä😀"');
+    assert.equal(goString('\b\f\n\r\t\u0001"\\/\u007fä😀'), `${String.raw`"\b\f\n\r\t\u0001\"\\/`}\u007fä😀"`);
   });
 });
 
