@@ -34,7 +34,7 @@ const RULES: readonly Rule[] = [
   },
   {
     name: "no test that is skipped or runs alone (the interop suite counts what it lacks)",
-    forbidden: /\b(?:it|test|describe|suite|t)\.(?:skip|only|todo)\b|\b(?:skip|only|todo): ?(?:true|")/,
+    forbidden: /\b(?:it|test|describe|suite|t)\.(?:skip|only|todo)\b|\bskip: ?(?:true|")|\b(?:only|todo): ?true/,
     where: /^test\/(?!interop\/|support\/)/,
     example: 'it.skip("works")',
   },

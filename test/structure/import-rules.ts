@@ -56,10 +56,15 @@ export const ROOMS: readonly Room[] = [
     builtins: "any",
     packages: ["commander"],
   },
-  { path: "src/wire.ts", rooms: ["src/core/", "src/io/", "src/ops/", "src/report/"], builtins: "any" },
+  { path: "src/version.ts", rooms: ["package.json"], builtins: [] },
+  {
+    path: "src/wire.ts",
+    rooms: ["src/core/", "src/io/", "src/ops/", "src/report/", "src/version.ts"],
+    builtins: "any",
+  },
   {
     path: "src/index.ts",
-    rooms: ["src/core/", "src/io/", "src/ops/", "src/report/", "src/wire.ts"],
+    rooms: ["src/core/", "src/io/", "src/ops/", "src/report/", "src/wire.ts", "src/version.ts"],
     builtins: [],
   },
 ];

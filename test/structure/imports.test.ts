@@ -93,6 +93,19 @@ describe("imports point inwards", () => {
   });
 });
 
+describe("what is measured", () => {
+  it("is all of core: no file is left out of the coverage because no test loads it", () => {
+    const tests = ["test/unit", "test/properties", "test/contracts"].flatMap((folder) => filesBelow(folder));
+    const all = [...edges, ...tests.flatMap(({ path, text }) => importsOf(path, text))];
+    const loaded = new Set(tests.flatMap(({ path }) => [...closure(path, all)]));
+    const core = sources.filter(({ path }) => path.startsWith("src/core/"));
+    assert.deepEqual(
+      core.map(({ path }) => path).filter((path) => !loaded.has(path)),
+      [],
+    );
+  });
+});
+
 describe("core is pure", () => {
   for (const { path, text } of sources.filter((source) => source.path.startsWith("src/core/"))) {
     it(`${path} reaches for no clock, process, timer, chance or network`, () => {
