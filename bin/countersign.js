@@ -32,8 +32,8 @@ async function run() {
 
 /** In a folder of the user's own: code from a cache in a shared temporary folder would be code from anyone. */
 async function enableCompileCache() {
-  const { HOME, XDG_CACHE_HOME, LOCALAPPDATA, NODE_COMPILE_CACHE } = process.env;
-  const caches = XDG_CACHE_HOME || (HOME ? `${HOME}/.cache` : LOCALAPPDATA);
+  const { HOME, XDG_CACHE_HOME, NODE_COMPILE_CACHE } = process.env;
+  const caches = XDG_CACHE_HOME?.startsWith("/") ? XDG_CACHE_HOME : HOME && `${HOME}/.cache`;
   const folder = NODE_COMPILE_CACHE || (caches && `${caches}/countersign/compile`);
   const { default: nodeModule } = await import("node:module");
   if (folder) nodeModule.enableCompileCache(folder);
