@@ -1,0 +1,189 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import {
+  Agent,
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request as requestUpstream,
+  type Server,
+  type ServerResponse,
+} from "node:http";
+import type { AddressInfo } from "node:net";
+import { pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { breakReply, type Fault, type SeenRequest } from "../src/testbed/faults.ts";
+import { type Reply, sendReply } from "../src/testbed/reply.ts";
+
+/** What goes wrong with the requests whose `METHOD /path?query` matches. */
+export type ProxyFault = { readonly pattern: RegExp } & ({ readonly fault: Fault } | { readonly status: number });
+
+export interface ProxyOptions {
+  /** `host:port` of a registry that speaks plain HTTP. */
+  readonly target: string;
+  /** Added to every request before it is passed on, in milliseconds. */
+  readonly delayMs?: number;
+  readonly faults?: readonly ProxyFault[];
+}
+
+/** A forwarder on loopback that counts and delays what passes. */
+export interface Proxy {
+  /** `127.0.0.1:PORT`, to be used in the place of the target's. */
+  readonly address: string;
+  /** `METHOD /path?query` of every request since the start or the last `reset`, in the order of arrival. */
+  requests(): string[];
+  reset(): void;
+  close(): Promise<void>;
+}
+
+/** The same in a process of its own, so that it shares no event loop with what is measured. */
+export interface RemoteProxy {
+  readonly address: string;
+  requests(): Promise<string[]>;
+  reset(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function startProxy(options: ProxyOptions): Promise<Proxy> {
+  const seen: string[] = [];
+  const agent = new Agent({ keepAlive: true });
+  const server = createServer((incoming, response) => {
+    const request = seenRequest(incoming, seen.push(`${incoming.method} ${incoming.url}`));
+    pass(options, agent, request, incoming, response).catch(() => response.destroy());
+  });
+  server.requestTimeout = 0;
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests: () => [...seen],
+    reset: () => void seen.splice(0),
+    async close() {
+      await closeServer(server);
+      agent.destroy();
+    },
+  };
+}
+
+/** What a request is for, in a word: how many of which kind is what a bench prints. */
+export function kindOf(request: string): string {
+  const [method = "", url = ""] = request.split(" ");
+  const [path = ""] = url.split("?");
+  if (path === "/v2" || path === "/v2/") return `${method} ping`;
+  const [, kind] = /\/(blobs\/uploads|blobs|manifests|referrers|tags)\//.exec(path) ?? [];
+  return `${method} ${kind === "blobs/uploads" ? "uploads" : (kind ?? path)}`;
+}
+
+/** How many requests there were of each kind. */
+export function countKinds(requests: readonly string[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const request of requests) counts.set(kindOf(request), (counts.get(kindOf(request)) ?? 0) + 1);
+  return counts;
+}
+
+function seenRequest(incoming: IncomingMessage, index: number): SeenRequest {
+  const url = incoming.url ?? "";
+  return { index, method: incoming.method ?? "", url, path: url.split("?", 1)[0] ?? "" };
+}
+
+async function pass(
+  options: ProxyOptions,
+  agent: Agent,
+  request: SeenRequest,
+  incoming: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  if (options.delayMs !== undefined && options.delayMs > 0) await sleep(options.delayMs);
+  const answer = () => forward(options.target, agent, incoming, response);
+  const outcome = await breakReply(faultFor(options.faults ?? [], request), request, answer);
+  if (outcome === "reset") incoming.socket.resetAndDestroy();
+  else if (outcome !== "stall") await sendReply(outcome, request.method, response);
+}
+
+function faultFor(faults: readonly ProxyFault[], { method, url }: SeenRequest): Fault | undefined {
+  const found = faults.find(({ pattern }) => pattern.test(`${method} ${url}`));
+  if (found === undefined) return undefined;
+  return "fault" in found ? found.fault : { kind: "status", status: found.status };
+}
+
+/** The Host header is passed on as it is: the locations that a registry makes from it lead back through the proxy. */
+async function forward(
+  target: string,
+  agent: Agent,
+  incoming: IncomingMessage,
+  response: ServerResponse,
+): Promise<Reply> {
+  const { method, headers } = incoming;
+  const upstream = requestUpstream(`http://${target}`, {
+    agent,
+    method,
+    headers: endToEnd(headers),
+    path: incoming.url,
+  });
+  response.once("close", () => upstream.destroy());
+  const [[answer]] = await Promise.all([
+    once(upstream, "response") as Promise<[IncomingMessage]>,
+    pipeline(incoming, upstream),
+  ]);
+  const { "content-length": length, "transfer-encoding": _, ...rest } = endToEnd(answer.headers);
+  const size = length === undefined ? undefined : Number(length);
+  const hasContent = answer.statusCode !== 204 && answer.statusCode !== 304;
+  return {
+    status: answer.statusCode ?? 502,
+    headers: Object.fromEntries(Object.entries(rest).flatMap(([name, value]) => (value ? [[name, value]] : []))),
+    ...(hasContent ? { content: { size, read: () => answer } } : {}),
+  };
+}
+
+/** RFC 9110, 7.6.1: what belongs to one connection is not passed on. */
+function endToEnd(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const { connection: _, "keep-alive": __, ...rest } = headers;
+  return rest;
+}
+
+async function closeServer(server: Server): Promise<void> {
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+// --- in a process of its own ----------------------------------------------------------------------------------------
+
+type Order = { readonly start: ProxyOptions } | "requests" | "reset";
+
+/** Starts the proxy in a process of its own; it ends with `close`, or with this process. */
+export async function spawnProxy(options: ProxyOptions): Promise<RemoteProxy> {
+  const child = fork(import.meta.filename, { serialization: "advanced" });
+  const address = (await ask(child, { start: options })) as string;
+  return {
+    address,
+    requests: async () => (await ask(child, "requests")) as string[],
+    reset: async () => void (await ask(child, "reset")),
+    async close() {
+      const ended = once(child, "exit");
+      child.disconnect();
+      await ended;
+    },
+  };
+}
+
+async function ask(child: ChildProcess, order: Order): Promise<unknown> {
+  const answer = once(child, "message");
+  child.send(order);
+  const [value] = await answer;
+  return value;
+}
+
+function serveOrders(send: (answer: unknown) => void): void {
+  let proxy: Proxy | undefined;
+  process.on("message", async (order: Order) => {
+    if (order === "requests") return send(proxy?.requests());
+    if (order === "reset") return send(proxy?.reset() ?? null);
+    proxy = await startProxy(order.start);
+    return send(proxy.address);
+  });
+  process.once("disconnect", () => void proxy?.close());
+}
+
+if (process.send !== undefined && process.argv[1] === import.meta.filename) serveOrders(process.send.bind(process));
