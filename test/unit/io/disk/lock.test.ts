@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { readdir, readFile, utimes, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { acquireLock, withLock } from "../../../../src/io/disk/lock.ts";
+import { rejectedBy } from "../../../support/codes.ts";
+import { temporaryFolder } from "../../../support/temp.ts";
+
+const MODULE = new URL("../../../../src/io/disk/lock.ts", import.meta.url).href;
+
+/** A process that takes the lock, says so, and then does what `then` says. */
+async function holder(path: string, then: string) {
+  const script = `const { acquireLock } = await import(${JSON.stringify(MODULE)});
+    await acquireLock(${JSON.stringify(path)}); console.log("held"); ${then}`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await once(child.stdout, "data");
+  return child;
+}
+
+describe("a lock across processes", () => {
+  it("lets one in at a time", async (t) => {
+    const path = join(await temporaryFolder(t), "lock");
+    let inside = 0;
+    let most = 0;
+    const work = async () => {
+      most = Math.max(most, ++inside);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      inside--;
+    };
+    await Promise.all(Array.from({ length: 8 }, () => withLock(path, {}, work)));
+    assert.equal(most, 1);
+    assert.equal(existsSync(path), false);
+  });
+
+  it("is released when the work fails", async (t) => {
+    const path = join(await temporaryFolder(t), "lock");
+    await assert.rejects(
+      withLock(path, {}, () => Promise.reject(new Error("no"))),
+      /no/,
+    );
+    await (await acquireLock(path, { waitMs: 0 })).release();
+  });
+
+  it("gives write-conflict, naming the holder, when the wait is over", async (t) => {
+    const path = join(await temporaryFolder(t), "lock");
+    const lock = await acquireLock(path);
+    const error = await rejectedBy(() => acquireLock(path, { waitMs: 50 }), "write-conflict");
+    assert.match(error.found ?? "", new RegExp(`process ${process.pid}\\b`));
+    await lock.release();
+  });
+
+  it("stops waiting when the command is stopped", async (t) => {
+    const path = join(await temporaryFolder(t), "lock");
+    const lock = await acquireLock(path);
+    await rejectedBy(() => acquireLock(path, { signal: AbortSignal.timeout(30) }), "interrupted");
+    await lock.release();
+  });
+
+  it("is kept from others while another process lives, and taken over once it was killed", async (t) => {
+    const path = join(await temporaryFolder(t), "lock");
+    const child = await holder(path, "setInterval(() => {}, 1000);");
+    await rejectedBy(() => acquireLock(path, { waitMs: 50 }), "write-conflict");
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    assert.equal(existsSync(path), true);
+    await (await acquireLock(path, { waitMs: 0 })).release();
+  });
+
+  it("is taken over by one of many, never by two", async (t) => {
+    const folder = await temporaryFolder(t);
+    const path = join(folder, "lock");
+    const child = await holder(path, "process.kill(process.pid, 'SIGKILL');");
+    await once(child, "exit");
+    let inside = 0;
+    const work = async () => {
+      assert.equal(++inside, 1);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      inside--;
+    };
+    await Promise.all(Array.from({ length: 10 }, () => withLock(path, {}, work)));
+    assert.deepEqual(await readdir(folder), []);
+  });
+
+  it("is removed when the process that holds it exits by itself", async (t) => {
+    const path = join(await temporaryFolder(t), "lock");
+    const child = await holder(path, "process.exit(3);");
+    if (child.exitCode === null) await once(child, "exit");
+    assert.equal(existsSync(path), false);
+  });
+
+  it("is stale where the process id is in use again by a process that was started later", async (t) => {
+    const path = join(await temporaryFolder(t), "lock");
+    const lock = await acquireLock(path);
+    const mine = JSON.parse(await readFile(path, "utf8")) as { started: string };
+    await lock.release();
+    if (mine.started === "") return;
+    await writeFile(path, JSON.stringify({ ...mine, started: "1", nonce: "x" }));
+    await (await acquireLock(path, { waitMs: 0 })).release();
+  });
+
+  it("of another machine is respected until it has shown no life for long", async (t) => {
+    const path = join(await temporaryFolder(t), "lock");
+    await writeFile(path, JSON.stringify({ host: `not-${hostname()}`, pid: 1, started: "1", nonce: "x" }));
+    await rejectedBy(() => acquireLock(path, { waitMs: 30 }), "write-conflict");
+    await utimes(path, new Date(0), new Date(0));
+    await (await acquireLock(path, { waitMs: 0 })).release();
+  });
+
+  for (const content of ["", "{", "null", '{"pid":"1"}']) {
+    it(`that says ${JSON.stringify(content)} belongs to somebody who is still writing it, for a while`, async (t) => {
+      const path = join(await temporaryFolder(t), "lock");
+      await writeFile(path, content);
+      await rejectedBy(() => acquireLock(path, { waitMs: 30 }), "write-conflict");
+      await utimes(path, new Date(0), new Date(0));
+      await (await acquireLock(path, { waitMs: 0 })).release();
+    });
+  }
+
+  it("is not released by someone who lost it", async (t) => {
+    const path = join(await temporaryFolder(t), "lock");
+    const lock = await acquireLock(path);
+    await writeFile(path, JSON.stringify({ host: "elsewhere", pid: 1, started: "1", nonce: "theirs" }));
+    await lock.release();
+    assert.equal(existsSync(path), true);
+  });
+
+  it("gives disk-error where it cannot be made", async (t) => {
+    const folder = await temporaryFolder(t);
+    await rejectedBy(() => acquireLock(join(folder, "missing", "lock"), { waitMs: 0 }), "disk-error");
+  });
+});
