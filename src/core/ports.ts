@@ -8,6 +8,11 @@ import type { Manifest } from "./oci/manifest.ts";
 export interface BlobSource {
   /** Opens the content at `offset` bytes; every call starts a new read. */
   open(offset: number): AsyncIterable<Uint8Array>;
+  /**
+   * A read from 0 ends in an error unless its bytes are the described ones: who stores them need not hash them again.
+   * Hashing twice is a good part of the time that a large image takes.
+   */
+  readonly isChecked?: boolean | undefined;
 }
 
 /** Who refers to a digest, and where that was read. */

@@ -162,10 +162,11 @@ export class Transfer {
   }
 
   async #moveBlob(blob: Descriptor, what: What, check: LayerCheck | undefined, stop: AbortController): Promise<void> {
-    const open = this.#options.openLayerDigester;
-    const inspection = check === undefined || open === undefined ? undefined : new LayerInspection(check, open);
+    const { openLayerDigester } = this.#options;
+    const inspection = check && openLayerDigester && new LayerInspection(check, openLayerDigester);
     try {
-      await this.#store(blob, what, { open: (offset) => this.#stream(blob, what, offset, inspection, stop) }, stop);
+      const open = (offset: number) => this.#stream(blob, what, offset, inspection, stop);
+      await this.#store(blob, what, { open, isChecked: true }, stop);
       if (inspection?.isDone === false) await this.#inspectStored(blob, inspection, stop);
     } finally {
       inspection?.abort();
