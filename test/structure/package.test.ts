@@ -71,6 +71,11 @@ describe("the package that npm installs", () => {
     assert.doesNotMatch(stderr, /\n {4}at /);
   });
 
+  it("plays the demo, every refusal of it, from the bundle", () => {
+    const { status, stdout } = countersign("demo");
+    assert.equal(status, 0, stdout);
+  });
+
   it("is a library", () => {
     const code = 'import { parseReference } from "countersign"; console.log(parseReference("ubuntu").repository);';
     const args = ["--input-type=module", "--eval", code];
