@@ -1,6 +1,6 @@
 import { CommanderError } from "commander";
 import { CountersignError, type Finding, toFinding } from "../core/errors.ts";
-import { reasonClass } from "../core/reasons.ts";
+import { REASONS, reasonClass } from "../core/reasons.ts";
 import { errorDocument } from "../report/json.ts";
 import type { Context } from "./context.ts";
 import { exitCodeOf } from "./exit-codes.ts";
@@ -36,7 +36,10 @@ async function deliverError(
 function findingOf(error: unknown, argv: readonly string[], context: Context): Finding {
   if (error instanceof CommanderError) return { ...usageFinding(error), next: pageToRead(error, argv) };
   if (context.signal.aborted) return toFinding(new CountersignError("interrupted", "interrupted"));
-  return toFinding(error);
+  const finding = toFinding(error);
+  return finding.code === "usage" && finding.next === REASONS.usage.next
+    ? { ...finding, next: pageToRead(error, argv) }
+    : finding;
 }
 
 const GUESS = /\s*\(Did you mean (?:one of )?(.*?)\?\)\s*$/s;
@@ -60,9 +63,11 @@ function usageFinding(error: CommanderError): Finding {
 }
 
 /** The page of the command, where the command line names one that exists. */
-function pageToRead(error: CommanderError, argv: readonly string[]): string {
+function pageToRead(error: unknown, argv: readonly string[]): string {
   const name = commandNamed(argv);
-  const known = name !== undefined && error.code !== "commander.unknownCommand" && error.code !== "commander.help";
+  const unknown =
+    error instanceof CommanderError && ["commander.unknownCommand", "commander.help"].includes(error.code);
+  const known = name !== undefined && !unknown;
   return known ? `see countersign ${name} --help` : "see countersign --help";
 }
 

@@ -82,6 +82,11 @@ export function addSigningOptions(command: Command): Command {
       "how to store the signature: bundle (default) or cosign-legacy (repeatable)",
     ).argParser(collect),
     new Option("-y, --yes", "answer yes to every question"),
+  ]);
+}
+
+export function addDryRun(command: Command): Command {
+  return grouped(command, SIGN_GROUP, [
     new Option("--dry-run", "show what would be signed and stored, and write nothing"),
   ]);
 }

@@ -54,10 +54,28 @@ const COMMANDS: readonly Entry[] = [
     load: async (context) => (await import("./commands/sign.ts")).signCommand(context),
   },
   {
+    name: "push",
+    group: KEYS,
+    summary: "publish an image: by digest, signed, verified, named last",
+    load: async (context) => (await import("./commands/push.ts")).pushCommand(context),
+  },
+  {
     name: "verify",
     group: IMAGES,
     summary: "judge images by their signatures",
     load: async (context) => (await import("./commands/verify.ts")).verifyCommand(context),
+  },
+  {
+    name: "pull",
+    group: IMAGES,
+    summary: "verify images, then fetch exactly what was accepted",
+    load: async (context) => (await import("./commands/pull.ts")).pullCommand(context),
+  },
+  {
+    name: "copy",
+    group: IMAGES,
+    summary: "verify an image, then copy it with everything attached",
+    load: async (context) => (await import("./commands/copy.ts")).copyCommand(context),
   },
   {
     name: "inspect",

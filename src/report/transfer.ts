@@ -1,5 +1,5 @@
 import type { Finding } from "../core/errors.ts";
-import { explainFinding, nextStep, tallyOf } from "../core/explain.ts";
+import { explainFinding, tallyOf } from "../core/explain.ts";
 import type { Verdict } from "../core/verify/verdict.ts";
 import { formatBytes, plural } from "./amounts.ts";
 import { findingMember, formatDocument, verdictMember } from "./json.ts";
@@ -19,14 +19,12 @@ export interface TransferSummary {
   readonly notes?: readonly string[] | undefined;
 }
 
-/** One image of such a call: judged, and moved if it was accepted. */
+/** One image of such a call: judged, and moved if it was accepted. A move that failed is a verdict that is not accepted. */
 export interface MovedImage {
   readonly verdicts: readonly Verdict[];
   /** Where it is now, as one would name it; undefined where nothing arrived. */
   readonly destination?: string | undefined;
   readonly summary?: TransferSummary | undefined;
-  /** It was accepted and could not be moved. */
-  readonly finding?: Finding | undefined;
 }
 
 export type Movement = "pull" | "copy" | "push";
@@ -39,7 +37,7 @@ export function movedText(movement: Movement, images: readonly MovedImage[], sty
 
 function imageText(movement: Movement, image: MovedImage, style: Style): string {
   const verdicts = image.verdicts.map((verdict) => verdictText(verdict, style)).join("\n");
-  return verdicts + formatRows([...summaryRows(movement, image), ...failureRows(image.finding)], style);
+  return verdicts + formatRows(summaryRows(movement, image), style);
 }
 
 function summaryRows(movement: Movement, { destination, summary }: MovedImage): readonly Row[] {
@@ -60,15 +58,6 @@ function summaryRows(movement: Movement, { destination, summary }: MovedImage): 
   ];
 }
 
-function failureRows(finding: Finding | undefined): readonly Row[] {
-  return finding === undefined
-    ? []
-    : [
-        ["failed", explainFinding(finding)],
-        ["next", nextStep(finding)],
-      ];
-}
-
 /** docs/schemas/transfer.json. */
 export function movedDocument(movement: Movement, images: readonly MovedImage[]): string {
   return formatDocument(movement, {
@@ -80,11 +69,10 @@ export function movedDocument(movement: Movement, images: readonly MovedImage[])
 }
 
 /** Stands with the image itself; the further verdicts of `-r` are about its platforms. */
-function movementMember({ destination, summary, finding }: MovedImage): Readonly<Record<string, unknown>> {
+function movementMember({ destination, summary }: MovedImage): Readonly<Record<string, unknown>> {
   return {
     destination: destination ?? null,
     transfer: summary === undefined ? undefined : summaryMember(summary),
-    error: finding === undefined ? undefined : findingMember(finding),
   };
 }
 

@@ -1,7 +1,7 @@
 import { Argument, Command } from "commander";
 import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
-import { addRegistryOptions, addSigningOptions, globalOptions, type RawOptions } from "../options.ts";
+import { addDryRun, addRegistryOptions, addSigningOptions, globalOptions, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
 import { IMAGE_ARGUMENT } from "./verify.ts";
 
@@ -17,6 +17,7 @@ export function signCommand(context: Context): Command {
       await sign(context, openOutput(context, globalOptions(self)), images, options);
     });
   addSigningOptions(command);
+  addDryRun(command);
   addRegistryOptions(command);
   return withManual(command, {
     examples: [

@@ -1,0 +1,38 @@
+import { Argument, Command } from "commander";
+import type { Context } from "../context.ts";
+import { withManual } from "../manual.ts";
+import { addRegistryOptions, addVerifyOptions, globalOptions, type RawOptions } from "../options.ts";
+import { openOutput } from "../output.ts";
+import { IMAGE_ARGUMENT } from "./verify.ts";
+
+export function copyCommand(context: Context): Command {
+  const command = new Command("copy")
+    .description(
+      "Copies an image with everything attached to it: signatures, attestations, other referrers. It is verified before" +
+        " the first byte is written, and named at its destination last.",
+    )
+    .addArgument(new Argument("<source>", IMAGE_ARGUMENT))
+    .addArgument(new Argument("<destination>", "[registry/]repository[:tag], oci:DIR[:tag] or oci-archive:FILE"))
+    .action(async (source: string, target: string, options: RawOptions, self: Command) => {
+      const { copy } = await import("../copy-action.ts");
+      await copy(context, openOutput(context, globalOptions(self)), source, target, options);
+    });
+  addVerifyOptions(command);
+  addRegistryOptions(command);
+  return withManual(command, {
+    examples: [
+      {
+        command: "countersign copy --key cosign.pub registry.example/acme/app:1.4.2 mirror.example/acme/app:1.4.2",
+        purpose: "into a mirror",
+      },
+      {
+        command: "countersign copy --key cosign.pub registry.example/acme/app:1.4.2 oci:app",
+        purpose: "out of a registry, signatures included",
+      },
+    ],
+    notes: [
+      "cosign's legacy signatures name the repository they were made for: in a mirror they are verified with --signed-as.",
+    ],
+    seeAlso: ["countersign pull", "countersign verify"],
+  });
+}

@@ -1,0 +1,36 @@
+import { Argument, Command } from "commander";
+import type { Context } from "../context.ts";
+import { withManual } from "../manual.ts";
+import { addRegistryOptions, addSigningOptions, globalOptions, type RawOptions } from "../options.ts";
+import { openOutput } from "../output.ts";
+
+export function pushCommand(context: Context): Command {
+  const command = new Command("push")
+    .description(
+      "Publishes an image so that its tag never points at something unsigned: the image is pushed by digest, signed," +
+        " verified as its consumers will verify it, and the tag is moved last. A run that was cut short is resumed.",
+    )
+    .addArgument(
+      new Argument("<source>", "oci:DIR, oci-archive:FILE, docker-archive:FILE, docker-daemon:NAME, or an image"),
+    )
+    .addArgument(new Argument("<image>", "where to publish it: [registry/]repository[:tag]"))
+    .action(async (source: string, image: string, options: RawOptions, self: Command) => {
+      const { push } = await import("../push-action.ts");
+      await push(context, openOutput(context, globalOptions(self)), source, image, options);
+    });
+  addSigningOptions(command);
+  addRegistryOptions(command);
+  return withManual(command, {
+    examples: [
+      {
+        command: "countersign push --key cosign.key oci:build/out registry.example/acme/app:1.4.2",
+        purpose: "what a build left in an OCI layout",
+      },
+      {
+        command: "countersign push --key cosign.key -y docker-daemon:app:latest registry.example/acme/app:1.4.2",
+        purpose: "an image of the local Docker daemon",
+      },
+    ],
+    seeAlso: ["countersign sign", "countersign verify"],
+  });
+}

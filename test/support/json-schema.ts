@@ -1,0 +1,78 @@
+/** As much of JSON Schema (draft 2020-12) as docs/schemas uses; an unknown keyword is an error, not ignored. */
+export type Schema = Readonly<Record<string, unknown>>;
+
+const ANNOTATIONS: ReadonlySet<string> = new Set(["$schema", "$defs", "title", "description"]);
+
+/** Where the value does not fit the schema, one line each; empty where it does. */
+export function violations(value: unknown, schema: Schema, root: Schema = schema, at = "$"): readonly string[] {
+  return Object.entries(schema).flatMap(([keyword, rule]) => {
+    if (ANNOTATIONS.has(keyword)) return [];
+    const check = KEYWORDS[keyword];
+    if (check === undefined) return [`${at}: unknown keyword ${keyword}`];
+    return check({ value, rule, schema, root, at });
+  });
+}
+
+interface Check {
+  readonly value: unknown;
+  readonly rule: unknown;
+  readonly schema: Schema;
+  readonly root: Schema;
+  readonly at: string;
+}
+
+const KEYWORDS: Readonly<Record<string, (check: Check) => readonly string[]>> = {
+  $ref: ({ value, rule, root, at }) => violations(value, definition(root, String(rule)), root, at),
+  type: ({ value, rule, at }) => {
+    const types = Array.isArray(rule) ? rule : [rule];
+    return types.some((type) => hasType(value, String(type))) ? [] : [`${at}: not of type ${types.join(" or ")}`];
+  },
+  const: ({ value, rule, at }) => (value === rule ? [] : [`${at}: not ${JSON.stringify(rule)}`]),
+  enum: ({ value, rule, at }) => (asList(rule).includes(value) ? [] : [`${at}: ${String(value)} is not in the list`]),
+  anyOf: ({ value, rule, root, at }) =>
+    asList(rule).some((one) => violations(value, one as Schema, root, at).length === 0) ? [] : [`${at}: fits none`],
+  pattern: ({ value, rule, at }) =>
+    typeof value !== "string" || new RegExp(String(rule), "u").test(value) ? [] : [`${at}: ${value} does not match`],
+  minimum: ({ value, rule, at }) => (typeof value !== "number" || value >= Number(rule) ? [] : [`${at}: too small`]),
+  items: ({ value, rule, root, at }) =>
+    Array.isArray(value) ? value.flatMap((one, index) => violations(one, rule as Schema, root, `${at}[${index}]`)) : [],
+  required: ({ value, rule, at }) =>
+    isRecord(value)
+      ? asList(rule).flatMap((name) => (Object.hasOwn(value, String(name)) ? [] : [`${at}: lacks ${name}`]))
+      : [],
+  properties: ({ value, rule, root, at }) =>
+    isRecord(value)
+      ? Object.entries(rule as Record<string, Schema>).flatMap(([name, schema]) =>
+          Object.hasOwn(value, name) ? violations(value[name], schema, root, `${at}.${name}`) : [],
+        )
+      : [],
+  additionalProperties: ({ value, rule, schema, root, at }) => {
+    const known = Object.keys((schema["properties"] ?? {}) as object);
+    const others = isRecord(value) ? Object.entries(value).filter(([name]) => !known.includes(name)) : [];
+    if (rule === false) return others.map(([name]) => `${at}: unexpected ${name}`);
+    return others.flatMap(([name, one]) => violations(one, rule as Schema, root, `${at}.${name}`));
+  },
+};
+
+function definition(root: Schema, reference: string): Schema {
+  const name = /^#\/\$defs\/(\w+)$/.exec(reference)?.[1];
+  const found = ((root["$defs"] ?? {}) as Record<string, Schema>)[name ?? ""];
+  if (found === undefined) throw new Error(`no definition ${reference}`);
+  return found;
+}
+
+function asList(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function hasType(value: unknown, type: string): boolean {
+  if (type === "null") return value === null;
+  if (type === "array") return Array.isArray(value);
+  if (type === "object") return isRecord(value);
+  if (type === "integer") return Number.isSafeInteger(value);
+  return typeof value === type;
+}

@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import { inspectionDocument } from "../../../src/report/inspect.ts";
+import { errorDocument, verdictsDocument } from "../../../src/report/json.ts";
+import { signedDocument } from "../../../src/report/sign.ts";
+import { movedDocument } from "../../../src/report/transfer.ts";
+import { type Schema, violations } from "../../support/json-schema.ts";
+import { digest, REFUSED, signature, UNDETERMINED, verdict } from "../../support/verdicts.ts";
+
+function schemaOf(name: string): Schema {
+  return JSON.parse(readFileSync(new URL(`../../../docs/schemas/${name}.json`, import.meta.url), "utf8"));
+}
+
+const FINDING = { code: "throttled", message: "m", found: "f", wanted: "w" } as const;
+const UNRESOLVED = verdict({ status: "undetermined", digest: undefined, reasons: [FINDING] });
+const PLATFORM = verdict({
+  platform: "linux/arm64",
+  index: digest("1"),
+  because: "b",
+  weakened: ["--allow-http-registry"],
+});
+const REJECTED = { ...REFUSED, signatures: [signature({ accepted: false, signedBy: undefined, finding: FINDING })] };
+const SUMMARY = { manifests: 1, blobs: 2, movedBytes: 3, presentBytes: 0, notChecked: ["x"] };
+const NODE = {
+  kind: "index",
+  digest: digest("1"),
+  mediaType: "application/vnd.oci.image.index.v1+json",
+  size: 10,
+  signatures: [],
+  problems: [FINDING],
+  manifests: [],
+};
+const DESCRIPTION = {
+  format: "bundle",
+  hasCertificate: false,
+  logEntries: 0,
+  timestamps: 0,
+  keyHint: "x",
+  annotations: {},
+};
+
+const DOCUMENTS: readonly (readonly [string, string])[] = [
+  ["verdicts", verdictsDocument("verify", [verdict(), REJECTED, UNDETERMINED, UNRESOLVED, PLATFORM])],
+  ["verdicts", verdictsDocument("verify", [])],
+  ["error", errorDocument("verify", FINDING)],
+  [
+    "transfer",
+    movedDocument("copy", [
+      {
+        verdicts: [verdict(), PLATFORM],
+        destination: "oci:out",
+        summary: { ...SUMMARY, attached: 1, skipped: [FINDING], notes: ["n"] },
+      },
+      { verdicts: [REFUSED] },
+    ]),
+  ],
+  [
+    "sign",
+    signedDocument([
+      {
+        image: "i",
+        name: "n",
+        digest: digest("1"),
+        outcomes: [{ digest: digest("1"), format: "bundle", state: "signed", manifest: digest("2"), tag: "t" }],
+      },
+      { image: "i", name: "i", outcomes: [], finding: FINDING },
+    ]),
+  ],
+  [
+    "inspect",
+    inspectionDocument({
+      image: "i",
+      name: "n",
+      incomplete: true,
+      root: {
+        ...NODE,
+        attached: [{ ...NODE, kind: "signature", via: "layout", signatures: [DESCRIPTION], attached: [] }],
+      },
+    }),
+  ],
+];
+
+describe("JSON documents", () => {
+  for (const [name, text] of DOCUMENTS) {
+    it(`fit docs/schemas/${name}.json and are one document, ended by a line break`, () => {
+      assert.deepEqual(violations(JSON.parse(text), schemaOf(name)), []);
+      assert.ok(text.endsWith("}\n"));
+    });
+  }
+
+  it("are refused by their schema when a member is lacking, unexpected or of another type", () => {
+    const good = JSON.parse(verdictsDocument("verify", [verdict()]));
+    const schema = schemaOf("verdicts");
+    for (const broken of [
+      { ...good, images: undefined },
+      { ...good, more: 1 },
+      { ...good, schemaVersion: 2 },
+      { ...good, images: [{ ...good.images[0], verdict: "fine" }] },
+      { ...good, images: [{ ...good.images[0], digest: "sha256:00" }] },
+    ]) {
+      assert.notEqual(violations(JSON.parse(JSON.stringify(broken)), schema).length, 0);
+    }
+  });
+
+  it("say the next step of every reason, and null where there is no digest", () => {
+    const document = JSON.parse(verdictsDocument("verify", [UNRESOLVED]));
+    assert.equal(document.images[0].digest, null);
+    assert.match(document.images[0].reasons[0].next, /try again later/);
+  });
+
+  it("count the verdicts", () => {
+    const document = JSON.parse(verdictsDocument("verify", [verdict(), REFUSED, UNDETERMINED, verdict()]));
+    assert.deepEqual(document.summary, { accepted: 2, refused: 1, undetermined: 1 });
+  });
+});
