@@ -230,7 +230,23 @@ async function deliver(outcome: Outcome, incoming: IncomingMessage, response: Se
     incoming.socket.setTimeout(0);
     return;
   }
+  await drain(incoming);
   await sendReply(outcome, incoming.method ?? "", response);
+}
+
+const DRAIN_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Reads what is left of a request that is answered before its end (401, 413): closing the connection on a client that
+ * is still writing would lose it the answer. What is even longer is cut.
+ */
+async function drain(incoming: IncomingMessage): Promise<void> {
+  if (incoming.complete) return;
+  let size = 0;
+  for await (const chunk of incoming.iterator({ destroyOnReturn: false })) {
+    size += chunk.byteLength;
+    if (size > DRAIN_BYTES) return;
+  }
 }
 
 type OpenRequest = { -readonly [Name in keyof LoggedRequest]: LoggedRequest[Name] };
