@@ -105,7 +105,11 @@ export class Wiring {
   /** Ends connections and open files. */
   async close(): Promise<void> {
     await Promise.all(this.#stores.map((store) => store.close()));
-    await (await this.#pool)?.close();
+    // A pool that could not be opened has told its user why already.
+    await this.#pool?.then(
+      (pool) => pool.close(),
+      () => undefined,
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

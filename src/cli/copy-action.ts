@@ -1,5 +1,6 @@
 import { CountersignError } from "../core/errors.ts";
 import { formatLocation, type Location, parseLocation } from "../core/oci/location.ts";
+import type { Reference } from "../core/oci/reference.ts";
 import type { Destination } from "../core/ports.ts";
 import { layerDigesters } from "../io/disk/decompress.ts";
 import { copyImage } from "../ops/copy.ts";
@@ -24,7 +25,7 @@ export async function copy(
 ): Promise<void> {
   const registry = readRegistryOptions(raw);
   const flags = readVerifyOptions(raw);
-  const place = parseLocation(target);
+  const place = destinationPlace(target);
   const requirement = await readRequirement(context, flags, [source]);
   await using wiring = await openWiring(context, output, registry, [source, target]);
   const { recursive, weakened } = flags;
@@ -45,7 +46,7 @@ export async function copy(
 async function copyOne(
   wiring: Wiring,
   image: VerifiedImage & { readonly target?: Target | undefined },
-  place: Location,
+  place: Place,
   progress: Progress,
   maxWorkers: number | undefined,
 ): Promise<MovedImage> {
@@ -67,20 +68,32 @@ async function copyOne(
   }
 }
 
-/** A registry, or a place on disk. @throws CountersignError `unsupported`, `reference-invalid`, `destination-exists`. */
-export async function openDestination(wiring: Wiring, place: Location, tag: string | undefined): Promise<Destination> {
+type Place = Exclude<Location, { readonly kind: "docker-daemon" }>;
+
+/** @throws CountersignError `unsupported`, `reference-invalid`. */
+function destinationPlace(target: string): Place {
+  const place = parseLocation(target);
   if (place.kind === "docker-daemon") {
     throw new CountersignError("unsupported", "a Docker daemon keeps no signatures", {
-      found: formatLocation(place),
+      found: target,
       wanted: "a registry, an OCI layout or an archive; to run the image, countersign pull --to docker",
     });
   }
+  if (place.kind === "registry") requireTag(place.reference, target);
+  return place;
+}
+
+/** @throws CountersignError `reference-invalid` for a digest: what arrives decides the digest, not the command line. */
+export function requireTag({ digest }: Reference, target: string): void {
+  if (digest === undefined) return;
+  throw new CountersignError("reference-invalid", "a destination cannot be named by digest", {
+    found: target,
+    wanted: "repository:tag",
+  });
+}
+
+/** A registry, or a place on disk. @throws CountersignError `destination-exists` and what the stores throw. */
+async function openDestination(wiring: Wiring, place: Place, tag: string | undefined): Promise<Destination> {
   if (place.kind !== "registry") return await wiring.destination(place, tag);
-  if (place.reference.digest !== undefined) {
-    throw new CountersignError("reference-invalid", "a destination cannot be named by digest", {
-      found: formatLocation(place),
-      wanted: "repository:tag",
-    });
-  }
   return taggedDestination(await wiring.registry(place.reference), place.reference.tag);
 }

@@ -10,7 +10,8 @@ import { deliver, type GlobalOptions, sayFinding } from "./output.ts";
  * What went wrong, as one line with its code and the next step on standard error, and as a document on standard output
  * where JSON was asked for. Returns the exit code.
  */
-export async function reportFailure(argv: readonly string[], context: Context, error: unknown): Promise<number> {
+export async function reportFailure(argv: readonly string[], context: Context, thrown: unknown): Promise<number> {
+  const error = firstFailure(thrown);
   const finding = findingOf(error, argv, context);
   const wishes = wishesOf(argv, context);
   sayFinding(context, finding);
@@ -31,6 +32,11 @@ async function deliverError(
   } catch (error) {
     sayFinding(context, toFinding(error));
   }
+}
+
+/** Where closing things failed after something else had, the first failure is the one to tell. */
+function firstFailure(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstFailure(error.suppressed) : error;
 }
 
 function findingOf(error: unknown, argv: readonly string[], context: Context): Finding {

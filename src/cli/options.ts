@@ -115,7 +115,7 @@ export function globalOptions(command: Command): GlobalOptions {
 
 export interface RegistryOptions {
   readonly username: string | undefined;
-  /** From COUNTERSIGN_REGISTRY_PASSWORD; on the command line there is only standard input. */
+  /** Else the password is in COUNTERSIGN_REGISTRY_PASSWORD. */
   readonly passwordFromStdin: boolean;
   readonly token: string | undefined;
   readonly caCertificate: string | undefined;
@@ -147,7 +147,6 @@ export function readRegistryOptions(raw: RawOptions): RegistryOptions {
     timeoutMs: number(raw, "timeout") ?? LIMITS.idleMs,
     retries: number(raw, "retry") ?? LIMITS.tries - 1,
   };
-  needsPartner(options.username, options.passwordFromStdin, "--registry-username", "--registry-password-stdin");
   needsPartner(options.passwordFromStdin, options.username, "--registry-password-stdin", "--registry-username");
   needsPartner(options.clientCertificate, options.clientKey, "--registry-client-cert", "--registry-client-key");
   needsPartner(options.clientKey, options.clientCertificate, "--registry-client-key", "--registry-client-cert");

@@ -8,13 +8,14 @@ import type { ContentStore, Signer } from "../core/ports.ts";
 import { layerDigesters } from "../io/disk/decompress.ts";
 import { docker } from "../io/engine/docker.ts";
 import { loadSigner } from "../io/keys/load.ts";
+import { taggedDestination } from "../ops/destination.ts";
 import { pushImage } from "../ops/push.ts";
 import { type SignOptions, signImage } from "../ops/sign.ts";
 import { resolveTarget, type Target, verifyImage } from "../ops/verify.ts";
 import type { MovedImage } from "../report/transfer.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
-import { openDestination } from "./copy-action.ts";
+import { requireTag } from "./copy-action.ts";
 import { createdAt, narrowTarget, openWiring, refusePublishedKeys, wantedPlatform } from "./images.ts";
 import { concludeMove } from "./moves.ts";
 import { type RawOptions, type RegistryOptions, readRegistryOptions, readSigningOptions } from "./options.ts";
@@ -53,7 +54,10 @@ type RegistryLocation = Extract<Location, { readonly kind: "registry" }>;
 
 function registryPlace(image: string): RegistryLocation {
   const place = parseLocation(image);
-  if (place.kind === "registry") return place;
+  if (place.kind === "registry") {
+    requireTag(place.reference, image);
+    return place;
+  }
   throw new CountersignError("usage", "not an image in a registry", {
     found: image,
     wanted: "[registry/]repository:tag; countersign copy writes to folders and archives",
@@ -88,7 +92,7 @@ async function pushOne(
   onTransfer: ReturnType<typeof openProgress>["onTransfer"],
 ): Promise<MovedImage> {
   const root = await resolveTarget(target);
-  const destination = await openDestination(wiring, place, undefined);
+  const destination = taggedDestination(await wiring.registry(place.reference), place.reference.tag);
   const published = (store: ContentStore): Target => ({
     image: formatReference(place.reference),
     store,

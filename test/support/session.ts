@@ -28,7 +28,7 @@ import { copyTag, pushImage } from "./session-image.ts";
  *     a file that is there when the session begins
  *
  * `$REG` is an embedded registry of the page's own. What differs from run to run is replaced by what it is:
- * `<digest 1>`, `<key 1>`, `<hint 1>`, `<time>`, `<instant>`, `$REG`, `$HOME`.
+ * `<digest 1>`, `<key 1>`, `<hint 1>`, `<time>`, `<instant>`, `$REG`, `$PWD`, `$HOME`.
  *
  * UPDATE_SESSIONS=1 writes what was printed into the page. COUNTERSIGN_BIN=FILE runs that program instead of the source.
  */
@@ -112,30 +112,39 @@ export async function replay(page: Page): Promise<{ readonly expected: string; r
 }
 
 class Session {
+  readonly #root: string;
+  /** Where commands run; apart from the home, so that what is kept there is not in the way. */
   readonly #directory: string;
   readonly #env: Record<string, string>;
   readonly #registry: { readonly address: string; close(): Promise<void> } | undefined;
   readonly #names = new Map<string, string>();
 
-  private constructor(directory: string, registry: { readonly address: string; close(): Promise<void> } | undefined) {
-    this.#directory = directory;
+  private constructor(root: string, registry: { readonly address: string; close(): Promise<void> } | undefined) {
+    this.#root = root;
+    this.#directory = join(root, "work");
     this.#registry = registry;
-    this.#env = { HOME: directory, PATH: process.env["PATH"] ?? "", ...(registry ? { REG: registry.address } : {}) };
+    this.#env = {
+      HOME: join(root, "home"),
+      PATH: process.env["PATH"] ?? "",
+      ...(registry ? { REG: registry.address } : {}),
+    };
   }
 
   static async open(page: Page): Promise<Session> {
-    const directory = await mkdtemp(join(tmpdir(), "session-"));
+    const root = await mkdtemp(join(tmpdir(), "session-"));
+    for (const folder of ["home", "work"]) await mkdir(join(root, folder));
     for (const [name, content] of page.files) {
-      await mkdir(dirname(join(directory, name)), { recursive: true });
-      await writeFile(join(directory, name), content);
+      const path = join(root, "work", name);
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, content);
     }
     const needsRegistry = page.steps.some((step) => step.command?.includes("$REG"));
-    return new Session(directory, needsRegistry ? await openRegistry() : undefined);
+    return new Session(root, needsRegistry ? await openRegistry() : undefined);
   }
 
   async close(): Promise<void> {
     await this.#registry?.close();
-    await rm(this.#directory, { recursive: true, force: true });
+    await rm(this.#root, { recursive: true, force: true });
   }
 
   /** Runs one step; returns its block, the expected one where it matches. */
@@ -218,7 +227,8 @@ class Session {
   #scrubText(text: string): string {
     const address = this.#registry?.address;
     return (address === undefined ? text : text.replaceAll(address, "$REG"))
-      .replaceAll(this.#directory, "$HOME")
+      .replaceAll(this.#directory, "$PWD")
+      .replaceAll(this.#env["HOME"] ?? "", "$HOME")
       .replace(/\bSHA256:[0-9a-f]{16}(?:[0-9a-f]{48})?/g, (key) => this.#name("key", key.slice(0, 23)))
       .replace(/\bsha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})\b/g, (digest) => this.#name("digest", digest))
       .replace(/\bsha256-[0-9a-f]{64}\b/g, (tag) => `sha256-${this.#name("digest", tag.replace("-", ":"))}`)
@@ -326,7 +336,7 @@ async function runInProcess(
     env,
     input,
     workingDirectory: directory,
-    homeDirectory: directory,
+    homeDirectory: env["HOME"] ?? directory,
     referenceTime: instant(Date.now()),
   });
   const exitCode = await run(argv, context);

@@ -63,7 +63,6 @@ describe("registry flags", () => {
   });
 
   const wrong: readonly (readonly [string, readonly string[]])[] = [
-    ["a user without a password", ["--registry-username", "u"]],
     ["a password without a user", ["--registry-password-stdin"]],
     ["a client certificate without its key", ["--registry-client-cert", "c.pem"]],
     ["a client key without its certificate", ["--registry-client-key", "k.pem"]],
