@@ -45,7 +45,8 @@ export interface Call {
 export async function call(address: string, method: string, path: string, options: Call = {}): Promise<Answer> {
   return await new Promise((done, fail) => {
     const { body } = options;
-    const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
+    const isChunked = options.headers?.["transfer-encoding"] === "chunked";
+    const length = body === undefined || isChunked ? {} : { "content-length": String(Buffer.byteLength(body)) };
     const headers = { ...length, ...options.headers };
     const outgoing = send(`http://${address}`, { method, path, headers, agent: false }, (incoming) => {
       const chunks: Buffer[] = [];

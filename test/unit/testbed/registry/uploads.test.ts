@@ -89,7 +89,7 @@ for (const storage of STORAGES) {
       await refused(patch(location, "0-8", CONTENT), 400, "SIZE_INVALID");
       await refused(patch(location, "0-10", CONTENT), 400, "SIZE_INVALID");
       const headers = { "content-range": "0-9", "transfer-encoding": "chunked" };
-      await refused(send(registry.address, "PATCH", location, headers), 411, "SIZE_INVALID");
+      await refused(call(registry.address, "PATCH", location, { headers, body: CONTENT }), 411, "SIZE_INVALID");
     });
 
     it("content that does not match its digest is refused and gone, its session too", async () => {
@@ -222,16 +222,6 @@ function locationOf(answer: Answer): string {
   const { location } = answer.headers;
   assert.match(location ?? "", /^\/v2\//);
   return location ?? "";
-}
-
-/** As `call`, in chunks and so without a length. */
-async function send(
-  address: string,
-  method: string,
-  path: string,
-  headers: Readonly<Record<string, string>>,
-): Promise<Answer> {
-  return await call(address, method, path, { headers });
 }
 
 /** Announces ten bytes, sends five, and breaks the connection. */
