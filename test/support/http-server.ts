@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
 
 /** One request as a test's server saw it. */
@@ -20,9 +21,12 @@ export interface TestServer {
 export type Handler = (request: SeenRequest, response: ServerResponse) => void | Promise<void>;
 
 /** An HTTP server on loopback that does whatever a test wants, and remembers what it was asked. */
-export async function httpServer(handler: Handler): Promise<TestServer> {
+export async function httpServer(
+  handler: Handler,
+  tls?: { readonly cert: string; readonly key: string },
+): Promise<TestServer> {
   const requests: SeenRequest[] = [];
-  const server = createServer(async (incoming, response) => {
+  const serve = async (incoming: IncomingMessage, response: ServerResponse) => {
     const chunks: Buffer[] = [];
     try {
       for await (const chunk of incoming) chunks.push(chunk);
@@ -33,7 +37,8 @@ export async function httpServer(handler: Handler): Promise<TestServer> {
     const request = { method, target: url, headers, body: Buffer.concat(chunks) };
     requests.push(request);
     await handler(request, response);
-  });
+  };
+  const server = tls === undefined ? createServer(serve) : createTlsServer(tls, serve);
   return { requests, ...(await listening(server)), close: () => closed(server, () => server.closeAllConnections()) };
 }
 

@@ -174,6 +174,8 @@ function causeOf(thrown: unknown): unknown {
 
 function codeOf(thrown: unknown): string | undefined {
   if (!(thrown instanceof Error)) return undefined;
+  // undici's parser errors come without the code that their documentation promises.
+  if (thrown.name === "HTTPParserError") return "HPE_INVALID";
   if ("code" in thrown && typeof thrown.code === "string") return thrown.code;
   return errnoOf(thrown);
 }

@@ -79,7 +79,7 @@ describe("retries", () => {
     assert.equal(parseRetryAfter("Thu, 01 Jan 2026 00:01:00 GMT", now), 60_000);
     assert.equal(parseRetryAfter("Thu, 01 Jan 2015 00:01:00 GMT", now), 0);
     for (const junk of [undefined, "", "soon", "-1", "1.5", "1e9", "99999999999"]) {
-      assert.equal(parseRetryAfter(junk, now), undefined, junk);
+      assert.equal(parseRetryAfter(junk, now), undefined, String(junk));
     }
   });
 });
