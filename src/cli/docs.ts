@@ -18,7 +18,8 @@ function pageName(command: Command): string {
   return fullName(command).replaceAll(" ", "-");
 }
 
-function manPage(command: Command): string {
+/** One page as roff. */
+export function manPage(command: Command): string {
   const sections = [
     section("NAME", [`${pageName(command)} \\- ${roff(command.summary() || command.description())}`]),
     section("SYNOPSIS", [`.B ${roff(fullName(command))}`, roff(command.usage())]),

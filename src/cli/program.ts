@@ -42,12 +42,6 @@ const COMMANDS: readonly Entry[] = [
     load: (context: Context) => keyAlias(context, name),
   })),
   {
-    name: "demo",
-    group: DOORS,
-    summary: "see it accept and refuse, in a few seconds",
-    load: async (context) => (await import("./commands/demo.ts")).demoCommand(context),
-  },
-  {
     name: "sign",
     group: KEYS,
     summary: "sign images and store the signatures beside them",
@@ -82,6 +76,12 @@ const COMMANDS: readonly Entry[] = [
     group: IMAGES,
     summary: "show everything attached to an image",
     load: async (context) => (await import("./commands/inspect.ts")).inspectCommand(context),
+  },
+  {
+    name: "demo",
+    group: DOORS,
+    summary: "see it accept and refuse, in a few seconds",
+    load: async (context) => (await import("./commands/demo.ts")).demoCommand(context),
   },
   {
     name: "registry",

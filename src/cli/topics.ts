@@ -1,13 +1,12 @@
 import { REASONS, type ReasonClass, type ReasonCode } from "../core/reasons.ts";
 import { formatDocument } from "../report/json.ts";
 import type { Style } from "../report/style.ts";
-import type { Context } from "./context.ts";
 import { EXIT_CODE_MEANINGS, EXIT_CODES, exitCodeOf } from "./exit-codes.ts";
 import type { Result } from "./output.ts";
 import { describeVariable, VARIABLES } from "./variables.ts";
 
 /** A topic of `countersign help` as a result; undefined where there is none of that name. */
-export function topicNamed(name: string, _context: Context): Result | undefined {
+export function topicNamed(name: string): Result | undefined {
   if (name === "reasons") return reasonsTopic();
   if (name === "exit-codes") return exitCodesTopic();
   if (name === "environment") return environmentTopic();
