@@ -110,9 +110,9 @@ async function addition(
   const backing = new StagedBacking({ staging, signal, base: { files, index } });
   return destination(location, staging, backing, name, async () => {
     await backing.removeUnused();
-    await backing.moveBlobs(root);
-    const change = (now: LayoutIndex) => {
+    const change = async (now: LayoutIndex) => {
       refuseTaken(now, name);
+      await backing.moveBlobs(root);
       return backing.replay(now);
     };
     await changeIndexFile(root, files, change, signal);

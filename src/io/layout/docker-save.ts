@@ -91,6 +91,9 @@ interface Synthesised {
 }
 
 async function synthesise(tar: TarFiles, image: DockerImage, sources: Map<string, FileSource>): Promise<Synthesised> {
+  if ((await tar.size(image.config)) === undefined) {
+    throw invalid("a configuration that manifest.json names is not in it", image.config);
+  }
   const configBytes = await readBounded(tar, image.config, LIMITS.configBytes);
   const config = describe(configBytes, MEDIA_TYPES.dockerConfig);
   sources.set(blobPath(config.digest), bytesSource(configBytes));

@@ -110,12 +110,12 @@ export class FolderBacking implements Backing {
 export async function changeIndexFile(
   root: string,
   files: LayoutFiles,
-  change: (index: LayoutIndex) => LayoutIndex,
+  change: (index: LayoutIndex) => LayoutIndex | Promise<LayoutIndex>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   await withLock(join(root, ".countersign-lock"), { signal }, async () => {
     const before = await readIndex(files);
-    const after = change(before);
+    const after = await change(before);
     if (after === before) return;
     await writeFileAtomic(join(root, INDEX_FILE), after.serialise(), { mode: SHARED_MODE, signal });
   });
