@@ -11,7 +11,7 @@ const WIDEST = 100;
 /** How help pages are laid out: terms in a narrow column, what is longer on a line of its own. */
 export function helpLayout(context: Context): Partial<Help> {
   return {
-    helpWidth: Math.min(context.stdout.stream.columns ?? WIDTH, WIDEST),
+    helpWidth: Math.min(context.stdout.stream.columns || WIDTH, WIDEST),
     padWidth: (command, helper) =>
       Math.min(
         WIDEST_TERM,

@@ -16,6 +16,8 @@ const BAR_WIDTH = 24;
 /** Bars at a time; the rest is counted in the summary line. */
 const LINES_SHOWN = 6;
 const NARROWEST = 40;
+/** Where the terminal does not say: some answer 0. */
+const WIDTH = 80;
 
 /** Bars on a terminal, and silence everywhere else. `now` is a monotonic clock in milliseconds. */
 export function openProgress(
@@ -60,7 +62,7 @@ class Bars implements Progress {
   }
 
   #width(): number {
-    return Math.max(this.#context.stderr.stream.columns ?? 80, NARROWEST);
+    return Math.max(this.#context.stderr.stream.columns || WIDTH, NARROWEST);
   }
 
   /** Up over what was drawn before, clear to the end of the screen, draw again. */
