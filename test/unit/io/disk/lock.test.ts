@@ -6,19 +6,15 @@ import { readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import { acquireLock, withLock } from "../../../../src/io/disk/lock.ts";
 import { rejectedBy } from "../../../support/codes.ts";
 import { temporaryFolder } from "../../../support/temp.ts";
 
-const MODULE = new URL("../../../../src/io/disk/lock.ts", import.meta.url).href;
+const HOLDER = fileURLToPath(new URL("lock-holder.ts", import.meta.url));
 
-/** A process that takes the lock, says so, and then does what `then` says. */
-async function holder(path: string, then: string) {
-  const script = `const { acquireLock } = await import(${JSON.stringify(MODULE)});
-    await acquireLock(${JSON.stringify(path)}); console.log("held"); ${then}`;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+async function holder(path: string, then: "live" | "exit" | "be-killed") {
+  const child = spawn(process.execPath, [HOLDER, path, then], { stdio: ["ignore", "pipe", "inherit"] });
   await once(child.stdout, "data");
   return child;
 }
@@ -64,7 +60,7 @@ describe("a lock across processes", () => {
 
   it("is kept from others while another process lives, and taken over once it was killed", async (t) => {
     const path = join(await temporaryFolder(t), "lock");
-    const child = await holder(path, "setInterval(() => {}, 1000);");
+    const child = await holder(path, "live");
     await rejectedBy(() => acquireLock(path, { waitMs: 50 }), "write-conflict");
     child.kill("SIGKILL");
     await once(child, "exit");
@@ -75,8 +71,8 @@ describe("a lock across processes", () => {
   it("is taken over by one of many, never by two", async (t) => {
     const folder = await temporaryFolder(t);
     const path = join(folder, "lock");
-    const child = await holder(path, "process.kill(process.pid, 'SIGKILL');");
-    await once(child, "exit");
+    const child = await holder(path, "be-killed");
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
     let inside = 0;
     const work = async () => {
       assert.equal(++inside, 1);
@@ -89,7 +85,7 @@ describe("a lock across processes", () => {
 
   it("is removed when the process that holds it exits by itself", async (t) => {
     const path = join(await temporaryFolder(t), "lock");
-    const child = await holder(path, "process.exit(3);");
+    const child = await holder(path, "exit");
     if (child.exitCode === null) await once(child, "exit");
     assert.equal(existsSync(path), false);
   });

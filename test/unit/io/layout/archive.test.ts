@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { digestOf } from "../../../../src/core/oci/digest.ts";
 import { MEDIA_TYPES } from "../../../../src/core/oci/media-types.ts";
@@ -392,19 +393,9 @@ describe("an archive that is a layout and Docker's list at once", () => {
   });
 });
 
-/** A process that adds referrers without end. */
 async function startWriter(path: string) {
-  const here = (name: string) => JSON.stringify(new URL(name, import.meta.url).href);
-  const script = `
-    const { openLayout } = await import(${here("../../../../src/io/layout/open.ts")});
-    const { makeReferrer, pushImage } = await import(${here("../../../support/images.ts")});
-    const store = await openLayout({ kind: "oci-archive", path: ${JSON.stringify(path)} }, { mode: "write" });
-    const image = await store.resolve("1.0");
-    console.log("started");
-    for (let at = 0; ; at++) await pushImage(store, makeReferrer(image, { content: process.pid + " " + at }));`;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const program = fileURLToPath(new URL("endless-writer.ts", import.meta.url));
+  const child = spawn(process.execPath, [program, "oci-archive", path], { stdio: ["ignore", "pipe", "inherit"] });
   await once(child.stdout, "data");
   return child;
 }

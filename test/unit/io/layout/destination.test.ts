@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { mkdir, open, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import { CountersignError } from "../../../../src/core/errors.ts";
 import { cosignTag } from "../../../../src/core/oci/referrers.ts";
 import type { BlobSource, Destination } from "../../../../src/core/ports.ts";
@@ -380,24 +381,9 @@ describe("what a destination writes", () => {
   });
 });
 
-/** A process that pulls a blob that never ends. */
 async function startEndlessPull(path: string) {
-  const here = (name: string) => JSON.stringify(new URL(name, import.meta.url).href);
-  const script = `
-    const { layoutDestination } = await import(${here("../../../../src/io/layout/destination.ts")});
-    const { describeAs, makeBytes } = await import(${here("../../../support/images.ts")});
-    const { store } = await layoutDestination({ kind: "oci-layout", path: ${JSON.stringify(path)} });
-    const descriptor = { ...describeAs(makeBytes(10), "text/plain"), size: 1e12 };
-    await store.pushBlob(descriptor, { async *open() {
-      for (let at = 0; ; at++) {
-        yield makeBytes(100_000);
-        if (at === 20) console.log("started");
-        await new Promise((resolve) => setTimeout(resolve, 1));
-      }
-    } });`;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const program = fileURLToPath(new URL("endless-pull.ts", import.meta.url));
+  const child = spawn(process.execPath, [program, path], { stdio: ["ignore", "pipe", "inherit"] });
   await once(child.stdout, "data");
   return child;
 }

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { cp, mkdir, readdir, readFile, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
 import { LIMITS } from "../../../../src/core/limits.ts";
 import type { Manifest } from "../../../../src/core/oci/manifest.ts";
 import { MEDIA_TYPES } from "../../../../src/core/oci/media-types.ts";
@@ -396,19 +397,9 @@ describe("changing a layout folder", () => {
   });
 });
 
-/** A process that adds referrers without end. */
 async function startWriter(path: string) {
-  const here = (name: string) => JSON.stringify(new URL(name, import.meta.url).href);
-  const script = `
-    const { openLayout } = await import(${here("../../../../src/io/layout/open.ts")});
-    const { makeReferrer, pushImage } = await import(${here("../../../support/images.ts")});
-    const store = await openLayout({ kind: "oci-layout", path: ${JSON.stringify(path)} }, { mode: "write" });
-    const image = await store.resolve("1.0");
-    console.log("started");
-    for (let at = 0; ; at++) await pushImage(store, makeReferrer(image, { content: String(at) }));`;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const program = fileURLToPath(new URL("endless-writer.ts", import.meta.url));
+  const child = spawn(process.execPath, [program, "oci-layout", path], { stdio: ["ignore", "pipe", "inherit"] });
   await once(child.stdout, "data");
   return child;
 }
