@@ -12,7 +12,7 @@ const JOURNAL = "journal.ndjson";
 const LOCK = "lock";
 const HEADER = '{"countersignRegistry":1}';
 /** Long enough for a process that was just killed to be gone. */
-const LOCK_WAIT_MS = 3000;
+const LOCK_WAIT_MS = 1500;
 
 /**
  * What happened to the repositories, one JSON document a line. A line is written before the change is answered, so a

@@ -11,7 +11,7 @@ import { temporaryFolder } from "../../../support/temp.ts";
 import { call, manifestOf, ok, pushBlob, pushImage } from "../client.ts";
 
 const REGISTRY = new URL("../../../../src/testbed/registry.ts", import.meta.url).href;
-const SERVE = `const { startRegistry } = await import(${JSON.stringify(REGISTRY)});
+const SERVE = `import { startRegistry } from ${JSON.stringify(REGISTRY)};
 console.log((await startRegistry({ root: process.argv[1] })).address);`;
 
 /** A registry in a process of its own, to be killed. */
