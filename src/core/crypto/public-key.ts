@@ -41,7 +41,7 @@ export function publicKeyFrom(keyObject: KeyObject, label: string): PublicKey {
 
 /**
  * The Ed25519 points whose order divides 8, in every encoding, without the sign bit. As a public key, such a point lets
- * anyone sign anything: a constant "signature" verifies over every message where OpenSSL does not check for it (Node 22's 3.0 does not).
+ * anyone sign anything: one constant "signature" verifies over every message with OpenSSL 3.0, which some Nodes have.
  */
 const SMALL_ORDER: ReadonlySet<string> = new Set([
   "0000000000000000000000000000000000000000000000000000000000000000",

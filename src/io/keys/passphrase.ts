@@ -1,4 +1,3 @@
-import { on } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import { equalBytes } from "../../core/bytes.ts";
 import { CountersignError } from "../../core/errors.ts";
@@ -89,36 +88,58 @@ const ERASE: ReadonlySet<number> = new Set([0x08, 0x7f]);
 
 /** One line from the terminal, not shown. */
 async function readHidden({ stdin, stderr, signal }: PasswordSources, prompt: string): Promise<Uint8Array> {
+  if (signal.aborted) throw interrupted();
   stderr.stream.write(prompt);
   stdin.setRawMode?.(true);
-  stdin.resume();
   try {
     return await readLine(stdin, signal);
-  } catch (thrown) {
-    throw signal.aborted ? interrupted() : thrown;
   } finally {
-    stdin.pause();
     stdin.setRawMode?.(false);
     stderr.stream.write("\n");
   }
 }
 
-/** Raw mode hands us Ctrl-C too: it ends the command. What follows the line stays for the next question. */
-async function readLine(stdin: Readable, signal: AbortSignal): Promise<Uint8Array> {
-  const line: number[] = [];
-  for await (const [chunk] of on(stdin, "data", { signal, close: ["end"] })) {
-    const keys = Buffer.from(chunk);
-    for (const [at, key] of keys.entries()) {
-      if (key === CONTROL_C) throw interrupted();
-      if (key === CONTROL_D || ENTER.has(key)) {
-        if (at + 1 < keys.byteLength) stdin.unshift(keys.subarray(at + 1));
-        return Uint8Array.from(line);
+/** Listens only until the line ends: what was typed ahead stays in the stream for the next question. */
+function readLine(stdin: Readable, signal: AbortSignal): Promise<Uint8Array> {
+  return new Promise((done, fail) => {
+    const line: number[] = [];
+    const stop = (): void => {
+      stdin.off("data", take).off("end", finish).off("error", abandon).pause();
+      signal.removeEventListener("abort", interrupt);
+    };
+    const finish = (): void => {
+      stop();
+      done(Uint8Array.from(line));
+    };
+    const abandon = (error: Error): void => {
+      stop();
+      fail(error);
+    };
+    const interrupt = (): void => abandon(interrupted());
+    const take = (chunk: Uint8Array): void => {
+      try {
+        const rest = typeInto(line, chunk);
+        if (rest === undefined) return;
+        finish();
+        if (rest.byteLength > 0) stdin.unshift(rest);
+      } catch (thrown) {
+        abandon(thrown as Error);
       }
-      edit(line, key);
-      if (line.length > LIMITS.passwordBytes) throw tooLong();
-    }
+    };
+    signal.addEventListener("abort", interrupt);
+    stdin.on("data", take).on("end", finish).on("error", abandon).resume();
+  });
+}
+
+/** Types keys into the line. What follows its end is returned; undefined while it goes on. Raw mode hands us Ctrl-C. */
+function typeInto(line: number[], keys: Uint8Array): Uint8Array | undefined {
+  for (const [at, key] of keys.entries()) {
+    if (key === CONTROL_C) throw interrupted();
+    if (key === CONTROL_D || ENTER.has(key)) return keys.subarray(at + 1);
+    edit(line, key);
+    if (line.length > LIMITS.passwordBytes) throw tooLong();
   }
-  return Uint8Array.from(line);
+  return undefined;
 }
 
 function edit(line: number[], key: number): void {
