@@ -43,11 +43,16 @@ export class Staging {
     await makePrivateFolder(folder, destination);
     const lock = await acquireLock(join(folder, "lock"), { signal: options.signal, waitMs: 0 });
     const staging = new Staging(folder, lock);
-    await onDisk(`write ${folder}`, async () => {
-      await mkdir(staging.content, { recursive: true });
-      await mkdir(staging.partial, { recursive: true });
-    });
-    return staging;
+    try {
+      await onDisk(`write ${folder}`, async () => {
+        await mkdir(staging.content, { recursive: true });
+        await mkdir(staging.partial, { recursive: true });
+      });
+      return staging;
+    } catch (thrown) {
+      await staging.suspend();
+      throw thrown;
+    }
   }
 
   /** The content folder becomes the destination, in one step. @throws CountersignError `destination-exists`. */
@@ -60,27 +65,36 @@ export class Staging {
       if (code === "ENOTEMPTY" || code === "EEXIST" || code === "ENOTDIR") throw destinationExists(destination);
       await onDisk(`write ${destination}`, () => Promise.reject(thrown));
     }
-    await syncFolder(dirname(destination));
-    await this.discard();
+    // It is there now, whole; what is left to do must not call that a failure.
+    await syncFolder(dirname(destination)).catch(() => undefined);
+    await this.discard().catch(() => undefined);
   }
 
   /** Nothing is left. The folder is moved away first, so that nobody starts to use it while it is being removed. */
   async discard(): Promise<void> {
     const away = temporaryPath(this.folder);
-    const moved = await onDisk(`remove ${this.folder}`, () =>
-      ifPresent(async () => {
-        await rename(this.folder, away);
-        return true;
-      }),
-    );
-    if (moved === true) await removeAll(away);
-    await this.#lock.release();
+    try {
+      const moved = await onDisk(`remove ${this.folder}`, () =>
+        ifPresent(async () => {
+          await rename(this.folder, away);
+          return true;
+        }),
+      );
+      if (moved === true) await removeAll(away);
+    } finally {
+      await this.#lock.release();
+    }
   }
 
   /** Keeps what there is for the next run; a folder with nothing in it is removed. */
   async suspend(): Promise<void> {
-    if (!(await this.#holdsAnything())) return this.discard();
-    await this.#lock.release();
+    let isWorthKeeping = true;
+    try {
+      isWorthKeeping = await this.#holdsAnything();
+    } finally {
+      if (isWorthKeeping) await this.#lock.release();
+    }
+    if (!isWorthKeeping) await this.discard();
   }
 
   async #holdsAnything(): Promise<boolean> {

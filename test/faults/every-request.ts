@@ -37,7 +37,8 @@ function isListing(request: string): boolean {
   return /\/(?:referrers\/|manifests\/sha256-)/.test(request);
 }
 
-for (const referrersApi of [true, false]) {
+/** The crown test over requests: records a good pull, then breaks each of its requests in every way. */
+export function breakEveryRequest(referrersApi: boolean): void {
   describe(`a pull ${referrersApi ? "with" : "without"} the referrers API, broken at every request in every way`, () => {
     let stage: Stage;
     let good: ReadonlyMap<string, string>;

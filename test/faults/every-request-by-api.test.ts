@@ -1,0 +1,3 @@
+import { breakEveryRequest } from "./every-request.ts";
+
+breakEveryRequest(true);
