@@ -6,13 +6,12 @@ import {
   type IncomingHttpHeaders,
   type IncomingMessage,
   request as requestUpstream,
-  type Server,
   type ServerResponse,
 } from "node:http";
-import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { breakReply, type Fault, type SeenRequest } from "../src/testbed/faults.ts";
+import { closeServer, listen } from "../src/testbed/listener.ts";
 import { type Reply, sendReply } from "../src/testbed/reply.ts";
 
 /** What goes wrong with the requests whose `METHOD /path?query` matches. */
@@ -51,11 +50,9 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     const request = seenRequest(incoming, seen.push(`${incoming.method} ${incoming.url}`));
     pass(options, agent, request, incoming, response).catch(() => response.destroy());
   });
-  server.requestTimeout = 0;
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  const address = await listen(server, "127.0.0.1", 0);
   return {
-    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    address,
     requests: () => [...seen],
     reset: () => void seen.splice(0),
     async close() {
@@ -139,13 +136,6 @@ async function forward(
 function endToEnd(headers: IncomingHttpHeaders): IncomingHttpHeaders {
   const { connection: _, "keep-alive": __, ...rest } = headers;
   return rest;
-}
-
-async function closeServer(server: Server): Promise<void> {
-  await new Promise<void>((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
 }
 
 // --- in a process of its own ----------------------------------------------------------------------------------------

@@ -1,21 +1,16 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { CountersignError } from "../core/errors.ts";
-import { LIMITS } from "../core/limits.ts";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { breakReply, FaultPlan, type Outcome, type SeenRequest } from "./faults.ts";
-import { type Authentication, createGatekeeper, type Gatekeeper } from "./registry/auth.ts";
-import { serveBlob } from "./registry/blob-routes.ts";
+import { closeServer, listen } from "./listener.ts";
+import { type Authentication, createGatekeeper } from "./registry/auth.ts";
 import { MemoryBlobs } from "./registry/blobs.ts";
 import { createControl, type RegistryControl } from "./registry/control.ts";
+import { answerRequest, readRequest } from "./registry/dispatch.ts";
 import { FolderBlobs } from "./registry/folder.ts";
 import { Journal } from "./registry/journal.ts";
-import { serveCatalog, serveReferrers, serveTags } from "./registry/listings.ts";
-import { serveManifest } from "./registry/manifests.ts";
 import { Repositories } from "./registry/repositories.ts";
-import { findRoute, type Route } from "./registry/routes.ts";
-import { serveUpload, serveUploads, Uploads } from "./registry/uploads.ts";
-import { type Behaviour, isRead, methodNotAllowed, type RegistryRequest, type World } from "./registry/world.ts";
-import { emptyReply, errorReply, ProtocolError, type Reply, sendReply } from "./reply.ts";
+import { Uploads } from "./registry/uploads.ts";
+import type { Behaviour, World } from "./registry/world.ts";
+import { sendReply } from "./reply.ts";
 
 export type { Authentication } from "./registry/auth.ts";
 export type { RegistryControl } from "./registry/control.ts";
@@ -80,7 +75,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
     const seen = log.begin(incoming, request.path);
     response.setHeader("Docker-Distribution-Api-Version", "registry/2.0");
     response.once("close", () => options.onRequest?.(seen));
-    const answer = () => answerRequest(world, gatekeeper, request, options);
+    const answer = () => answerRequest(world, gatekeeper, request, options.onError);
     breakReply(faults.hook(seen), seen, answer)
       .then((outcome) => {
         seen.status = typeof outcome === "string" ? 0 : outcome.status;
@@ -144,82 +139,6 @@ async function openFolder(root: string, behaviour: Behaviour): Promise<OpenWorld
   }
 }
 
-/** The path is decoded before it is matched: `sha256%3A…` is a digest too. */
-function readRequest(incoming: IncomingMessage, gatekeeper: Gatekeeper): RegistryRequest {
-  // RFC 9112, 3.2.2: a proxy's absolute form is to be understood as well.
-  const [rawPath = "", ...query] = (incoming.url ?? "").replace(/^https?:\/\/[^/?]*/i, "").split("?");
-  return {
-    method: incoming.method ?? "",
-    path: decodePath(rawPath),
-    query: new URLSearchParams(query.join("?")),
-    headers: incoming.headers,
-    // Left in the middle (413), the connection must live on to carry the answer.
-    body: incoming.iterator({ destroyOnReturn: false }),
-    mayPull: (repository) => gatekeeper.mayPull(incoming, repository),
-  };
-}
-
-function decodePath(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
-}
-
-async function answerRequest(
-  world: World,
-  gatekeeper: Gatekeeper,
-  request: RegistryRequest,
-  options: RegistryOptions,
-): Promise<Reply> {
-  try {
-    const route = findRoute(request.path);
-    const reply = route === undefined ? undefined : await serve(world, gatekeeper, request, route);
-    return reply ?? errorReply(404, "UNSUPPORTED", "no such endpoint");
-  } catch (error) {
-    if (error instanceof ProtocolError) return error.reply;
-    if (isBrokenUpload(error)) return errorReply(400, "BLOB_UPLOAD_INVALID", "the request's content ended early");
-    options.onError?.(error);
-    return errorReply(500, "UNKNOWN", "the registry failed");
-  }
-}
-
-/** The client went away while it was sending: nobody is left to read the answer. */
-function isBrokenUpload(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code;
-  return code === "ECONNRESET" || code === "ERR_STREAM_PREMATURE_CLOSE";
-}
-
-async function serve(
-  world: World,
-  gatekeeper: Gatekeeper,
-  request: RegistryRequest,
-  route: Route,
-): Promise<Reply | undefined> {
-  if (route.kind === "token") return await gatekeeper.token(request);
-  const refusal = gatekeeper.refuse(request, route);
-  if (refusal !== undefined) return refusal;
-  switch (route.kind) {
-    case "ping":
-      return isRead(request) ? emptyReply(200) : methodNotAllowed("GET", "HEAD");
-    case "catalog":
-      return serveCatalog(world, request);
-    case "tags":
-      return serveTags(world, request, route.repository);
-    case "manifest":
-      return await serveManifest(world, request, route.repository, route.target);
-    case "blob":
-      return serveBlob(world, request, route.repository, route.digest);
-    case "uploads":
-      return await serveUploads(world, request, route.repository);
-    case "upload":
-      return await serveUpload(world, request, route.repository, route.id);
-    case "referrers":
-      return serveReferrers(world, request, route.repository, route.digest);
-  }
-}
-
 async function deliver(outcome: Outcome, incoming: IncomingMessage, response: ServerResponse): Promise<void> {
   if (outcome === "reset") {
     incoming.socket.resetAndDestroy();
@@ -271,40 +190,4 @@ class RequestLog {
     this.requests.length = 0;
     this.#count = 0;
   }
-}
-
-async function listen(server: Server, host: string, port: number): Promise<string> {
-  // A push may last for hours; it is idleness that ends a connection.
-  server.requestTimeout = 0;
-  server.timeout = LIMITS.idleMs;
-  server.keepAliveTimeout = LIMITS.idleMs;
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error) => reject(cannotListen(error, host, port)));
-    server.listen(port, host, resolve);
-  });
-  const bound = server.address() as AddressInfo;
-  return bound.family === "IPv6" ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
-}
-
-const LISTEN_ERRORS: Readonly<Record<string, string>> = {
-  EADDRINUSE: "the address is in use",
-  EACCES: "no permission to listen there",
-  EADDRNOTAVAIL: "the address is not one of this machine",
-  ENOTFOUND: "the host name is unknown",
-};
-
-function cannotListen(error: NodeJS.ErrnoException, host: string, port: number): CountersignError {
-  const why = LISTEN_ERRORS[error.code ?? ""] ?? error.message;
-  return new CountersignError("usage", `cannot listen: ${why}`, {
-    found: host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`,
-    next: "choose another address",
-    cause: error,
-  });
-}
-
-async function closeServer(server: Server): Promise<void> {
-  await new Promise<void>((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
 }
