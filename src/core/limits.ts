@@ -61,8 +61,8 @@ export const LIMITS = {
   idleBytes: 16 * KIB,
   /** A manifest, a listing, a token: all of it within this time, however steadily it trickles. */
   smallReadMs: 300 * SECOND,
-  /** Connections to one host, and how long an unused one is kept. */
-  connections: 8,
+  /** Connections to one host at most (how many are used is up to the number of workers), and how long an unused one is kept. */
+  connections: 32,
   keepAliveMs: 30 * SECOND,
   /** An interrupted blob is continued without counting a try when at least this much had arrived. */
   resumeBytes: 1 * MIB,
@@ -79,6 +79,10 @@ export const LIMITS = {
   /** Credential files and helper output. */
   credentialBytes: 1 * MIB,
   helperMs: 30 * SECOND,
+  /** A container engine's own pull, load or save; its answers to questions; what it prints. */
+  engineMs: 60 * 60 * SECOND,
+  engineAnswerMs: 60 * SECOND,
+  engineOutputBytes: 4 * MIB,
   /** A key file. */
   keyFileBytes: 64 * KIB,
   /** A password that opens one. */

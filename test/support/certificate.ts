@@ -31,7 +31,7 @@ export function selfSigned(name: string): TestCertificate {
   );
   const signature = createSign("sha256").update(body).sign(key);
   const certificate = sequence(body, sha256WithRsa, der(0x03, Buffer.concat([Buffer.of(0), signature])));
-  const base64 = certificate.toString("base64").replace(/.{64}/g, "$&\n");
+  const base64 = certificate.toString("base64").replace(/.{64}(?!$)/g, "$&\n");
   return { certificate, key, pem: `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n` };
 }
 

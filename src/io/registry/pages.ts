@@ -55,12 +55,14 @@ async function readPage(response: HttpResponse, what: string): Promise<LinkedPag
   return { status, contentType, bytes, error: undefined, next: nextLink(response, what) };
 }
 
-/** RFC 8288: the target of the first link whose relation is `next`. */
+/** RFC 8288 §3: a target in brackets, and parameters whose quoted values may hold anything. */
+const LINK = /<([^<>]*)>((?:\s*;\s*[^\s=;,<>"]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s";,<>]+))?)*)/g;
+const IS_NEXT = /;\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next(?=\s*(?:;|$)))/i;
+
+/** The target of the first link whose relation is `next`. */
 function nextLink(response: HttpResponse, what: string): URL | undefined {
-  const links = response.headers("link").flatMap((header) => [...header.matchAll(/<([^<>]*)>([^<]*)/g)]);
-  const target = links.find(([, , parameters = ""]) =>
-    /;\s*rel\s*=\s*(?:"[^"]*\bnext\b[^"]*"|next\b)/i.test(parameters),
-  )?.[1];
+  const links = response.headers("link").flatMap((header) => [...header.matchAll(LINK)]);
+  const target = links.find(([, , parameters = ""]) => IS_NEXT.test(parameters))?.[1];
   if (target === undefined) return undefined;
   const next = URL.parse(target, response.url);
   if (next?.origin === response.url.origin && next.username === "") return next;
