@@ -100,7 +100,7 @@ function appended(existing: ImageManifest, config: Descriptor, layer: Descriptor
     code: "manifest-invalid",
     maxBytes: LIMITS.manifestBytes,
   });
-  const layers = (json["layers"] ?? []) as readonly JsonValue[];
+  const layers = json["layers"] as readonly JsonValue[];
   return JSON.stringify({
     ...json,
     config: inCosignOrder(config),

@@ -89,8 +89,9 @@ const ERASE: ReadonlySet<number> = new Set([0x08, 0x7f]);
 /** One line from the terminal, not shown. */
 async function readHidden({ stdin, stderr, signal }: PasswordSources, prompt: string): Promise<Uint8Array> {
   if (signal.aborted) throw interrupted();
-  stderr.stream.write(prompt);
+  // Raw before the prompt: whoever types at once must not be shown.
   stdin.setRawMode?.(true);
+  stderr.stream.write(prompt);
   try {
     return await readLine(stdin, signal);
   } finally {

@@ -94,6 +94,21 @@ describe("keys that are too weak", () => {
     });
   }
 
+  /** An RSA key of any size and exponent: nobody has its private half. */
+  function rsa(bits: number, exponent: number): KeyObject {
+    const n = Buffer.alloc(bits / 8, 0xff).toString("base64url");
+    const e = Buffer.from(exponent.toString(16).padStart(8, "0"), "hex").toString("base64url");
+    return createPublicKey({ format: "jwk", key: { kty: "RSA", n, e } });
+  }
+
+  it("are told by size and exponent, for RSA", () => {
+    assert.equal(publicKeyFrom(rsa(2048, 65_537), "it").algorithm, "rsa");
+    assert.equal(publicKeyFrom(rsa(8192, 65_537), "it").algorithm, "rsa");
+    for (const key of [rsa(2040, 65_537), rsa(8200, 65_537), rsa(2048, 65_535), rsa(2048, 65_538)]) {
+      thrownBy(() => publicKeyFrom(key, "it"), "key-weak");
+    }
+  });
+
   it("a secret is no key to sign with at all", () => {
     thrownBy(() => keyAlgorithmOf(createSecretKey(Buffer.alloc(32)), "it"), "key-weak");
   });

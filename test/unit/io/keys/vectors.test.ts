@@ -1,10 +1,18 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
+import { formatPem } from "../../../../src/core/crypto/pem.ts";
 import { parsePublicKey, publicKeyFrom, publicKeyPem } from "../../../../src/core/crypto/public-key.ts";
 import { signData, verifySignature } from "../../../../src/core/crypto/signature.ts";
 import type { ReasonCode } from "../../../../src/core/reasons.ts";
-import { formatKeyFile, openKey, readKeyFile } from "../../../../src/io/keys/keyfile.ts";
+import {
+  formatKeyFile,
+  GENERATED_ALGORITHMS,
+  generateKey,
+  openKey,
+  readKeyFile,
+} from "../../../../src/io/keys/keyfile.ts";
+import { sealKey } from "../../../../src/io/keys/sealed-key.ts";
 import { rejectedBy, thrownBy } from "../../../support/codes.ts";
 
 /** Every folder of test/vectors/keys is a case; its README says which tool made it and what it proves. */
@@ -82,6 +90,32 @@ describe("test vectors, keys", () => {
   it("has a README in every case, and more cases that fail than cases that pass", () => {
     for (const name of NAMES) assert.ok(read(`${name}/README.md`).byteLength > 80, name);
     assert.ok(NAMES.filter((name) => name.endsWith("_fail")).length > NAMES.length / 2);
+  });
+});
+
+describe("making a key", () => {
+  for (const algorithm of GENERATED_ALGORITHMS) {
+    it(`of ${algorithm} gives a key of that kind, another one each time`, async () => {
+      const [one, other] = await Promise.all([generateKey(algorithm), generateKey(algorithm)]);
+      assert.equal(publicKeyFrom(one, "it").algorithm, algorithm.replace("-3072", ""));
+      assert.notEqual(publicKeyFrom(one, "it").fingerprint, publicKeyFrom(other, "it").fingerprint);
+      if (algorithm === "rsa-3072") assert.equal(one.asymmetricKeyDetails?.modulusLength, 3072);
+    });
+  }
+});
+
+describe("private keys that are none", () => {
+  for (const label of ["PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY"]) {
+    it(`junk labelled ${label} is refused`, async () => {
+      const file = readKeyFile(Buffer.from(formatPem({ label, content: new Uint8Array(40) })), "it");
+      await rejectedBy(() => openKey(file, "it", async () => assert.fail("no password is needed")), "key-invalid");
+    });
+  }
+
+  it("a good password that opens junk is told from a wrong password", async () => {
+    const content = await sealKey(Buffer.from("junk"), Buffer.from("pw"));
+    const file = readKeyFile(Buffer.from(formatPem({ label: "ENCRYPTED SIGSTORE PRIVATE KEY", content })), "it");
+    await rejectedBy(() => openKey(file, "it", async () => Buffer.from("pw")), "key-invalid");
   });
 });
 
