@@ -138,7 +138,7 @@ describe("the length of a reference", () => {
     for (const part of ["a", "-", "a-", "/", ":", "a.", "[", "@"]) {
       thrownBy(() => parseReference(`x${part.repeat(1_000_000)}!`), "reference-invalid");
     }
-    assert.ok(performance.now() - start < 1_000);
+    assert.ok(performance.now() - start < 5_000);
   });
 });
 
