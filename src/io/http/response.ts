@@ -1,15 +1,18 @@
 import { Buffer } from "node:buffer";
-import type { Dispatcher } from "undici";
+import type { Readable } from "node:stream";
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { bareType } from "../../core/oci/media-types.ts";
 import { throwIfAborted } from "../disk/errors.ts";
 import { type Peer, transportError } from "./failures.ts";
 
+type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;
+
 interface ResponseParts {
   readonly status: number;
-  readonly headers: Dispatcher.ResponseData["headers"];
-  readonly body: Dispatcher.ResponseData["body"];
+  /** Names in lower case. */
+  readonly headers: ResponseHeaders;
+  readonly body: Readable;
   /** What was asked for. */
   readonly url: URL;
   readonly peer: Peer;
@@ -20,8 +23,8 @@ interface ResponseParts {
 export class HttpResponse {
   readonly status: number;
   readonly url: URL;
-  readonly #headers: Dispatcher.ResponseData["headers"];
-  readonly #body: Dispatcher.ResponseData["body"];
+  readonly #headers: ResponseHeaders;
+  readonly #body: Readable;
   readonly #peer: Peer;
   readonly #signal: AbortSignal | undefined;
 
