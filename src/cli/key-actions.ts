@@ -63,9 +63,9 @@ export async function importPair(
   if (!options.force) await requireNoPair(prefix);
   const ask = passwordAsker(context);
   const content = await readKey(options.file, context.env, context.workingDirectory);
-  warnOfReaders(content, output.warn);
   const file = readKeyFile(content.content, content.label);
   const privateKey = await openKey(file, content.label, () => ask({ what: content.label, isNew: false }));
+  warnOfReaders(content, output.warn);
   const password = await askNew(ask, `the new key ${options.outputKeyPrefix}.key`, output);
   const pair = await store(context, publicKeyFrom(privateKey, `${options.outputKeyPrefix}.pub`), options, () =>
     formatKeyFile(privateKey, password),
