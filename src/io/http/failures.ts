@@ -161,7 +161,7 @@ function guess(code: string, thrown: unknown, { host, proxy }: Peer): Explained 
   return { code: "unreachable", message: `the exchange with ${host} failed`, cure: "once" };
 }
 
-/** Node's words carry names and addresses but no secrets; OpenSSL's repeat its source file, so the code stands for them. */
+/** Node's words carry names and addresses but no secrets; OpenSSL's repeat its source file: the code stands for them. */
 function detailOf(thrown: unknown, code: string): string {
   const message = thrown instanceof Error ? peerText(thrown.message) : "";
   if (code === "") return message === "" ? "no further detail" : message;

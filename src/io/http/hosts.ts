@@ -43,14 +43,34 @@ export function bareHost(url: URL): string {
  * Names under which strangers live side by side. There is no public suffix list here: this short one, and the rule for
  * country codes below, err towards "not the same site", which costs a user one allow-list entry.
  */
-const SHARED =
-  /(?:^|\.)(?:amazonaws\.com|azurewebsites\.net|azurecr\.io|cloudapp\.net|github\.io|gitlab\.io|herokuapp\.com|jfrog\.io|run\.app|vercel\.app|netlify\.app|workers\.dev|pages\.dev|nip\.io|sslip\.io|duckdns\.org)$/;
+const SHARED: readonly string[] = [
+  "amazonaws.com",
+  "azurecr.io",
+  "azurewebsites.net",
+  "cloudapp.net",
+  "duckdns.org",
+  "github.io",
+  "gitlab.io",
+  "herokuapp.com",
+  "jfrog.io",
+  "netlify.app",
+  "nip.io",
+  "pages.dev",
+  "run.app",
+  "sslip.io",
+  "vercel.app",
+  "workers.dev",
+];
+
+function isShared(name: string): boolean {
+  return SHARED.some((domain) => name === domain || name.endsWith(`.${domain}`));
+}
 
 /** The same registrable domain: `registry.gitlab.com` and `gitlab.com`, but not two tenants of one provider. */
 export function isSameSite(one: URL, other: URL): boolean {
   const [a, b] = [bareHost(one), bareHost(other)];
   if (a === b) return true;
-  if (isIP(a) !== 0 || isIP(b) !== 0 || SHARED.test(a) || SHARED.test(b)) return false;
+  if (isIP(a) !== 0 || isIP(b) !== 0 || isShared(a) || isShared(b)) return false;
   const domain = registrableDomain(a);
   return domain !== undefined && domain === registrableDomain(b);
 }

@@ -116,7 +116,7 @@ function base64Text(text: string): string | undefined {
   }
 }
 
-/** Old entries are URLs (`https://host/v1/`): the host is what counts, but for Docker Hub's, which is known by its URL. */
+/** Old entries are URLs (`https://host/v1/`): the host is what counts. Docker Hub's is known by its URL. */
 function normaliseKey(key: string): string {
   if (key === HUB_URL) return key;
   const [host = "", ...path] = key

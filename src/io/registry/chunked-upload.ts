@@ -13,8 +13,8 @@ interface Progress {
 }
 
 /**
- * Distribution-spec, "Pushing a blob in chunks", for registries that refuse it as a whole. After a failure the registry is
- * asked how far it got.
+ * Distribution-spec, "Pushing a blob in chunks", for registries that refuse it as a whole. After a failure the registry
+ * is asked how far it got.
  */
 export async function uploadInChunks(
   session: Session,

@@ -34,8 +34,9 @@ interface Place {
 export const anonymous: CredentialSource = { find: () => Promise.resolve(undefined), searched: [] };
 
 /**
- * Flags, then DOCKER_AUTH_CONFIG, REGISTRY_AUTH_FILE, Docker's configuration with its helpers, Podman's files. The first
- * place that knows the registry decides; a helper that fails stops the search, so that no other account is used by accident.
+ * Flags, then DOCKER_AUTH_CONFIG, REGISTRY_AUTH_FILE, Docker's configuration with its helpers, Podman's files. The
+ * first place that knows the registry decides; a helper that fails stops the search, so that no other account is used by
+ * accident.
  */
 export function findCredentials(options: CredentialOptions): CredentialSource {
   const flags = fromFlags(options.flags ?? {});

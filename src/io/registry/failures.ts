@@ -36,7 +36,7 @@ export async function statusError(
   });
 }
 
-/** The answer is a web page where the protocol wants something else: a login portal, a proxy's error, another service. */
+/** A web page where the protocol wants something else: a login portal, a proxy's error, another service. */
 export function webPage(url: URL, found: string): CountersignError {
   return new CountersignError("not-a-registry", `what answers at ${url.host} is a web page, not a registry`, {
     found: `${found} from ${safeUrl(url)}`,

@@ -16,8 +16,8 @@ import { entriesIn, type FallbackIndex, readFallbackTag } from "./referrers.ts";
 import type { Session } from "./session.ts";
 
 /**
- * Lists a manifest among its subject's referrers where the registry does not (distribution-spec, "Pushing Manifests with
- * Subject"). Registries have no compare-and-swap that could be relied on (CNCF distribution and zot ignore `If-Match`), so:
+ * Lists a manifest among its subject's referrers where the registry does not (distribution-spec, "Pushing Manifests
+ * with Subject"). Registries have no compare-and-swap to rely on (CNCF distribution and zot ignore `If-Match`), so:
  *
  * - one at a time in this process, and with a cache folder on this machine;
  * - read, add, write at once, with the ETag where there is one; nothing is written that was not read just before;

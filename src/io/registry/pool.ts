@@ -143,7 +143,7 @@ export class RegistryPool {
     return this.http.close();
   }
 
-  /** What is configured for a registry stays with it: its CDN and its token service elsewhere get only the authorities. */
+  /** What is configured for a registry stays with it: its CDN and a token service elsewhere get the authorities only. */
   #profile(url: URL): TlsProfile {
     const known = this.#profiles.get(url.host);
     if (known !== undefined) return known;

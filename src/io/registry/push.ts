@@ -53,8 +53,8 @@ class Upload {
   }
 
   /**
-   * A small blob is sent at once (distribution-spec, "Single POST"): one request where the registry knows that, two where
-   * it does not. There a mount from the repository itself finds a blob that is there already.
+   * A small blob is sent at once (distribution-spec, "Single POST"): one request where the registry knows that, two
+   * where it does not. There a mount from the repository itself finds a blob that is there already.
    */
   async small(bytes: Uint8Array): Promise<PushOutcome> {
     const { capabilities } = this.#session.pool;
@@ -85,7 +85,7 @@ class Upload {
     return this.#begin(query, outcome, undefined, from);
   }
 
-  /** `POST …/uploads/`. What the query asks for beyond an upload session is dropped where the registry objects to it. */
+  /** `POST …/uploads/`. What the query asks for beyond a session is dropped where the registry objects to it. */
   async #begin(query: string, created: PushOutcome, body?: Uint8Array, mountFrom?: string): Promise<Begun> {
     const path = query === "" ? "blobs/uploads/" : `blobs/uploads/?${query}`;
     const headers = body === undefined ? {} : OCTETS;

@@ -10,7 +10,7 @@ export function withDigest(place: URL, { digest }: Descriptor): URL {
   return url;
 }
 
-/** `Docker-Content-Digest` after a write is the registry's word for what it stored; in another algorithm it says nothing. */
+/** `Docker-Content-Digest` after a write says what the registry stored; in another algorithm it says nothing. */
 export function checkStored(response: HttpResponse, { digest }: Descriptor, what: string): void {
   const found = response.header("docker-content-digest");
   if (found === undefined || found === digest) return;
