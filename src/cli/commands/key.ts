@@ -76,7 +76,10 @@ function importCommand(context: Context, name: string): Command {
     .addOption(forceOption())
     .action(async (file: string | undefined, options: PrefixOptions & KeyOption, self: Command) => {
       const { importPair, oneKey } = await import("../key-actions.ts");
-      await importPair(context, outputOf(context, self), { ...pairOptions(options), file: oneKey(file, options.key) });
+      await importPair(context, outputOf(context, self), {
+        ...pairOptions(options),
+        file: oneKey(file, keyOption(self, file, options)),
+      });
     });
   return withManual(command, {
     examples: [
@@ -98,7 +101,7 @@ function publicCommand(context: Context, name: string): Command {
     .addOption(new Option("--key <key>", "the same, as cosign spells it"))
     .action(async (key: string | undefined, options: KeyOption, self: Command) => {
       const { oneKey, printPublicKey } = await import("../key-actions.ts");
-      await printPublicKey(context, outputOf(context, self), oneKey(key, options.key));
+      await printPublicKey(context, outputOf(context, self), oneKey(key, keyOption(self, key, options)));
     });
   return withManual(command, {
     examples: [
@@ -135,6 +138,11 @@ interface PrefixOptions {
 
 interface KeyOption {
   readonly key?: string;
+}
+
+/** A key that COUNTERSIGN_KEY names for other commands gives way to an argument. */
+function keyOption(command: Command, argument: string | undefined, { key }: KeyOption): string | undefined {
+  return argument !== undefined && command.getOptionValueSource("key") === "env" ? undefined : key;
 }
 
 function pairOptions({ outputKeyPrefix, force }: PrefixOptions): { outputKeyPrefix: string; force: boolean } {
