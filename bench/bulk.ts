@@ -2,7 +2,7 @@ import { pushImage } from "../test/interop/images.ts";
 import { REGISTRIES } from "../test/interop/servers.ts";
 import { type Bench, cosignVerify, forget, ourSign, ourVerify } from "./bench.ts";
 import { alternate, measure, median, type Run } from "./measure.ts";
-import { startProxy } from "./proxy.ts";
+import { spawnProxy } from "./proxy.ts";
 import { atLeast, decimal, type Section } from "./results.ts";
 
 const DELAY_MS = 50;
@@ -12,7 +12,7 @@ const GOAL = 20;
 export async function measureBulk(bench: Bench): Promise<Section> {
   const [many, few] = bench.quick ? [20, 3] : [200, 10];
   const registry = await startEmbeddedRegistry(bench);
-  const proxy = await startProxy({ target: registry.address, delayMs: DELAY_MS });
+  const proxy = await spawnProxy({ target: registry.address, delayMs: DELAY_MS });
   try {
     const near: string[] = [];
     for (let n = 0; n < many; n++) near.push((await pushImage(registry.address, `bulk/app:${n}`)).tagged);

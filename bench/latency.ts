@@ -2,7 +2,7 @@ import { pushImage } from "../test/interop/images.ts";
 import { REGISTRIES, type RegistryKind } from "../test/interop/servers.ts";
 import { type Bench, cosignVerify, forget, ourSign, ourVerify } from "./bench.ts";
 import { alternate, measure, medianMs, pairedRatio } from "./measure.ts";
-import { startProxy } from "./proxy.ts";
+import { spawnProxy } from "./proxy.ts";
 import { atMost, decimal, milliseconds, type Row, type Section } from "./results.ts";
 
 const DELAY_MS = 20;
@@ -29,7 +29,7 @@ export async function measureLatency(bench: Bench): Promise<Section> {
 
 async function timeOn(bench: Bench, kind: RegistryKind): Promise<readonly Row[]> {
   const registry = await kind.start(bench.work.path(`latency-${kind.hasReferrersApi}`));
-  const proxy = await startProxy({ target: registry.address, delayMs: DELAY_MS });
+  const proxy = await spawnProxy({ target: registry.address, delayMs: DELAY_MS });
   try {
     const near = (await pushImage(registry.address, "time/app:1")).tagged;
     const far = near.replace(registry.address, proxy.address);

@@ -2,7 +2,7 @@ import { pushImage } from "../test/interop/images.ts";
 import { REGISTRIES, type RegistryKind } from "../test/interop/servers.ts";
 import { type Bench, cosignSign, cosignVerify, forget, ourSign, ourVerify } from "./bench.ts";
 import { type Command, measure } from "./measure.ts";
-import { startProxy } from "./proxy.ts";
+import { spawnProxy } from "./proxy.ts";
 import { atMost, decimal, type Row, type Section } from "./results.ts";
 
 interface Goals {
@@ -37,11 +37,11 @@ export async function measureRequests(bench: Bench): Promise<Section> {
 
 async function countOn(bench: Bench, kind: RegistryKind, goals: Goals): Promise<readonly Row[]> {
   const registry = await kind.start(bench.work.path(`requests-${kind.hasReferrersApi}`));
-  const proxy = await startProxy({ target: registry.address, delayMs: 0 });
+  const proxy = await spawnProxy({ target: registry.address, delayMs: 0 });
   const count = async (command: Command): Promise<number> => {
-    proxy.reset();
+    await proxy.reset();
     await measure(command);
-    return proxy.requests();
+    return (await proxy.requests()).length;
   };
   const push = async (name: string) =>
     (await pushImage(registry.address, name)).tagged.replace(registry.address, proxy.address);

@@ -31,7 +31,7 @@ for (const kind of REGISTRIES) {
 
       it(`reads the annotations of the ${format} form, and refuses one that is absent or different`, async () => {
         const image = await pushImage(scene.address, `verify/annotated-${format}:1`);
-        const awkward = 'ref=refs/heads/"<main>"&=x';
+        const awkward = "ref=refs/heads/<main>&=ü";
         await cosignSign(work, alice, image.pinned, { format, flags: ["-a", "env=prod", "-a", awkward] });
         await verify("accepted", alice, "-a", "env=prod", "-a", awkward, image.pinned);
         await verify("refused wrong-annotations", alice, "-a", "env=test", image.pinned);

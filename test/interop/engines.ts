@@ -33,10 +33,16 @@ export function containersEnvironment(work: Workplace): Readonly<Record<string, 
   return { CONTAINERS_STORAGE_CONF: storage, CONTAINERS_CONF: engine, PODMAN_IGNORE_CGROUPSV1_WARNING: "1" };
 }
 
-/** What `podman run` needs besides in a sandbox that may not raise limits or make cgroups. */
-export const PODMAN_RUN = [
-  ...["--rm", "--network=none", "--cgroups=disabled", "--security-opt", "seccomp=unconfined"],
-  ...["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"],
+const ISOLATED = ["run", "--rm", "--network=none"];
+const LOW_LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"];
+
+export const DOCKER_RUN: readonly (readonly string[])[] = [ISOLATED];
+
+/** Ways to start a container, the plain one first: a sandbox may let nobody raise limits or make cgroups. */
+export const PODMAN_RUN: readonly (readonly string[])[] = [
+  ISOLATED,
+  [...ISOLATED, ...LOW_LIMITS, "--cgroups=disabled"],
+  ["--runtime", "runc", ...ISOLATED, ...LOW_LIMITS],
 ];
 
 const GREETING = "hello from the verified image";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { after, describe, it } from "node:test";
-import { cosignAccepts, cosignKey, cosignSign, cosignVerify } from "./cosign.ts";
+import { type CosignFormat, cosignAccepts, cosignKey, cosignSign, cosignVerify } from "./cosign.ts";
 import { pushImage } from "./images.ts";
 import { without } from "./peers.ts";
 import { useScene } from "./scene.ts";
@@ -11,23 +11,28 @@ import { type KeyPair, PASSWORD, Workplace } from "./workplace.ts";
 
 const EMBEDDED = REGISTRIES.filter((kind) => kind.hasReferrersApi);
 
-/** cosign 3.1 makes Ed25519ph signatures of images with an Ed25519 key, and checks them as pure Ed25519. */
-const COSIGN_CANNOT_VERIFY = new Set(["ed25519"]);
-
 for (const kind of EMBEDDED) {
   describe("keys cross over between cosign and countersign", { skip: kind.missing || without("cosign") }, () => {
     const scene = useScene(kind);
     const { work } = scene;
 
-    /** Each tool signs with this key, each verifies what the other signed. */
-    async function worksInBoth(key: KeyPair, repository: string, options = { cosignVerifies: true }): Promise<void> {
-      const ours = await pushImage(scene.address, `${repository}:ours`);
-      await work.expect(0, ["sign", "--key", key.secret, "-y", ours.pinned]);
-      await work.judge("accepted", ["verify", "--key", key.public, ours.pinned]);
-      const theirs = await pushImage(scene.address, `${repository}:theirs`);
-      await cosignSign(work, key, theirs.pinned);
-      await work.judge("accepted", ["verify", "--key", key.public, theirs.pinned]);
-      if (options.cosignVerifies) await cosignAccepts(work, key, ours.pinned);
+    /**
+     * Each tool signs with this key, each verifies what the other signed. There are keys with which cosign 3.1 cannot
+     * verify what it signed itself (P-384, Ed25519): of those, ours need be no better than its own.
+     */
+    async function worksInBoth(key: KeyPair, repository: string, formats: readonly CosignFormat[]): Promise<void> {
+      for (const format of formats) {
+        const ours = await pushImage(scene.address, `${repository}:ours-${format}`);
+        const flag = format === "legacy" ? "cosign-legacy" : "bundle";
+        await work.expect(0, ["sign", "--key", key.secret, "--format", flag, "-y", ours.pinned]);
+        await work.judge("accepted", ["verify", "--key", key.public, ours.pinned]);
+        const theirs = await pushImage(scene.address, `${repository}:theirs-${format}`);
+        await cosignSign(work, key, theirs.pinned, { format });
+        await work.judge("accepted", ["verify", "--key", key.public, theirs.pinned]);
+        const judged = await cosignVerify(work, key, ours.pinned, { format });
+        const itself = await cosignVerify(work, key, theirs.pinned, { format });
+        assert.ok(judged.code === 0 || itself.code !== 0, judged.stderr);
+      }
     }
 
     async function publicHalves(key: KeyPair): Promise<readonly string[]> {
@@ -39,14 +44,15 @@ for (const kind of EMBEDDED) {
     it("a key that cosign generated", async () => {
       const key = await cosignKey(work, "from-cosign");
       assert.equal(new Set(await publicHalves(key)).size, 1);
-      await worksInBoth(key, "keys/from-cosign");
+      await worksInBoth(key, "keys/from-cosign", ["bundle", "legacy"]);
+      await cosignAccepts(work, key, `${scene.address}/keys/from-cosign:ours-bundle`);
     });
 
     for (const algorithm of ["ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-3072"]) {
       it(`an ${algorithm} key that countersign generated`, async () => {
         const key = await work.makeKey(`from-countersign-${algorithm}`, "--algorithm", algorithm);
         assert.equal(new Set(await publicHalves(key)).size, 1);
-        await worksInBoth(key, `keys/${algorithm}`, { cosignVerifies: !COSIGN_CANNOT_VERIFY.has(algorithm) });
+        await worksInBoth(key, `keys/${algorithm}`, ["bundle", "legacy"]);
       });
     }
 
@@ -95,7 +101,8 @@ for (const kind of EMBEDDED) {
         await work.must("cosign", ["import-key-pair", "--key", file, "--output-key-prefix", work.path(theirs)]);
         const halves = [...(await publicHalves(work.keyPair(ours))), ...(await publicHalves(work.keyPair(theirs)))];
         assert.equal(new Set(halves).size, 1);
-        await worksInBoth(work.keyPair(ours), `keys/import-${slug}`);
+        await worksInBoth(work.keyPair(ours), `keys/import-${slug}`, ["bundle"]);
+        await cosignAccepts(work, work.keyPair(theirs), `${scene.address}/keys/import-${slug}:ours-bundle`);
       });
     }
 

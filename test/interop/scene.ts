@@ -9,26 +9,33 @@ export interface Scene {
   readonly address: string;
   /** The folder that the registry keeps its content in. */
   readonly storage: string;
+  /** Ends with the suite, before the home is removed; what was started last ends first. */
+  stopAtEnd(server: Server): Server;
 }
 
 /** Sets a scene up before the tests of the calling suite and clears it away after them. */
-export function useScene(kind: RegistryKind): Scene {
+export function useScene(kind: Pick<RegistryKind, "start">): Scene {
   const work = new Workplace();
   const storage = work.path("registry");
-  const started: { server?: Server } = {};
+  const servers: Server[] = [];
   before(async () => {
-    started.server = await kind.start(storage);
+    servers.push(await kind.start(storage));
   });
   after(async () => {
-    await started.server?.stop();
+    for (const server of servers.reverse()) await server.stop();
     work.remove();
   });
   return {
     work,
     storage,
     get address() {
-      if (started.server === undefined) throw new Error("the registry is not started yet");
-      return started.server.address;
+      const [registry] = servers;
+      if (registry === undefined) throw new Error("the registry is not started yet");
+      return registry.address;
+    },
+    stopAtEnd(server) {
+      servers.push(server);
+      return server;
     },
   };
 }

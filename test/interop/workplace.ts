@@ -25,7 +25,7 @@ export class Workplace {
       XDG_DATA_HOME: join(home, ".local/share"),
       XDG_STATE_HOME: join(home, ".local/state"),
       XDG_RUNTIME_DIR: this.makeFolder("runtime"),
-      DOCKER_CONFIG: this.makeFolder("docker"),
+      DOCKER_CONFIG: dirname(this.write("docker/config.json", "{}")),
       COSIGN_PASSWORD: PASSWORD,
       NO_COLOR: "1",
     };
