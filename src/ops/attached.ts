@@ -3,10 +3,11 @@ import { LIMITS } from "../core/limits.ts";
 import type { Descriptor } from "../core/oci/descriptor.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import type { Manifest } from "../core/oci/manifest.ts";
-import { cosignTag } from "../core/oci/referrers.ts";
+import { cosignTag, hasCosignTags } from "../core/oci/referrers.ts";
 import type { ContentStore } from "../core/ports.ts";
 import { forEachConcurrently } from "./concurrency.ts";
 import { holdsLayers, type LegacySuffix, mergeLegacy } from "./merge-legacy.ts";
+import { allReferrers } from "./referrers.ts";
 import type { Transfer } from "./transfer.ts";
 import { updateTag } from "./update-tag.ts";
 
@@ -74,7 +75,7 @@ export class AttachedTransfer {
   }
 
   async #moveReferrers(subject: Digest): Promise<readonly Subject[]> {
-    const { descriptors } = await this.#source.referrers(subject);
+    const { descriptors } = await allReferrers(this.#source, subject);
     const fresh = descriptors.filter(({ digest }) => this.#isNew(digest));
     if (fresh.length === 0) return [];
     const listed = await this.#listedAtTarget(subject);
@@ -103,6 +104,7 @@ export class AttachedTransfer {
   }
 
   async #moveTags(subject: Digest): Promise<readonly Subject[]> {
+    if (!hasCosignTags(subject)) return [];
     const moved: Subject[] = [];
     await forEachConcurrently(SUFFIXES, SUFFIXES.length, async (suffix) => {
       const tag = cosignTag(subject, suffix);

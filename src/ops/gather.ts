@@ -4,10 +4,11 @@ import { type Annotations, type Descriptor, digestMismatch } from "../core/oci/d
 import { type Digest, digestAlgorithm, digestOf } from "../core/oci/digest.ts";
 import { type ImageManifest, type Manifest, parseDescribedManifest } from "../core/oci/manifest.ts";
 import { MEDIA_TYPES } from "../core/oci/media-types.ts";
-import { cosignTag } from "../core/oci/referrers.ts";
+import { cosignTag, hasCosignTags } from "../core/oci/referrers.ts";
 import type { ContentCache, ContentStore, ReferrersListing } from "../core/ports.ts";
 import type { Evidence, UntrustedCandidate } from "../core/verify/evidence.ts";
 import { forEachConcurrently } from "./concurrency.ts";
+import { taggedBeside } from "./referrers.ts";
 
 /** A part of the evidence: what one step of looking brought. */
 export type EvidencePart = Pick<Evidence, "candidates" | "obstacles">;
@@ -49,6 +50,20 @@ async function* gatherBundles(
   const listing = await attempt(() => store.referrers(subject));
   if ("obstacle" in listing) return yield { candidates: [], obstacles: [listing.obstacle] };
   const { descriptors, via } = listing.value;
+  yield* gatherReferrers(store, subject, descriptors, via, budget, cache);
+  const beside = await attempt(() => taggedBeside(store, subject, listing.value));
+  if ("obstacle" in beside) return yield { candidates: [], obstacles: [beside.obstacle] };
+  yield* gatherReferrers(store, subject, beside.value, "referrers-tag", budget, cache);
+}
+
+async function* gatherReferrers(
+  store: ContentStore,
+  subject: Digest,
+  descriptors: readonly Descriptor[],
+  via: ReferrersListing["via"],
+  budget: Budget,
+  cache: ContentCache | undefined,
+): AsyncGenerator<EvidencePart, void, undefined> {
   const readers = likeliestFirst(descriptors).map(
     (descriptor) => () => readReferrer(store, subject, descriptor, via, budget, cache),
   );
@@ -61,6 +76,7 @@ async function* gatherLegacy(
   budget: Budget,
   cache: ContentCache | undefined,
 ): AsyncGenerator<EvidencePart, void, undefined> {
+  if (!hasCosignTags(subject)) return;
   const found = await attempt(() => store.resolve(cosignTag(subject, "sig")));
   if ("obstacle" in found) return yield { candidates: [], obstacles: [found.obstacle] };
   const manifest = found.value;

@@ -7,9 +7,10 @@ import type { Digest } from "../core/oci/digest.ts";
 import { artifactTypeOf, type ImageManifest, type Manifest } from "../core/oci/manifest.ts";
 import { MEDIA_TYPES } from "../core/oci/media-types.ts";
 import { isRunnable, platformName } from "../core/oci/platform.ts";
-import { cosignTag } from "../core/oci/referrers.ts";
+import { cosignTag, hasCosignTags } from "../core/oci/referrers.ts";
 import type { ContentStore, ReferrersListing } from "../core/ports.ts";
 import { mapConcurrently } from "./concurrency.ts";
+import { allReferrers } from "./referrers.ts";
 import { resolveTarget, type Target } from "./verify.ts";
 
 /** A signature or attestation as it describes itself. Nothing of it was proven: `verify` does that. */
@@ -131,7 +132,7 @@ function findingUnlessInterrupted(error: unknown): Finding {
 }
 
 async function inspectReferrers(store: ContentStore, subject: Digest): Promise<readonly InspectedNode[]> {
-  const { descriptors, via } = await store.referrers(subject);
+  const { descriptors, via } = await allReferrers(store, subject);
   const shown = descriptors.slice(0, LIMITS.candidates);
   const nodes = await mapConcurrently(shown, WORKERS, (descriptor) => inspectReferrer(store, descriptor, via));
   if (shown.length === descriptors.length) return nodes;
@@ -165,7 +166,7 @@ async function inspectCosignTag(
   suffix: "sig" | "att" | "sbom",
 ): Promise<readonly InspectedNode[]> {
   const tag = cosignTag(subject, suffix);
-  const manifest = await store.resolve(tag);
+  const manifest = hasCosignTags(subject) ? await store.resolve(tag) : undefined;
   if (manifest === undefined) return [];
   const kind = suffix === "sig" ? "signature" : suffix === "att" ? "attestation" : "sbom";
   const { signatures, problems } = await describeLayers(store, manifest, "sig-tag");

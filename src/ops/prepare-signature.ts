@@ -8,7 +8,7 @@ import type { Annotations } from "../core/oci/descriptor.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import type { ImageManifest, Manifest } from "../core/oci/manifest.ts";
 import { MEDIA_TYPES } from "../core/oci/media-types.ts";
-import { cosignTag } from "../core/oci/referrers.ts";
+import { cosignTag, hasCosignTags } from "../core/oci/referrers.ts";
 import type { BlobSource, ContentStore, Signer } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import type { Subject, UntrustedCandidate } from "../core/verify/evidence.ts";
@@ -50,6 +50,7 @@ export async function prepareLegacy(
   annotations: Annotations,
 ): Promise<PreparedSignature> {
   const { digest } = subject.descriptor;
+  const tag = legacyTag(digest);
   const payload = makeLegacyPayload(repositoryOf(subject), digest, annotations);
   const signature = encodeBase64(await signer.sign(payload));
   const layerAnnotations = { [LEGACY_ANNOTATIONS.signature]: signature };
@@ -57,7 +58,6 @@ export async function prepareLegacy(
   return {
     candidate: { format: "cosign-legacy", origin: { via: "file" }, payload, mediaType, annotations: layerAnnotations },
     store: async (store) => {
-      const tag = cosignTag(digest, "sig");
       const written = await updateTag(
         store,
         tag,
@@ -73,11 +73,19 @@ export async function prepareLegacy(
   };
 }
 
+function legacyTag(digest: Digest): string {
+  if (hasCosignTags(digest)) return cosignTag(digest, "sig");
+  throw new CountersignError("unsupported", "a legacy signature cannot be kept for this kind of digest", {
+    found: digest,
+    wanted: "a sha256 digest, or the format bundle",
+  });
+}
+
 function repositoryOf(subject: Subject): string {
   if (subject.repository !== undefined) return subject.repository;
   throw new CountersignError("unsupported", "a legacy signature names its repository, and a file has none", {
     found: subject.name,
-    wanted: "--signed-as registry/repository",
+    wanted: "--sign-container-identity with the name of the repository it will be published in",
   });
 }
 

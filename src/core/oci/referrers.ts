@@ -13,7 +13,12 @@ export function uncutFallbackTag(subject: Digest): string {
   return `${digestAlgorithm(subject)}-${digestHex(subject)}`;
 }
 
-/** Where cosign 1 and 2 keep what belongs to a digest (cosign SIGNATURE_SPEC.md). */
+/** Where cosign 1 and 2 keep what belongs to a digest (cosign SIGNATURE_SPEC.md); see `hasCosignTags`. */
 export function cosignTag(subject: Digest, suffix: "sig" | "att" | "sbom"): string {
   return `${digestAlgorithm(subject)}-${digestHex(subject)}.${suffix}`;
+}
+
+/** Not for a sha512 digest: its tag would be longer than the 128 characters that a tag may have. */
+export function hasCosignTags(subject: Digest): boolean {
+  return digestAlgorithm(subject) === "sha256";
 }

@@ -179,6 +179,7 @@ export interface PutOutcome {
 export async function putManifest(session: Session, manifest: Manifest, tag: string | undefined): Promise<PutOutcome> {
   const { descriptor, bytes, subject } = manifest;
   const what = `the manifest ${tag ?? descriptor.digest}`;
+  checkBytes(bytes, descriptor, what);
   const path = `manifests/${tag ?? descriptor.digest}`;
   const headers = { "content-type": descriptor.mediaType };
   try {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { CountersignError } from "../../../src/core/errors.ts";
 import { LIMITS } from "../../../src/core/limits.ts";
 import { EMPTY_JSON, MEDIA_TYPES } from "../../../src/core/oci/media-types.ts";
-import { cosignTag } from "../../../src/core/oci/referrers.ts";
+import { cosignTag, fallbackTag } from "../../../src/core/oci/referrers.ts";
 import { instant } from "../../../src/core/time.ts";
 import { type SignOptions, signImage } from "../../../src/ops/sign.ts";
 import { type Target, verifyImage, verifyImages } from "../../../src/ops/verify.ts";
@@ -205,6 +205,35 @@ test("a bundle larger than the limit is not read", async () => {
   const { verdicts } = await verifyImage(target(store), { requirement });
   assert.equal(verdicts[0]?.status, "undetermined");
   assert.equal(verdicts[0]?.reasons[0]?.code, "limit-reached");
+});
+
+test("a signature under the fallback tag counts where the registry has gained the referrers API since", async () => {
+  const store = await signedStore();
+  const image = await makeImage();
+  const listing = await store.referrers(image.manifest.descriptor.digest);
+  const index = makeManifest({ mediaType: MEDIA_TYPES.ociIndex, manifests: listing.descriptors });
+  const tag = fallbackTag(image.manifest.descriptor.digest);
+  store.manifests.set(index.descriptor.digest, { bytes: index.bytes, mediaType: MEDIA_TYPES.ociIndex });
+  store.names.set(tag, index.descriptor.digest);
+  store.referrers = async () => ({ descriptors: [], via: "referrers-api" });
+  assert.equal((await verifyImage(target(store), { requirement })).accepted, true);
+  store.misbehaviour = {
+    before: (call) => {
+      if (call === `resolve ${tag}`) throw new CountersignError("throttled", "on purpose");
+    },
+  };
+  const { verdicts } = await verifyImage(target(store), { requirement });
+  assert.equal(verdicts[0]?.reasons[0]?.code, "throttled");
+});
+
+test("a fallback tag that is the image itself lists nothing", async () => {
+  const store = new MemoryStore();
+  const index = await makeIndex();
+  await pushImage(store, index, "1.0");
+  store.names.set(fallbackTag(index.manifest.descriptor.digest), index.manifest.descriptor.digest);
+  store.referrers = async () => ({ descriptors: [], via: "referrers-api" });
+  const { verdicts } = await verifyImage(target(store), { requirement });
+  assert.equal(verdicts[0]?.reasons[0]?.code, "unsigned");
 });
 
 test("an index as a .sig tag holds no signature", async () => {
