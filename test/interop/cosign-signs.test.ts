@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 import { cosignAttest, cosignKey, cosignRefuses, cosignSign } from "./cosign.ts";
 import { pushImage, pushIndex } from "./images.ts";
@@ -5,6 +6,16 @@ import { without } from "./peers.ts";
 import { useScene } from "./scene.ts";
 import { REGISTRIES } from "./servers.ts";
 import type { KeyPair } from "./workplace.ts";
+
+/** The members of docs/schemas/inspect.json that are looked at here. */
+interface Inspection {
+  readonly root: {
+    readonly attached: readonly {
+      readonly kind: string;
+      readonly signatures: readonly { readonly format: string; readonly predicateType: string }[];
+    }[];
+  };
+}
 
 for (const kind of REGISTRIES) {
   describe(`countersign judges what cosign signs: ${kind.name}`, { skip: kind.missing || without("cosign") }, () => {
@@ -77,6 +88,34 @@ for (const kind of REGISTRIES) {
       await verify("refused not-a-signature", alice, image.pinned);
       await cosignSign(work, alice, image.pinned);
       await verify("accepted", alice, image.pinned);
+    });
+
+    it("judges by a bundle that cosign wrote to a file and not to the registry", async () => {
+      const image = await pushImage(scene.address, "verify/file:1");
+      const other = await pushImage(scene.address, "verify/file:2");
+      const file = work.path("bundle.json");
+      await cosignSign(work, alice, image.pinned, { flags: ["--bundle", file, "--upload=false"] });
+      await verify("accepted", alice, "--bundle", file, image.pinned);
+      await verify("refused unsigned", alice, image.pinned);
+      await verify("refused wrong-digest", alice, "--bundle", file, other.pinned);
+      await verify("refused wrong-key", eve, "--bundle", file, image.pinned);
+    });
+
+    it("inspect shows cosign's signatures of both forms and its attestation, each as what it is", async () => {
+      const image = await pushImage(scene.address, "verify/inspected:1");
+      await cosignSign(work, alice, image.pinned);
+      await cosignSign(work, alice, image.pinned, { format: "legacy" });
+      await cosignAttest(work, alice, image.pinned);
+      const { stdout } = await work.expect(0, ["inspect", image.tagged, "-o", "json"]);
+      const { root } = JSON.parse(stdout) as Inspection;
+      const seen = root.attached.flatMap(({ kind, signatures }) =>
+        signatures.map(({ format, predicateType }) => `${kind} ${format} ${predicateType}`),
+      );
+      assert.deepEqual(seen.sort(), [
+        "attestation bundle https://slsa.dev/provenance/v1",
+        "signature bundle https://sigstore.dev/cosign/sign/v1",
+        "signature cosign-legacy https://sigstore.dev/cosign/sign/v1",
+      ]);
     });
 
     it("refuses an image that only others have signed, and counts distinct keys for a threshold", async () => {

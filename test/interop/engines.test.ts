@@ -17,6 +17,8 @@ interface Engine {
   readonly environment: (work: Workplace, server: Server | undefined) => Readonly<Record<string, string>>;
   /** Ways to run an image, each to be tried. */
   readonly ways: readonly (readonly string[])[];
+  /** The scheme under which push takes an image from it. */
+  readonly scheme?: string;
 }
 
 const ENGINES: readonly Engine[] = [
@@ -26,6 +28,7 @@ const ENGINES: readonly Engine[] = [
     start: (work) => startDockerd(work.path("dockerd")),
     environment: (_work, server) => ({ DOCKER_HOST: server?.address ?? "" }),
     ways: DOCKER_RUN,
+    scheme: "docker-daemon",
   },
   {
     name: "podman",
@@ -111,6 +114,19 @@ for (const kind of REGISTRIES) {
         assert.deepEqual(await images(), earlier);
         assert.notEqual((await ask("image", "inspect", unsigned.tagged)).code, 0);
       });
+
+      if (engine.scheme !== undefined)
+        it("gives an image back to push, which publishes it signed", async () => {
+          const image = await pushImage(scene.address, "engine/published:1");
+          await work.expect(0, ["sign", "--key", alice.secret, "-y", image.tagged]);
+          await pull(0, alice, image.tagged);
+          const target = `${scene.address}/engine/published-again:1`;
+          const source = `${engine.scheme}:${image.tagged}`;
+          await work.expect(0, ["push", "--key", alice.secret, "-y", source, target], { env: env() });
+          await work.judge("accepted", ["verify", "--key", alice.public, target]);
+          assert.equal((await ask("pull", target)).code, 0);
+          await holds(image, target);
+        });
 
       it("is undetermined, with a reason, when the engine does not answer", async () => {
         const image = await pushImage(scene.address, "engine/absent:1");
