@@ -8,8 +8,9 @@ import { taggedDestination } from "../ops/destination.ts";
 import type { Target, VerifiedImage } from "../ops/verify.ts";
 import type { MovedImage } from "../report/transfer.ts";
 import type { Wiring } from "../wire.ts";
+import { readBundles } from "./bundles.ts";
 import type { Context } from "./context.ts";
-import { judgeImages, openWiring, readRequirement, wantedPlatform } from "./images.ts";
+import { judgeImages, openWiring, readRequirement } from "./images.ts";
 import { acceptedManifest, concludeMove, movedNot } from "./moves.ts";
 import { type RawOptions, readRegistryOptions, readVerifyOptions } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -27,11 +28,11 @@ export async function copy(
   const flags = readVerifyOptions(raw);
   const place = destinationPlace(target);
   const requirement = await readRequirement(context, flags, [source]);
+  const bundles = await readBundles(context, flags.bundles);
   await using wiring = await openWiring(context, output, registry, [source, target]);
   const { recursive, weakened } = flags;
-  const { maxWorkers } = registry;
-  const platform = wantedPlatform(context, registry);
-  const options = { requirement, platform, recursive, weakened, maxWorkers, cache: wiring.cache };
+  const { platform, maxWorkers } = registry;
+  const options = { requirement, platform, recursive, bundles, weakened, maxWorkers, cache: wiring.cache };
   const [image] = await judgeImages(wiring, [source], options);
   const progress = openProgress(context, output);
   try {

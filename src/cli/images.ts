@@ -87,8 +87,13 @@ async function readFirstLine(context: Context): Promise<string> {
   return Buffer.concat(chunks).toString("utf8").split(/\r?\n/, 1)[0] ?? "";
 }
 
-/** `--platform`, else DOCKER_DEFAULT_PLATFORM. @throws CountersignError `configuration-invalid`. */
-export function wantedPlatform(context: Context, options: RegistryOptions): Platform | undefined {
+/**
+ * What a pull is narrowed to: `--platform`, else DOCKER_DEFAULT_PLATFORM, as for docker pull. For no other command: what
+ * is signed, judged or moved is what was named, not what this machine usually runs.
+ *
+ * @throws CountersignError `configuration-invalid`.
+ */
+export function pulledPlatform(context: Context, options: RegistryOptions): Platform | undefined {
   const name = context.env["DOCKER_DEFAULT_PLATFORM"];
   if (options.platform !== undefined || name === undefined || name === "") return options.platform;
   try {

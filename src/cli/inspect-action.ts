@@ -2,16 +2,15 @@ import { inspectImage } from "../ops/inspect.ts";
 import { inspectionDocument, inspectionText } from "../report/inspect.ts";
 import type { Context } from "./context.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
-import { narrowTarget, openWiring, wantedPlatform } from "./images.ts";
+import { narrowTarget, openWiring } from "./images.ts";
 import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 
 /** `countersign inspect IMAGE`. What could not be looked at makes it exit 3: what is shown is not all there may be. */
 export async function inspect(context: Context, output: Output, image: string, raw: RawOptions): Promise<void> {
   const registry = readRegistryOptions(raw);
-  const platform = wantedPlatform(context, registry);
   await using wiring = await openWiring(context, output, registry, [image]);
-  const inspection = await inspectImage(await narrowTarget(await wiring.target(image), platform));
+  const inspection = await inspectImage(await narrowTarget(await wiring.target(image), registry.platform));
   await output.result({
     text: (style) => inspectionText(inspection, style),
     json: () => inspectionDocument(inspection),

@@ -1,6 +1,6 @@
-import { CountersignError, toFinding } from "../core/errors.ts";
+import { CountersignError, type Finding, toFinding } from "../core/errors.ts";
 import type { Manifest } from "../core/oci/manifest.ts";
-import { reasonClass } from "../core/reasons.ts";
+import { REASONS, reasonClass } from "../core/reasons.ts";
 import type { Verdict } from "../core/verify/verdict.ts";
 import type { Target, VerifiedImage } from "../ops/verify.ts";
 import { type MovedImage, type Movement, movedDocument, movedText } from "../report/transfer.ts";
@@ -19,18 +19,22 @@ export async function acceptedManifest({ store }: Target, { root, selected }: Ve
 
 /**
  * An accepted image that could not be moved is not accepted: what arrived was wrong (refused), or it did not arrive.
- *
- * @throws the error where it is about the call and not about the image.
+ * Whatever the error is, it is this image's result: what became of the others is still told.
  */
 export function movedNot(verdicts: readonly Verdict[], error: unknown): MovedImage {
-  const finding = toFinding(error);
-  const reason = reasonClass(finding.code);
-  if (reason === "usage" || reason === "interrupted") throw error;
-  const status = reason === "refused" ? "refused" : "undetermined";
+  const finding = resumable(toFinding(error));
+  const status = reasonClass(finding.code) === "refused" ? "refused" : "undetermined";
   const [first, ...others] = verdicts;
   if (first === undefined) throw error;
   const failed: Verdict = { ...first, status, reasons: [finding], because: undefined, checked: [], notChecked: [] };
   return { verdicts: [failed, ...others] };
+}
+
+/** What arrived is kept out of sight for the next run. */
+function resumable(finding: Finding): Finding {
+  const { code, next } = finding;
+  const general = (code === "interrupted" || code === "disk-error") && next === REASONS[code].next;
+  return general ? { ...finding, next: `${next}: it resumes` } : finding;
 }
 
 export async function concludeMove(

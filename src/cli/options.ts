@@ -4,6 +4,7 @@ import type { SignatureFormat } from "../core/formats/envelope.ts";
 import { LIMITS } from "../core/limits.ts";
 import type { Platform } from "../core/oci/descriptor.ts";
 import { parsePlatformName } from "../core/oci/platform.ts";
+import { parseRepository, repositoryName } from "../core/oci/reference.ts";
 import { formatsOf } from "./manual.ts";
 import type { GlobalOptions } from "./output.ts";
 
@@ -64,6 +65,10 @@ export function addVerifyOptions(command: Command): Command {
     new Option("--signed-as <name>", "for mirrors: the repository the image was signed under (repeatable)").argParser(
       collect,
     ),
+    new Option(
+      "--bundle <file>",
+      "judge by the Sigstore bundle in this file instead of what is stored beside the image (repeatable)",
+    ).argParser(collect),
     new Option("--insecure-ignore-tlog", "state that no transparency log is asked for (with keys, none is)"),
     new Option("--exit-codes <table>", "exit codes for refusals")
       .choices(["countersign", "cosign"])
@@ -81,6 +86,10 @@ export function addSigningOptions(command: Command): Command {
       "--format <format>",
       "how to store the signature: bundle (default) or cosign-legacy (repeatable)",
     ).argParser(collect),
+    new Option(
+      "--sign-container-identity <name>",
+      "the repository that cosign-legacy signatures shall name (default: where the image is); layouts and archives need it",
+    ),
     new Option("-y, --yes", "answer yes to every question"),
   ]);
 }
@@ -173,7 +182,10 @@ export interface VerifyOptions {
   readonly threshold: number;
   readonly annotations: Readonly<Record<string, string>>;
   readonly recursive: boolean;
+  /** `registry/repository`, normalised. */
   readonly signedAs: readonly string[];
+  /** Files. */
+  readonly bundles: readonly string[];
   /** As they shall be printed in the verdict. */
   readonly weakened: readonly string[];
   readonly exitCodes: "countersign" | "cosign";
@@ -193,7 +205,8 @@ export function readVerifyOptions(raw: RawOptions): VerifyOptions {
     threshold: number(raw, "threshold") ?? 1,
     annotations: readAnnotations(list(raw, "annotations")),
     recursive: flag(raw, "recursive"),
-    signedAs: list(raw, "signedAs"),
+    signedAs: list(raw, "signedAs").map((name) => readRepository("--signed-as", name)),
+    bundles: list(raw, "bundle"),
     weakened: weakenings(raw),
     exitCodes: text(raw, "exitCodes") === "cosign" ? "cosign" : "countersign",
   };
@@ -215,6 +228,8 @@ export interface SigningOptions {
   readonly annotations: Readonly<Record<string, string>>;
   readonly recursive: boolean;
   readonly formats: readonly SignatureFormat[];
+  /** `registry/repository`, normalised: what legacy payloads name instead of where the image is. */
+  readonly signAs: string | undefined;
   readonly yes: boolean;
   readonly dryRun: boolean;
 }
@@ -231,9 +246,26 @@ export function readSigningOptions(raw: RawOptions): SigningOptions {
     annotations: readAnnotations(list(raw, "annotations")),
     recursive: flag(raw, "recursive"),
     formats: formats.length === 0 ? ["bundle"] : [...new Set(formats)],
+    signAs: readSignAs(raw),
     yes: flag(raw, "yes"),
     dryRun: flag(raw, "dryRun"),
   };
+}
+
+function readSignAs(raw: RawOptions): string | undefined {
+  const name = text(raw, "signContainerIdentity");
+  return name === undefined ? undefined : readRepository("--sign-container-identity", name);
+}
+
+/** `acme/app` is `docker.io/acme/app`, as in references: a legacy payload holds the whole name. */
+function readRepository(flagName: string, name: string): string {
+  try {
+    return repositoryName(parseRepository(name));
+  } catch (cause) {
+    if (!(cause instanceof CountersignError)) throw cause;
+    const { found, wanted } = cause;
+    throw new CountersignError("usage", `${flagName} takes the name of a repository`, { found, wanted, cause });
+  }
 }
 
 function readFormat(name: string): SignatureFormat {

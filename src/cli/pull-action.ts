@@ -15,8 +15,9 @@ import { pullImage } from "../ops/pull.ts";
 import type { Target, VerifiedImage } from "../ops/verify.ts";
 import type { MovedImage } from "../report/transfer.ts";
 import type { Wiring } from "../wire.ts";
+import { readBundles } from "./bundles.ts";
 import type { Context } from "./context.ts";
-import { judgeImages, openWiring, readRequirement, wantedPlatform } from "./images.ts";
+import { judgeImages, openWiring, pulledPlatform, readRequirement } from "./images.ts";
 import { acceptedManifest, concludeMove, movedNot } from "./moves.ts";
 import { type RawOptions, type RegistryOptions, readRegistryOptions, readVerifyOptions } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -46,14 +47,16 @@ export async function pull(
   const flags = readVerifyOptions(raw);
   const place = readPlace(context, raw, images.length);
   const requirement = await readRequirement(context, flags, images);
+  const bundles = await readBundles(context, flags.bundles);
   await using wiring = await openWiring(context, output, registry, images);
   const { recursive, weakened } = flags;
   const { maxWorkers } = registry;
-  const platform = wantedPlatform(context, registry);
+  const platform = pulledPlatform(context, registry);
   const judged = await judgeImages(wiring, images, {
     requirement,
     platform,
     recursive,
+    bundles,
     weakened,
     maxWorkers,
     cache: wiring.cache,

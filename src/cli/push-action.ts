@@ -16,7 +16,7 @@ import type { MovedImage } from "../report/transfer.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { requireTag } from "./copy-action.ts";
-import { createdAt, narrowTarget, openWiring, refusePublishedKeys, wantedPlatform } from "./images.ts";
+import { createdAt, narrowTarget, openWiring, refusePublishedKeys } from "./images.ts";
 import { concludeMove } from "./moves.ts";
 import { type RawOptions, type RegistryOptions, readRegistryOptions, readSigningOptions } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -38,10 +38,10 @@ export async function push(
   await using wiring = await openWiring(context, output, registry, [source, image]);
   const signer = await loadSigner(flags.key, { ...context, warn: output.warn });
   refusePublishedKeys([signer.publicKey], [image]);
-  const { formats, annotations, recursive } = flags;
-  const signing: SignOptions = { signer, formats, annotations, recursive, createdAt: createdAt(context) };
+  const { formats, annotations, recursive, signAs } = flags;
+  const signing: SignOptions = { signer, formats, annotations, recursive, signAs, createdAt: createdAt(context) };
   await withSource(context, wiring, source, async (opened) => {
-    const target = await narrowTarget(opened, wantedPlatform(context, registry));
+    const target = await narrowTarget(opened, registry.platform);
     const progress = openProgress(context, output);
     const moved = await pushOne(wiring, target, place, signing, registry, progress.onTransfer).finally(() =>
       progress.finish(),
@@ -118,6 +118,10 @@ async function signPublished(target: Target, signing: SignOptions): Promise<void
 }
 
 /** As a consumer who holds the public key and asks for what was signed. */
-function verification(signer: Signer, { annotations, recursive }: SignOptions): Parameters<typeof verifyImage>[1] {
-  return { requirement: { keys: [signer.publicKey], threshold: 1, annotations, signedAs: [] }, recursive };
+function verification(
+  signer: Signer,
+  { annotations, recursive, signAs }: SignOptions,
+): Parameters<typeof verifyImage>[1] {
+  const signedAs = signAs === undefined ? [] : [signAs];
+  return { requirement: { keys: [signer.publicKey], threshold: 1, annotations, signedAs }, recursive };
 }

@@ -1,17 +1,22 @@
-import { CountersignError } from "../core/errors.ts";
+import { CountersignError, toFinding } from "../core/errors.ts";
 import { explainFinding } from "../core/explain.ts";
+import type { Platform } from "../core/oci/descriptor.ts";
 import { printable } from "../core/printable.ts";
 import { reasonClass } from "../core/reasons.ts";
 import { loadSigner } from "../io/keys/load.ts";
-import { type SignedImage, signImages } from "../ops/sign.ts";
+import { mapConcurrently } from "../ops/concurrency.ts";
+import { type SignedImage, signImage } from "../ops/sign.ts";
+import type { Target } from "../ops/verify.ts";
 import { signedDocument, signedText } from "../report/sign.ts";
+import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { exitCodeOfClasses } from "./exit-codes.ts";
-import { createdAt, narrowTarget, openWiring, refusePublishedKeys, wantedPlatform } from "./images.ts";
+import { createdAt, narrowTarget, openWiring, refusePublishedKeys } from "./images.ts";
 import { type RawOptions, readRegistryOptions, readSigningOptions } from "./options.ts";
 import type { Output } from "./output.ts";
+import { isSeenTwice } from "./verdicts.ts";
 
-/** `countersign sign IMAGE…`. */
+/** `countersign sign IMAGE…`: each image is signed whatever becomes of the others. */
 export async function sign(
   context: Context,
   output: Output,
@@ -22,28 +27,45 @@ export async function sign(
   const flags = readSigningOptions(raw);
   refuseTwoReaders(registry.passwordFromStdin, context);
   const created = createdAt(context);
-  const platform = wantedPlatform(context, registry);
   await using wiring = await openWiring(context, output, registry, images);
   const signer = await loadSigner(flags.key, { ...context, warn: output.warn });
   refusePublishedKeys([signer.publicKey], images);
-  const opened = await Promise.all(images.map((image) => wiring.target(image, flags.dryRun ? "read" : "write")));
-  const targets = await Promise.all(opened.map((target) => narrowTarget(target, platform)));
-  const { formats, annotations, recursive, dryRun } = flags;
+  const mode = flags.dryRun ? "read" : "write";
+  const opened = await mapConcurrently(images, AT_ONCE, (image) =>
+    openForSigning(wiring, image, mode, registry.platform),
+  );
+  const { formats, annotations, recursive, dryRun, signAs } = flags;
   const { maxWorkers } = registry;
-  const options = {
-    signer,
-    formats,
-    annotations,
-    recursive,
-    dryRun,
-    createdAt: created,
-    maxWorkers,
-    cache: wiring.cache,
-  };
-  const signed = await signImages(targets, options);
+  const { cache } = wiring;
+  const options = { signer, formats, annotations, recursive, dryRun, signAs, createdAt: created, maxWorkers, cache };
+  const signed = await mapConcurrently(opened, maxWorkers ?? AT_ONCE, async (one) =>
+    isTarget(one) ? await signImage(one, options) : one,
+  );
   await output.result({ text: (style) => signedText(signed, style), json: () => signedDocument(signed) });
-  for (const image of signed) if (image.finding !== undefined) sayFailure(context, image);
+  if (!isSeenTwice(context, output)) for (const image of signed) sayFailure(context, image);
   context.exitCode = exitCodeOfClasses(signed.flatMap(({ finding }) => (finding ? [reasonClass(finding.code)] : [])));
+}
+
+const AT_ONCE = 8;
+
+/** An image, or why it cannot be signed. @throws CountersignError where the call itself is wrong, and `interrupted`. */
+async function openForSigning(
+  wiring: Wiring,
+  image: string,
+  mode: "read" | "write",
+  platform: Platform | undefined,
+): Promise<Target | SignedImage> {
+  try {
+    return await narrowTarget(await wiring.target(image, mode), platform);
+  } catch (error) {
+    const finding = toFinding(error);
+    if (["usage", "interrupted"].includes(reasonClass(finding.code))) throw error;
+    return { image, name: image, outcomes: [], finding };
+  }
+}
+
+function isTarget(one: Target | SignedImage): one is Target {
+  return "store" in one;
 }
 
 function sayFailure(context: Context, { name, finding }: SignedImage): void {

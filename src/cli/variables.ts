@@ -24,7 +24,10 @@ export const VARIABLES: readonly Variable[] = [
   plain("XDG_CONFIG_HOME", "where Podman's login file and certificates for registries are looked for next"),
   plain("SSL_CERT_FILE", "a file of certificate authorities to trust as well"),
   plain("SSL_CERT_DIR", "folders of certificate authorities to trust as well"),
-  plain("DOCKER_DEFAULT_PLATFORM", "the platform to choose from an index where --platform is not given"),
+  plain(
+    "DOCKER_DEFAULT_PLATFORM",
+    "the platform that pull chooses from an index where --platform is not given; no other command heeds it",
+  ),
   plain("SOURCE_DATE_EPOCH", "the time in created annotations, in seconds since 1970"),
   plain("XDG_CACHE_HOME", "where it is remembered which registries lack the referrers API"),
   secret("HTTPS_PROXY", "the proxy for registries (also https_proxy)"),

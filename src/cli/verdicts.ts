@@ -23,7 +23,8 @@ export async function concludeVerdicts(
   context.exitCode = exitCodes === "cosign" ? cosignExitCodeOfVerdicts(verdicts) : exitCodeOfVerdicts(verdicts);
 }
 
-function isSeenTwice(context: Context, output: Output): boolean {
+/** Result and errors go to one terminal: what the result says in full need not be said again on a line. */
+export function isSeenTwice(context: Context, output: Output): boolean {
   const onTerminal = context.stdout.isTerminal && context.stderr.isTerminal;
   return onTerminal && output.format !== "json" && output.outputFile === undefined;
 }

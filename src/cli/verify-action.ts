@@ -1,7 +1,8 @@
 import { verdictsDocument } from "../report/json.ts";
 import { verdictsText } from "../report/text.ts";
+import { readBundles } from "./bundles.ts";
 import type { Context } from "./context.ts";
-import { judgeImages, openWiring, readRequirement, wantedPlatform } from "./images.ts";
+import { judgeImages, openWiring, readRequirement } from "./images.ts";
 import { type RawOptions, readRegistryOptions, readVerifyOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { concludeVerdicts } from "./verdicts.ts";
@@ -16,11 +17,11 @@ export async function verify(
   const registry = readRegistryOptions(raw);
   const flags = readVerifyOptions(raw);
   const requirement = await readRequirement(context, flags, images);
+  const bundles = await readBundles(context, flags.bundles);
   await using wiring = await openWiring(context, output, registry, images);
   const { recursive, weakened } = flags;
-  const platform = wantedPlatform(context, registry);
-  const { maxWorkers } = registry;
-  const options = { requirement, platform, recursive, weakened, maxWorkers, cache: wiring.cache };
+  const { platform, maxWorkers } = registry;
+  const options = { requirement, platform, recursive, bundles, weakened, maxWorkers, cache: wiring.cache };
   const verdicts = (await judgeImages(wiring, images, options)).flatMap((image) => image.verdicts);
   const result = {
     text: (style: Parameters<typeof verdictsText>[1]) => verdictsText(verdicts, style),

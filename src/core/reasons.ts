@@ -133,7 +133,7 @@ export const REASONS = {
   "not-found": {
     class: "undetermined",
     meaning: "The registry, layout or archive holds no such repository, tag or digest.",
-    next: "check the name and the tag; registries also hide what a login would show",
+    next: "check the name, and the tag or path; registries also hide what a login would show",
   },
   "not-a-registry": {
     class: "undetermined",
@@ -168,7 +168,7 @@ export const REASONS = {
   "disk-error": {
     class: "undetermined",
     meaning: "Reading or writing on this machine failed: disk full, no permission, input/output error.",
-    next: "make room or fix the permission, then run the same command again: it resumes",
+    next: "make room or fix the permission, then run the same command again",
   },
   "engine-error": {
     class: "undetermined",
@@ -237,7 +237,7 @@ export const REASONS = {
   interrupted: {
     class: "interrupted",
     meaning: "Stopped by a signal. Nothing half-written is left.",
-    next: "run the same command again: it resumes",
+    next: "run the same command again",
   },
 } as const satisfies Record<string, Reason>;
 

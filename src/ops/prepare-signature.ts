@@ -84,8 +84,7 @@ function legacyTag(digest: Digest): string {
 function repositoryOf(subject: Subject): string {
   if (subject.repository !== undefined) return subject.repository;
   throw new CountersignError("unsupported", "a legacy signature names its repository, and a file has none", {
-    found: subject.name,
-    wanted: "--sign-container-identity with the name of the repository it will be published in",
+    next: "say with --sign-container-identity where it will be published, or sign with --format bundle",
   });
 }
 

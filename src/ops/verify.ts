@@ -180,7 +180,7 @@ function toVerdict(
 ): Verdict {
   return {
     ...judgement,
-    ...describeChecks(judgement, options.requirement, scope),
+    ...describeChecks(judgement, options.requirement, scope, target.store.repository),
     image: target.image,
     name: nameOf(target, descriptor),
     digest: descriptor.digest,

@@ -1,11 +1,11 @@
 import type { Finding } from "../core/errors.ts";
-import { explainFinding, formatName, nextStep } from "../core/explain.ts";
+import { formatName, nextStep } from "../core/explain.ts";
 import type { SignatureFormat } from "../core/formats/envelope.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import { printable } from "../core/printable.ts";
 import { findingMember, formatDocument } from "./json.ts";
 import { PLAIN, type Style } from "./style.ts";
-import { formatBlock, HEADING_WIDTH, type Row } from "./text.ts";
+import { findingRows, formatBlock, HEADING_WIDTH, type Row } from "./text.ts";
 
 /** One signature of a call of `sign`. */
 export interface SignatureOutcome {
@@ -62,12 +62,7 @@ function outcomeRow(outcome: SignatureOutcome, image: Digest | undefined): Row {
 }
 
 function failureRows(finding: Finding | undefined): readonly Row[] {
-  return finding === undefined
-    ? []
-    : [
-        ["because", explainFinding(finding)],
-        ["next", nextStep(finding)],
-      ];
+  return finding === undefined ? [] : [...findingRows(finding), ["next", nextStep(finding)]];
 }
 
 /** docs/schemas/sign.json. */

@@ -65,10 +65,11 @@ function doubtRows(verdict: Verdict): readonly Row[] {
   ];
 }
 
-function findingRows(finding: Finding): readonly Row[] {
+/** What failed, what was there, what was wanted; the next step is a row of its own. */
+export function findingRows(finding: Finding): readonly Row[] {
   const wanted = finding.wanted === undefined ? [] : [["wanted", finding.wanted] as const];
-  if (finding.found === undefined) return [["found", finding.message], ...wanted];
-  return [["because", finding.message], ["found", finding.found], ...wanted];
+  const found = finding.found === undefined ? [] : [["found", finding.found] as const];
+  return [["because", finding.message], ...found, ...wanted];
 }
 
 function signerLine(signature: SignatureReport): readonly string[] {

@@ -19,11 +19,29 @@ export async function pushImage(reference: string, content: string): Promise<voi
 }
 
 export async function copyTag(from: string, to: string): Promise<void> {
-  const source = split(from);
-  const target = split(to);
-  const response = await fetch(`${source.base}/manifests/${source.tag}`, { headers: { accept: MANIFEST } });
+  const { base, tag } = split(to);
+  await putManifest(base, tag, await readManifest(from));
+}
+
+const INDEX = "application/vnd.oci.image.index.v1+json";
+const ARCHITECTURES = ["amd64", "arm64", "riscv64"];
+
+/** An index of images that are in the same repository: the first is listed for linux/amd64, the second for linux/arm64. */
+export async function pushIndex(reference: string, images: readonly string[]): Promise<void> {
+  const { base, tag } = split(reference);
+  const manifests = [];
+  for (const [at, image] of images.entries()) {
+    const bytes = Buffer.from(await readManifest(image));
+    manifests.push({ ...describe(bytes, MANIFEST), platform: { os: "linux", architecture: ARCHITECTURES[at] } });
+  }
+  await putManifest(base, tag, JSON.stringify({ schemaVersion: 2, mediaType: INDEX, manifests }), INDEX);
+}
+
+async function readManifest(reference: string): Promise<string> {
+  const { base, tag } = split(reference);
+  const response = await fetch(`${base}/manifests/${tag}`, { headers: { accept: MANIFEST } });
   if (!response.ok) throw new Error(`GET answered ${response.status}`);
-  await putManifest(target.base, target.tag, await response.text());
+  return await response.text();
 }
 
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
@@ -52,10 +70,10 @@ async function putBlob(base: string, bytes: Uint8Array<ArrayBuffer>): Promise<vo
   if (stored.status !== 201) throw new Error(`PUT answered ${stored.status}`);
 }
 
-async function putManifest(base: string, tag: string, body: string): Promise<void> {
+async function putManifest(base: string, tag: string, body: string, mediaType = MANIFEST): Promise<void> {
   const stored = await fetch(`${base}/manifests/${tag}`, {
     method: "PUT",
-    headers: { "content-type": MANIFEST },
+    headers: { "content-type": mediaType },
     body,
   });
   if (stored.status !== 201) throw new Error(`PUT answered ${stored.status}`);

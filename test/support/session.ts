@@ -5,8 +5,10 @@ import { dirname, join, resolve } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import type { Context } from "../../src/cli/context.ts";
 import { run } from "../../src/cli/main.ts";
+import { CountersignError } from "../../src/core/errors.ts";
 import { instant } from "../../src/core/time.ts";
-import { copyTag, pushImage } from "./session-image.ts";
+import type { Registry } from "../../src/testbed/registry.ts";
+import { copyTag, pushImage, pushIndex } from "./session-image.ts";
 
 /**
  * CLI sessions as text. A page is one behaviour: prose, then commands with what they print.
@@ -23,6 +25,11 @@ import { copyTag, pushImage } from "./session-image.ts";
  *     $ export COSIGN_PASSWORD=secret       for the rest of the page
  *     $ image $REG/app:1 [content]          pushes an image of one layer
  *     $ retag $REG/app:1 $REG/app:2         copies a manifest to another tag
+ *     $ index $REG/app:2 $REG/app:1 $REG/app:arm64   pushes an index of images: linux/amd64, then linux/arm64
+ *     $ fail /referrers/ 429 [times]        from now on the registry answers so to requests whose path has this in it
+ *     $ interrupt /blobs/                   the next command is interrupted by its first request of this kind
+ *     $ recover                             the registry works again
+ *     $ flip FILE                           changes one bit in the middle of a file
  *     $ ls DIR · cat FILE · cp A B · rm A · mkdir A
  *     -- file.txt --
  *     a file that is there when the session begins
@@ -116,10 +123,12 @@ class Session {
   /** Where commands run; apart from the home, so that what is kept there is not in the way. */
   readonly #directory: string;
   readonly #env: Record<string, string>;
-  readonly #registry: { readonly address: string; close(): Promise<void> } | undefined;
+  readonly #registry: Registry | undefined;
+  /** Of the command that runs. */
+  #interruption = new AbortController();
   readonly #names = new Map<string, string>();
 
-  private constructor(root: string, registry: { readonly address: string; close(): Promise<void> } | undefined) {
+  private constructor(root: string, registry: Registry | undefined) {
     this.#root = root;
     this.#directory = join(root, "work");
     this.#registry = registry;
@@ -170,8 +179,10 @@ class Session {
 
   async #countersign(argv: readonly string[], env: Record<string, string>, input: string): Promise<Outcome> {
     const bin = process.env["COUNTERSIGN_BIN"];
-    if (bin !== undefined) return await spawnProgram(resolve(bin), argv, env, this.#directory, input);
-    return await runInProcess(argv, env, this.#directory, input);
+    this.#interruption = new AbortController();
+    const surroundings = { env, directory: this.#directory, input, signal: this.#interruption.signal };
+    if (bin !== undefined) return await spawnProgram(resolve(bin), argv, surroundings);
+    return await runInProcess(argv, surroundings);
   }
 
   async #builtin(name: string, words: readonly string[]): Promise<Outcome> {
@@ -206,12 +217,42 @@ class Session {
       case "image":
         await pushImage(first, second === "" ? first : second);
         return "";
+      case "index":
+        await pushIndex(first, words.slice(1));
+        return "";
+      case "fail":
+        this.#fail(first, Number(second), Number(words[2] ?? Number.POSITIVE_INFINITY));
+        return "";
+      case "interrupt":
+        this.#interruptAt(first);
+        return "";
+      case "recover":
+        this.#registry?.faults.clear();
+        return "";
+      case "flip":
+        await flipBit(this.#path(first));
+        return "";
       case "retag":
         await copyTag(first, second);
         return "";
       default:
         throw new Error("no such command in sessions");
     }
+  }
+
+  #fail(part: string, status: number, times: number): void {
+    const challenge = status === 401 ? { challenge: 'Basic realm="sessions"' } : {};
+    this.#registry?.faults.when(({ url }) => url.includes(part), { kind: "status", status, ...challenge }, times);
+  }
+
+  /** The answer comes late, so that the command is in the middle of it. */
+  #interruptAt(part: string): void {
+    const arrived = ({ url }: { readonly url: string }): boolean => {
+      if (!url.includes(part)) return false;
+      this.#interruption.abort(new CountersignError("interrupted", "interrupted"));
+      return true;
+    };
+    this.#registry?.faults.when(arrived, { kind: "delay", ms: 100 }, 1);
   }
 
   #path(path: string): string {
@@ -249,9 +290,16 @@ class Session {
   }
 }
 
-async function openRegistry(): Promise<{ readonly address: string; close(): Promise<void> }> {
+async function openRegistry(): Promise<Registry> {
   const { startRegistry } = await import("../../src/testbed/registry.ts");
   return await startRegistry();
+}
+
+async function flipBit(path: string): Promise<void> {
+  const bytes = await readFile(path);
+  const middle = bytes.byteLength >> 1;
+  bytes[middle] = (bytes[middle] ?? 0) ^ 1;
+  await writeFile(path, bytes);
 }
 
 async function listFolder(path: string): Promise<string> {
@@ -326,15 +374,21 @@ export function captureContext(
   return { context, stdout: textOf(chunks.stdout), stderr: textOf(chunks.stderr) };
 }
 
+interface CommandSurroundings {
+  readonly env: Record<string, string>;
+  readonly directory: string;
+  readonly input: string;
+  readonly signal: AbortSignal;
+}
+
 async function runInProcess(
   argv: readonly string[],
-  env: Record<string, string>,
-  directory: string,
-  input: string,
+  { env, directory, input, signal }: CommandSurroundings,
 ): Promise<Outcome> {
   const { context, stdout, stderr } = captureContext({
     env,
     input,
+    signal,
     workingDirectory: directory,
     homeDirectory: env["HOME"] ?? directory,
     referenceTime: instant(Date.now()),
@@ -347,11 +401,10 @@ async function runInProcess(
 async function spawnProgram(
   bin: string,
   argv: readonly string[],
-  env: Record<string, string>,
-  directory: string,
-  input: string,
+  { env, directory, input, signal }: CommandSurroundings,
 ): Promise<Outcome> {
   const child = spawn(process.execPath, [bin, ...argv], { cwd: directory, env, stdio: "pipe" });
+  signal.addEventListener("abort", () => child.kill("SIGINT"));
   const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
   child.stdout.on("data", (chunk: Buffer) => chunks.stdout.push(chunk));
   child.stderr.on("data", (chunk: Buffer) => chunks.stderr.push(chunk));

@@ -54,10 +54,11 @@ function dockerArchive(text: string, rest: string): Location {
 function splitPath(text: string, rest: string): { path: string; tag?: string; digest?: Digest } {
   const at = rest.lastIndexOf("@");
   const digest = at === -1 ? "" : rest.slice(at + 1);
-  if (isDigest(digest)) return { ...splitTag(text, rest.slice(0, at)), digest };
+  const named = isDigest(digest) ? rest.slice(0, at) : rest;
   // A mistyped digest must not turn into a path and a tag.
-  if (/^sha[0-9]+:/i.test(digest)) throw invalid(text, "@sha256: and 64 lower-case hexadecimal digits");
-  return splitTag(text, rest);
+  if (/@sha[0-9]+:[^/]*$/i.test(named))
+    throw invalid(text, "one @sha256: and 64 lower-case hexadecimal digits, at the end");
+  return { ...splitTag(text, named), ...(isDigest(digest) ? { digest } : {}) };
 }
 
 function splitTag(text: string, rest: string): { path: string; tag?: string } {

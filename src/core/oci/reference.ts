@@ -33,7 +33,9 @@ export function parseReference(text: string): Reference {
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
     throw invalid(text, "it has a scheme", text.replace(/^[^:]*:\/\//, ""));
   }
-  if (isDigest(text)) throw invalid(text, "it is a bare digest", "repository@digest");
+  // Never a registry of that name with a port: a digest that was cut or mistyped must not become one.
+  if (/^sha(?:256|512):/i.test(text))
+    throw invalid(text, "it is a bare digest", "the repository before it: repository@sha256:…");
   const { name, tag, digest } = splitReference(text);
   const { registry, repository } = splitName(text, name);
   checkRepository(text, repository);
@@ -44,6 +46,19 @@ export function parseReference(text: string): Reference {
     ...(effective === undefined ? {} : { tag: effective }),
     ...(digest === undefined ? {} : { digest }),
   };
+}
+
+/**
+ * `[registry/]repository` alone, normalised.
+ *
+ * @throws CountersignError `reference-invalid`, also for a tag or a digest.
+ */
+export function parseRepository(text: string): Pick<Reference, "registry" | "repository"> {
+  const { registry, repository } = parseReference(text);
+  const { tag, digest } = splitReference(text);
+  if (tag !== undefined) throw invalid(text, "it has a tag", repositoryName({ registry, repository }));
+  if (digest !== undefined) throw invalid(text, "it has a digest", repositoryName({ registry, repository }));
+  return { registry, repository };
 }
 
 function splitReference(text: string): { name: string; tag: string | undefined; digest: Digest | undefined } {
@@ -104,20 +119,22 @@ function isIpv6(bracketed: string): boolean {
 }
 
 function checkRepository(text: string, repository: string): void {
-  if (/[A-Z]/.test(repository)) throw invalid(text, "its repository has upper-case letters", repository.toLowerCase());
-  if (!repository.split("/").every((part) => COMPONENT.test(part))) {
+  const lower = repository.toLowerCase();
+  if (!lower.split("/").every((part) => COMPONENT.test(part))) {
     throw invalid(
       text,
       "its repository is not a path",
       "lower-case letters and digits, joined by '.', '_', '__' or '-', separated by '/'",
     );
   }
+  if (lower !== repository)
+    throw invalid(text, "its repository has upper-case letters", lower.replace(/^library\//, ""));
   if (repository.length > MAX_PATH) throw invalid(text, "its repository is too long", `at most ${MAX_PATH} characters`);
   if (/^library\/[0-9a-f]{64}$/.test(repository)) throw invalid(text, "it looks like an image id", "a repository name");
 }
 
 /** `registry/repository`, as a legacy payload's `docker-reference` names it. */
-export function repositoryName(reference: Reference): string {
+export function repositoryName(reference: Pick<Reference, "registry" | "repository">): string {
   return `${reference.registry}/${reference.repository}`;
 }
 

@@ -12,22 +12,30 @@ export type Scope = "image" | "index only" | "platform through its index" | "pla
 
 const NOT_CHECKED_WITH_KEYS = ["transparency log", "time of signing", "whether the tag is current"];
 
-export function describeChecks(judgement: Judgement, requirement: Requirement, scope: Scope): Checks {
+/** `repository`: what the image's place is called there; a layout or an archive has no name to compare with. */
+export function describeChecks(
+  judgement: Judgement,
+  requirement: Requirement,
+  scope: Scope,
+  repository: string | undefined,
+): Checks {
   const counted = judgement.signatures.filter((report) => report.accepted);
   if (judgement.status !== "accepted") return { checked: [], notChecked: [] };
   const legacy = counted.some((report) => report.format === "cosign-legacy");
+  const named = repository !== undefined || requirement.signedAs.length > 0;
   const bundle = counted.some((report) => report.format === "bundle");
   return {
     checked: [
       "digest",
       "signature",
       ...(bundle ? ["statement type"] : []),
-      ...(legacy ? ["repository name"] : []),
+      ...(legacy && named ? ["repository name"] : []),
       ...Object.entries(requirement.annotations).map(([name, value]) => `annotation ${name}=${value}`),
       ...(scope === "platform through its index" ? ["platform listed in the signed index"] : []),
     ],
     notChecked: [
       ...NOT_CHECKED_WITH_KEYS,
+      ...(legacy && !named ? ["repository name (a file has none)"] : []),
       ...(scope === "index only" ? ["platforms (only the index was asked for)"] : []),
     ],
   };

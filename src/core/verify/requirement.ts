@@ -21,10 +21,9 @@ export function checkRequirement(requirement: Requirement): void {
   const distinct = new Set(requirement.keys.map((key) => key.fingerprint)).size;
   if (distinct === 0) throw new CountersignError("usage", "no key was given to verify with", { wanted: "--key KEY" });
   const { threshold } = requirement;
-  if (!Number.isSafeInteger(threshold) || threshold < 1 || threshold > distinct) {
-    throw new CountersignError("usage", "the threshold cannot be met", {
-      found: `${threshold}, with ${distinct} distinct ${distinct === 1 ? "key" : "keys"}`,
-      wanted: `a number from 1 to ${distinct}`,
-    });
-  }
+  if (Number.isSafeInteger(threshold) && threshold >= 1 && threshold <= distinct) return;
+  throw new CountersignError("usage", "the threshold cannot be met", {
+    found: `a threshold of ${threshold}, and ${distinct === 1 ? "only one key" : `${distinct} different keys`}`,
+    wanted: distinct === 1 ? "a threshold of 1, or more keys" : `a threshold from 1 to ${distinct}, or more keys`,
+  });
 }

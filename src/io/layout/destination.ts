@@ -137,8 +137,8 @@ async function openExisting(location: FileLocation, signal: AbortSignal | undefi
 function refuseTaken(index: LayoutIndex, name: LayoutName): void {
   if (index.find(name.reference ?? name.tag) === undefined) return;
   throw new CountersignError("destination-exists", "the layout has an image with this tag already", {
-    found: name.tag,
-    next: "choose another tag",
+    found: name.reference ?? name.tag,
+    next: "choose another tag, or another layout",
   });
 }
 

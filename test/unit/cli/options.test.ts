@@ -96,8 +96,13 @@ describe("verification flags", () => {
     const options = read("--key", "a.pub", "--key", "b.pub", "-a", "x=1", "-a", "y=2=3", "--signed-as", "r/a");
     assert.deepEqual(options.keys, ["a.pub", "b.pub"]);
     assert.deepEqual(options.annotations, { x: "1", y: "2=3" });
-    assert.deepEqual(options.signedAs, ["r/a"]);
+    assert.deepEqual(options.signedAs, ["docker.io/r/a"]);
     assert.equal(options.threshold, 1);
+  });
+
+  it("take files of bundles in their order, and none unless told", () => {
+    assert.deepEqual(read("--key", "k").bundles, []);
+    assert.deepEqual(read("--key", "k", "--bundle", "b.json", "--bundle", "a.json").bundles, ["b.json", "a.json"]);
   });
 
   it("name every flag that weakens a check, in its own spelling", () => {
@@ -118,6 +123,9 @@ describe("verification flags", () => {
     ["an annotation without a name", ["--key", "k", "-a", "=x"]],
     ["one annotation with two values", ["--key", "k", "-a", "x=1", "-a", "x=2"]],
     ["a threshold of zero", ["--key", "k", "--threshold", "0"]],
+    ["a name with a tag", ["--key", "k", "--signed-as", "ghcr.io/o/a:1"]],
+    ["a name with a digest", ["--key", "k", "--signed-as", `ghcr.io/o/a@sha256:${"0".repeat(64)}`]],
+    ["a name that is none", ["--key", "k", "--signed-as", "Not A Name"]],
     ["a threshold that is no number", ["--key", "k", "--threshold", "all"]],
   ];
   for (const [what, argv] of wrong) {
@@ -127,6 +135,11 @@ describe("verification flags", () => {
 
 describe("signing flags", () => {
   const read = (...argv: readonly string[]) => readSigningOptions(parse(addSigningOptions, argv));
+
+  it("name the repository that is signed for in full, and none unless told", () => {
+    assert.equal(read("--key", "k").signAs, undefined);
+    assert.equal(read("--key", "k", "--sign-container-identity", "acme/app").signAs, "docker.io/acme/app");
+  });
 
   it("store a bundle unless told otherwise, and each format once", () => {
     assert.deepEqual(read("--key", "k").formats, ["bundle"]);
@@ -140,6 +153,8 @@ describe("signing flags", () => {
     ["no key", []],
     ["an unknown format", ["--key", "k", "--format", "pgp"]],
     ["an annotation that is no pair", ["--key", "k", "-a", "x"]],
+    ["an identity with a tag", ["--key", "k", "--sign-container-identity", "ghcr.io/o/a:1"]],
+    ["an identity that is none", ["--key", "k", "--sign-container-identity", ""]],
   ];
   for (const [what, argv] of wrong) {
     it(`refuse ${what} as wrong usage`, () => assert.throws(() => read(...argv), isUsage));

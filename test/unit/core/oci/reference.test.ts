@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { formatReference, isLoopback, parseReference, repositoryName } from "../../../../src/core/oci/reference.ts";
+import {
+  formatReference,
+  isLoopback,
+  parseReference,
+  parseRepository,
+  repositoryName,
+} from "../../../../src/core/oci/reference.ts";
 import { thrownBy } from "../../../support/codes.ts";
 
 const HEX = "0123456789abcdef".repeat(4);
@@ -96,6 +102,11 @@ describe("references that are refused, where tools read them differently or not 
     [`app:${"t".repeat(129)}`, /tag/],
     [SHA256, /bare digest/],
     [SHA512, /bare digest/],
+    ["sha256:abc", /bare digest/],
+    ["sha512:", /bare digest/],
+    [`SHA256:${HEX}`, /bare digest/],
+    [`sha256:${HEX}:1`, /bare digest/],
+    ["sha256:5000/app", /bare digest/],
     ["exa_mple.com/b", /not a host name/],
     ["myhost:99999/a", /port/],
     ["myhost:65536/a", /port/],
@@ -121,6 +132,31 @@ describe("references that are refused, where tools read them differently or not 
       assert.match(error.message, why);
       assert.equal(error.found, text);
       assert.ok(error.wanted);
+    });
+  }
+});
+
+describe("the name of a repository alone", () => {
+  for (const [text, name] of [
+    ["ghcr.io/o/a", "ghcr.io/o/a"],
+    ["acme/app", "docker.io/acme/app"],
+    ["app", "docker.io/library/app"],
+    ["index.docker.io/app", "docker.io/library/app"],
+    ["LOCALHOST:5000/a", "localhost:5000/a"],
+  ] as const) {
+    it(`${text} is ${name}`, () => assert.equal(repositoryName(parseRepository(text)), name));
+  }
+
+  for (const [text, why] of [
+    ["ghcr.io/o/a:1", /tag/],
+    ["app:latest", /tag/],
+    [`app@${SHA256}`, /digest/],
+    ["ghcr.io/", /not a path/],
+    ["", /not a path/],
+    [SHA256, /bare digest/],
+  ] as const) {
+    it(`is not ${JSON.stringify(text)}`, () => {
+      assert.match(thrownBy(() => parseRepository(text), "reference-invalid").message, why);
     });
   }
 });
