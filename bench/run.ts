@@ -37,7 +37,7 @@ if (unknown.length > 0 || missing !== false) {
   process.exit(2);
 }
 
-const work = new Workplace();
+const work = new Workplace().open();
 try {
   const key = await work.makeKey("bench");
   const bench = { work, key, quick: options.quick === true, packaged: layOutPackage(work), source: SOURCE };

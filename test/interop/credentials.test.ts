@@ -43,6 +43,7 @@ for (const kind of GUARDED) {
     const scene = {} as { registry: Server; signed: PushedImage; unsigned: PushedImage };
 
     before(async () => {
+      work.open();
       await work.makeKey("alice");
       const storage = work.path("registry");
       const open = await startDistribution(storage);

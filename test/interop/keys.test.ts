@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { after, describe, it } from "node:test";
+import { after, before, describe, it } from "node:test";
 import { type CosignFormat, cosignAccepts, cosignKey, cosignSign, cosignVerify } from "./cosign.ts";
 import { pushImage } from "./images.ts";
 import { without } from "./peers.ts";
@@ -119,6 +119,7 @@ for (const kind of EMBEDDED) {
 
 describe("keys made by openssl", { skip: without("openssl", "sh") }, () => {
   const work = new Workplace();
+  before(() => void work.open());
   after(() => work.remove());
 
   for (const { name, command } of [

@@ -19,6 +19,7 @@ export function useScene(kind: Pick<RegistryKind, "start">): Scene {
   const storage = work.path("registry");
   const servers: Server[] = [];
   before(async () => {
+    work.open();
     servers.push(await kind.start(storage));
   });
   after(async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type Finished, type RunOptions, runCountersign, runPeer } from "./peers.ts";
@@ -16,19 +17,28 @@ export class Workplace {
   readonly environment: Readonly<Record<string, string>>;
 
   constructor() {
-    this.folder = mkdtempSync(join(tmpdir(), "countersign-interop-"));
-    const home = this.makeFolder("home");
+    // Short, because the sockets inside have names of at most 107 bytes (unix(7)).
+    this.folder = join(tmpdir(), `countersign-interop-${randomBytes(4).toString("hex")}`);
+    const home = this.path("home");
     this.environment = {
       HOME: home,
       XDG_CACHE_HOME: join(home, ".cache"),
       XDG_CONFIG_HOME: join(home, ".config"),
       XDG_DATA_HOME: join(home, ".local/share"),
       XDG_STATE_HOME: join(home, ".local/state"),
-      XDG_RUNTIME_DIR: this.makeFolder("runtime"),
-      DOCKER_CONFIG: dirname(this.write("docker/config.json", "{}")),
+      XDG_RUNTIME_DIR: this.path("runtime"),
+      DOCKER_CONFIG: this.path("docker"),
       COSIGN_PASSWORD: PASSWORD,
       NO_COLOR: "1",
     };
+  }
+
+  /** Makes the folder, for this user alone. */
+  open(): this {
+    mkdirSync(this.folder, { mode: 0o700 });
+    for (const name of ["home", "runtime"]) this.makeFolder(name);
+    this.write("docker/config.json", "{}");
+    return this;
   }
 
   path(...names: readonly string[]): string {
