@@ -13,12 +13,12 @@ debian=(
   docker-registry:docker-registry skopeo:skopeo podman:podman dockerd:docker.io docker:docker.io
   htpasswd:apache2-utils openssl:openssl
 )
-# A name, what is installed, and the build tags. Debian's podman is built without the check of sigstore signatures.
+# A name, what is installed, and the build tags. Debian's podman is built without the check of sigstore signatures; podman5 has it.
 modules=(
   "cosign github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3"
   "crane github.com/google/go-containerregistry/cmd/crane@v0.22.1"
   "conformance github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111"
-  "podman github.com/containers/podman/v5/cmd/podman@v5.6.0 containers_image_openpgp,exclude_graphdriver_btrfs"
+  "podman5 github.com/containers/podman/v5/cmd/podman@v5.6.0 containers_image_openpgp,exclude_graphdriver_btrfs"
 )
 minutes_per_module=6
 missing=()
