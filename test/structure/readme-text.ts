@@ -24,8 +24,11 @@ export function blocksOf(text: string): readonly Block[] {
   }));
 }
 
+/** The prose: no block, no fence. */
 export function withoutBlocks(text: string): string {
-  const shown = new Set(blocksOf(text).flatMap(({ lines, start }) => lines.map((_, at) => start + at)));
+  const shown = new Set(
+    blocksOf(text).flatMap(({ lines, start }) => Array.from({ length: lines.length + 2 }, (_, at) => start - 1 + at)),
+  );
   return text
     .split("\n")
     .filter((_, at) => !shown.has(at))
