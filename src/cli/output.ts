@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import type { Writable } from "node:stream";
 import { encodeUtf8 } from "../core/bytes.ts";
 import { CountersignError, type Finding } from "../core/errors.ts";
-import { explainFinding, nextStep } from "../core/explain.ts";
+import { explainBriefly, explainFinding, nextStep } from "../core/explain.ts";
 import { printable, printableLines } from "../core/printable.ts";
 import { ANSI, PLAIN, type Style } from "../report/style.ts";
 import type { Context, OutputStream } from "./context.ts";
@@ -113,9 +113,21 @@ async function isSpecial(path: string): Promise<boolean> {
   }
 }
 
-/** `countersign: <message>: found …, wanted … [code]`, and the next step on a line of its own. */
+/**
+ * `countersign: <message>: found …, wanted … [code]`, and the next step on a line of its own; what was found and wanted
+ * has lines of its own too where the first would be too long.
+ */
 export function sayFinding(context: Context, finding: Finding): void {
-  const style = styleFor(context.stderr, context.env);
-  const line = `countersign: ${printable(explainFinding(finding))}`;
-  context.stderr.stream.write(`${line}\n${style.label("  next")}  ${printable(nextStep(finding))}\n`);
+  const { label } = styleFor(context.stderr, context.env);
+  const brief = explainBriefly(finding);
+  const isWhole = brief === explainFinding(finding);
+  const rows = [
+    ...(isWhole || finding.found === undefined ? [] : [["found", finding.found] as const]),
+    ...(isWhole || finding.wanted === undefined ? [] : [["wanted", finding.wanted] as const]),
+    ["next", nextStep(finding)] as const,
+  ];
+  const width = Math.max(...rows.map(([name]) => name.length));
+  const lines = rows.map(([name, value]) => `${label(`  ${name.padEnd(width)}`)}  ${printable(value)}\n`);
+  const first = isWhole ? brief : `${finding.message} [${finding.code}]`;
+  context.stderr.stream.write(`countersign: ${printable(first)}\n${lines.join("")}`);
 }

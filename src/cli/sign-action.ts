@@ -1,5 +1,5 @@
 import { CountersignError, toFinding } from "../core/errors.ts";
-import { explainFinding } from "../core/explain.ts";
+import { explainBriefly } from "../core/explain.ts";
 import type { Platform } from "../core/oci/descriptor.ts";
 import { printable } from "../core/printable.ts";
 import { reasonClass } from "../core/reasons.ts";
@@ -70,7 +70,7 @@ function isTarget(one: Target | SignedImage): one is Target {
 
 function sayFailure(context: Context, { name, finding }: SignedImage): void {
   if (finding === undefined) return;
-  context.stderr.stream.write(`countersign: ${printable(`${name}: ${explainFinding(finding)}`)}\n`);
+  context.stderr.stream.write(`countersign: ${printable(`${name}: ${explainBriefly(finding)}`)}\n`);
 }
 
 /** Standard input can hold the registry's password or the key's, not both. */

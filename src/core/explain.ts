@@ -15,6 +15,23 @@ export function explainFinding(finding: Finding): string {
   return `${finding.message}${tail} [${finding.code}]`;
 }
 
+/** Beyond this a line is not read any more. */
+const PARTICULARS_SHOWN = 160;
+
+/**
+ * A finding for a line beside a report that says all of it: particulars that would make the line long are left to the
+ * report, what was wanted first.
+ */
+export function explainBriefly(finding: Finding): string {
+  const { found = "", wanted = "" } = finding;
+  if (found.length + wanted.length <= PARTICULARS_SHOWN) return explainFinding(finding);
+  return explainFinding({
+    ...finding,
+    found: found.length > PARTICULARS_SHOWN ? undefined : finding.found,
+    wanted: undefined,
+  });
+}
+
 /** The next step: the finding's own where it has one, else its reason's. */
 export function nextStep(finding: Finding): string {
   return finding.next ?? REASONS[finding.code].next;
@@ -23,7 +40,7 @@ export function nextStep(finding: Finding): string {
 /** `<status>: <image>: <why>`: why one image was not accepted, on one line. */
 export function explainVerdict(verdict: Verdict): string {
   const [first] = verdict.reasons;
-  const why = first === undefined ? "" : `: ${explainFinding(first)}`;
+  const why = first === undefined ? "" : `: ${explainBriefly(first)}`;
   return `${verdict.status}: ${verdict.name}${why}`;
 }
 

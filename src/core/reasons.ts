@@ -128,7 +128,7 @@ export const REASONS = {
   denied: {
     class: "undetermined",
     meaning: "The registry refused access with the credentials that were used.",
-    next: "log in with an account that may read (and, to sign, write) this repository",
+    next: "log in with an account that may read this repository and, to sign, push or copy into it, write there",
   },
   "not-found": {
     class: "undetermined",

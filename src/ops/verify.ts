@@ -91,7 +91,7 @@ export async function resolveTarget(target: Target): Promise<Manifest> {
   const wanted = target.digest ?? target.tag;
   const manifest = await target.store.resolve(wanted);
   if (manifest !== undefined) return manifest;
-  throw new CountersignError("not-found", "there is no such image", { found: "nothing", wanted: target.image });
+  throw new CountersignError("not-found", "there is no such image", { wanted: target.image });
 }
 
 /** The signature of the index that lists a platform by digest covers it; else its own signature has to. */

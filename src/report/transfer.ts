@@ -49,13 +49,16 @@ function summaryRows(movement: Movement, { destination, summary }: MovedImage): 
   return [
     [DONE[movement], destination],
     ["moved", amount],
-    ...(summary.attached === undefined
-      ? []
-      : [["attached", `${plural(summary.attached, "attachment")}, signatures among them, went along`] as const]),
+    ...attachedRow(summary.attached ?? 0),
     ...(summary.skipped ?? []).map((finding): Row => ["left out", explainFinding(finding)]),
     ...summary.notChecked.map((what): Row => ["not checked", what]),
     ...(summary.notes ?? []).map((note): Row => ["note", note]),
   ];
+}
+
+function attachedRow(count: number): readonly Row[] {
+  if (count === 0) return [];
+  return [["attached", `${plural(count, "manifest")} went along: signatures and whatever else refers to the image`]];
 }
 
 /** docs/schemas/transfer.json. */

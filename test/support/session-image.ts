@@ -37,6 +37,13 @@ export async function pushIndex(reference: string, images: readonly string[]): P
   await putManifest(base, tag, JSON.stringify({ schemaVersion: 2, mediaType: INDEX, manifests }), INDEX);
 }
 
+export async function firstLayer(reference: string): Promise<string> {
+  const { layers } = JSON.parse(await readManifest(reference)) as { layers: { digest: string }[] };
+  const [layer] = layers;
+  if (layer === undefined) throw new Error(`no layer: ${reference}`);
+  return layer.digest;
+}
+
 async function readManifest(reference: string): Promise<string> {
   const { base, tag } = split(reference);
   const response = await fetch(`${base}/manifests/${tag}`, { headers: { accept: MANIFEST } });

@@ -6,9 +6,10 @@ import { PassThrough, Readable } from "node:stream";
 import type { Context } from "../../src/cli/context.ts";
 import { run } from "../../src/cli/main.ts";
 import { CountersignError } from "../../src/core/errors.ts";
+import { isDigest } from "../../src/core/oci/digest.ts";
 import { instant } from "../../src/core/time.ts";
 import type { Registry } from "../../src/testbed/registry.ts";
-import { copyTag, pushImage, pushIndex } from "./session-image.ts";
+import { copyTag, firstLayer, pushImage, pushIndex } from "./session-image.ts";
 
 /**
  * CLI sessions as text. A page is one behaviour: prose, then commands with what they print.
@@ -29,7 +30,7 @@ import { copyTag, pushImage, pushIndex } from "./session-image.ts";
  *     $ fail /referrers/ 429 [times]        from now on the registry answers so to requests whose path has this in it
  *     $ interrupt /blobs/                   the next command is interrupted by its first request of this kind
  *     $ recover                             the registry works again
- *     $ flip FILE                           changes one bit in the middle of a file
+ *     $ tamper $REG/app:1                   changes one bit of the image's first layer, in the registry
  *     $ ls DIR · cat FILE · cp A B · rm A · mkdir A
  *     -- file.txt --
  *     a file that is there when the session begins
@@ -229,8 +230,8 @@ class Session {
       case "recover":
         this.#registry?.faults.clear();
         return "";
-      case "flip":
-        await flipBit(this.#path(first));
+      case "tamper":
+        await this.#tamper(first);
         return "";
       case "retag":
         await copyTag(first, second);
@@ -253,6 +254,13 @@ class Session {
       return true;
     };
     this.#registry?.faults.when(arrived, { kind: "delay", ms: 100 }, 1);
+  }
+
+  async #tamper(reference: string): Promise<void> {
+    const digest = await firstLayer(reference);
+    if (!isDigest(digest)) throw new Error(`no digest: ${digest}`);
+    const bytes = Buffer.from((await this.#registry?.control.read(digest)) ?? []);
+    this.#registry?.control.replaceBytes(digest, flipMiddle(bytes));
   }
 
   #path(path: string): string {
@@ -295,11 +303,9 @@ async function openRegistry(): Promise<Registry> {
   return await startRegistry();
 }
 
-async function flipBit(path: string): Promise<void> {
-  const bytes = await readFile(path);
+function flipMiddle(bytes: Buffer): Buffer {
   const middle = bytes.byteLength >> 1;
-  bytes[middle] = (bytes[middle] ?? 0) ^ 1;
-  await writeFile(path, bytes);
+  return Buffer.from(bytes.map((byte, at) => (at === middle ? byte ^ 1 : byte)));
 }
 
 async function listFolder(path: string): Promise<string> {

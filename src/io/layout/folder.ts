@@ -54,7 +54,7 @@ export async function existingPath(path: string, wanted: "folder" | "file"): Pro
     throw new CountersignError("layout-invalid", `not a ${wanted}`, { found: path });
   } catch (thrown) {
     if (errnoOf(thrown) !== "ENOENT") return onDisk(`read ${path}`, () => Promise.reject(thrown));
-    throw new CountersignError("not-found", `there is no such ${wanted}`, { found: "nothing", wanted: path });
+    throw new CountersignError("not-found", `there is no such ${wanted}`, { wanted: path, next: "check the path" });
   }
 }
 

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { describeSigner, describeTally, explainFinding, explainVerdict, nextStep } from "../../../src/core/explain.ts";
+import {
+  describeSigner,
+  describeTally,
+  explainBriefly,
+  explainFinding,
+  explainVerdict,
+  nextStep,
+} from "../../../src/core/explain.ts";
 import { REFUSED, signature, UNDETERMINED, verdict } from "../../support/verdicts.ts";
 
 describe("explainFinding", () => {
@@ -11,6 +18,22 @@ describe("explainFinding", () => {
     ["adds both", { code: "unsigned", message: "m", found: "f", wanted: "w" }, "m: found f, wanted w [unsigned]"],
   ];
   for (const [what, finding, line] of cases) it(what, () => assert.equal(explainFinding(finding), line));
+});
+
+describe("explainBriefly", () => {
+  const finding = { code: "unsigned", message: "m" } as const;
+
+  it("says everything where that is short", () => {
+    assert.equal(explainBriefly({ ...finding, found: "f", wanted: "w" }), "m: found f, wanted w [unsigned]");
+  });
+
+  it("leaves out what was wanted where both together are too long, and never the code", () => {
+    assert.equal(explainBriefly({ ...finding, found: "f", wanted: "w".repeat(160) }), "m: found f [unsigned]");
+  });
+
+  it("leaves out both where what was found is too long by itself", () => {
+    assert.equal(explainBriefly({ ...finding, found: "f".repeat(161), wanted: "w" }), "m [unsigned]");
+  });
 });
 
 describe("nextStep", () => {
