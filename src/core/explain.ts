@@ -72,9 +72,11 @@ const FINGERPRINT_SHOWN = "SHA256:".length + 16;
 export function describeSigner(signature: SignatureReport): string | undefined {
   const { signedBy } = signature;
   if (signedBy === undefined) return undefined;
-  const { fingerprint, label } = signedBy;
-  const short = fingerprint.length > FINGERPRINT_SHOWN ? `${fingerprint.slice(0, FINGERPRINT_SHOWN)}…` : fingerprint;
-  return `${label} (${short})`;
+  return `${signedBy.label} (${shortFingerprint(signedBy.fingerprint)})`;
+}
+
+export function shortFingerprint(fingerprint: string): string {
+  return fingerprint.length > FINGERPRINT_SHOWN ? `${fingerprint.slice(0, FINGERPRINT_SHOWN)}…` : fingerprint;
 }
 
 /** How many images had which verdict: `3 accepted, 1 refused`. */

@@ -1,5 +1,7 @@
+import { encodeHex } from "../core/bytes.ts";
 import type { Finding } from "../core/errors.ts";
-import { explainFinding } from "../core/explain.ts";
+import { explainFinding, formatName, shortFingerprint } from "../core/explain.ts";
+import { SIGNATURE_PREDICATE } from "../core/formats/envelope.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import { printable } from "../core/printable.ts";
 import { plural } from "./amounts.ts";
@@ -42,7 +44,8 @@ export interface Inspection {
   readonly incomplete: boolean;
 }
 
-const CAVEAT = "Nothing here was verified: this is what is stored and what it says about itself.";
+const CAVEAT =
+  "Nothing here was verified: a signature claims its key. Yours, in the same form: countersign key inspect FILE.";
 const INCOMPLETE = "Something could not be looked at: what is missing here is unknown, not absent.";
 
 /** The tree, one line for each manifest and each signature in it. */
@@ -80,8 +83,13 @@ function describeNode(node: InspectedNode): string {
   const platform = node.platform === undefined ? "" : ` ${node.platform}`;
   const type = node.kind === "artifact" && node.artifactType !== undefined ? ` ${node.artifactType}` : "";
   const via = node.via === undefined ? "" : `, by ${VIA[node.via] ?? node.via}`;
-  const created = node.created === undefined ? "" : `, says it was made ${node.created}`;
-  return `${node.kind}${platform}${type} ${node.digest}${via}${created}`;
+  const created = node.created === undefined ? "" : `, dated ${node.created}`;
+  return `${node.kind}${platform}${type} ${shortDigest(node.digest)}${via}${created}`;
+}
+
+/** Enough to tell two apart on one screen; the whole of it is in the JSON. The image itself is named in full. */
+function shortDigest(digest: Digest): string {
+  return digest.replace(/^([a-z0-9]+:[0-9a-f]{12})[0-9a-f]+$/, "$1…");
 }
 
 const VIA: Readonly<Record<string, string>> = {
@@ -91,22 +99,34 @@ const VIA: Readonly<Record<string, string>> = {
   "cosign-tag": "cosign's tag",
 };
 
-/** `bundle by key 3f2a…, type …, annotations env=prod`: format, who, what, and what it lacks. */
+/** `Sigstore bundle, claims key SHA256:1f2e…, env=prod, no log entry, no timestamp`: how, who, what, and what it lacks. */
 function describeSignature(signature: UntrustedDescription): string {
   const { format, predicateType, annotations = {}, logEntries, timestamps } = signature;
   const pairs = Object.entries(annotations).map(([name, value]) => `${name}=${value}`);
   return [
-    `${format} ${describeMaker(signature)}`,
-    ...(predicateType === undefined ? [] : [`type ${predicateType}`]),
+    FORMATS[format] ?? format,
+    describeMaker(signature),
+    ...(predicateType === undefined || predicateType === SIGNATURE_PREDICATE ? [] : [`type ${predicateType}`]),
     ...(pairs.length === 0 ? [] : [`annotations ${pairs.join(" ")}`]),
     logEntries === 0 ? "no log entry" : `${logEntries} in a log`,
     timestamps === 0 ? "no timestamp" : plural(timestamps, "timestamp"),
   ].join(", ");
 }
 
+const FORMATS: Readonly<Record<string, string>> = {
+  bundle: formatName("bundle"),
+  "cosign-legacy": formatName("cosign-legacy"),
+  "dsse-attachment": "cosign legacy attestation",
+};
+
 function describeMaker({ hasCertificate, keyHint }: UntrustedDescription): string {
   if (hasCertificate) return "with a certificate";
-  return keyHint === undefined ? "by a key that it does not name" : `by key ${keyHint}`;
+  return keyHint === undefined ? "names no key" : `claims key ${shortFingerprint(keyFingerprint(keyHint))}`;
+}
+
+/** A hint is the same hash as a fingerprint, in base64; of what is neither, the hint as it is. */
+function keyFingerprint(hint: string): string {
+  return /^[A-Za-z0-9+/]{43}=$/.test(hint) ? `SHA256:${encodeHex(Buffer.from(hint, "base64"))}` : hint;
 }
 
 /** docs/schemas/inspect.json. */
@@ -133,9 +153,15 @@ function nodeMember(node: InspectedNode): Readonly<Record<string, unknown>> {
     via,
     tag,
     created,
-    signatures,
+    signatures: signatures.map(descriptionMember),
     problems: node.problems.map(findingMember),
     attached: node.attached.map(nodeMember),
     manifests: node.manifests.map(nodeMember),
   };
+}
+
+function descriptionMember(signature: UntrustedDescription): Readonly<Record<string, unknown>> {
+  const { keyHint } = signature;
+  const keyClaimed = keyHint === undefined ? undefined : keyFingerprint(keyHint);
+  return { ...signature, keyClaimed };
 }

@@ -279,11 +279,18 @@ class Session {
       .replaceAll(this.#directory, "$PWD")
       .replaceAll(this.#env["HOME"] ?? "", "$HOME")
       .replace(/\bSHA256:[0-9a-f]{16}(?:[0-9a-f]{48})?/g, (key) => this.#name("key", key.slice(0, 23)))
+      .replace(/\bsha256:[0-9a-f]{12}(?=…)/g, (short) => this.#longName(short))
       .replace(/\bsha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})\b/g, (digest) => this.#name("digest", digest))
       .replace(/\bsha256-[0-9a-f]{64}\b/g, (tag) => `sha256-${this.#name("digest", tag.replace("-", ":"))}`)
       .replace(/(?<![\w+/])[\w+/]{43}=/g, (hint) => this.#name("hint", hint))
       .replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, "<instant>")
       .replace(/\b\d+(?:\.\d+)? ?(?:ms|s|min)\b/g, "<time>");
+  }
+
+  /** A digest that is shown in part has the name of the whole one, where that was shown before. */
+  #longName(short: string): string {
+    const known = [...this.#names.keys()].find((key) => key.startsWith(`digest ${short}`));
+    return this.#name("digest", known === undefined ? short : known.slice("digest ".length));
   }
 
   /** The same value has the same name all over the page. */
