@@ -13,7 +13,8 @@ export interface SourceFile {
 /** Every file below a folder of the checkout whose name ends in one of the extensions. */
 export function filesBelow(folder: string, extensions: readonly string[] = [".ts"]): readonly SourceFile[] {
   return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && extensions.some((extension) => entry.name.endsWith(extension)))
+    .filter((entry) => entry.isFile() && !entry.name.endsWith(".d.ts"))
+    .filter((entry) => extensions.some((extension) => entry.name.endsWith(extension)))
     .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length).replaceAll("\\", "/"))
     .sort()
     .map(readSource);
