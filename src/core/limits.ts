@@ -29,11 +29,12 @@ export const LIMITS = {
   attachedDepth: 4,
   /** Annotations on one object. */
   annotations: 1024,
-  /** Referrers listings: pages, entries over all pages, and how many candidate signatures are fetched for one subject. */
+  /** Referrers listings: pages, entries and bytes over all pages; and how many candidates are fetched for one subject. */
   referrerPages: 64,
   referrerEntries: 10_000,
+  referrerBytes: 16 * MIB,
   candidates: 1_000,
-  /** All the bytes of candidate signatures read for one subject. */
+  /** All the bytes of candidate signatures read for one subject: of their manifests and of their blobs. */
   candidateBytes: 64 * MIB,
   /** Subjects and digests of an in-toto statement. */
   statementSubjects: 1024,

@@ -7,6 +7,7 @@ import { MEDIA_TYPES } from "../core/oci/media-types.ts";
 import { cosignTag, hasCosignTags } from "../core/oci/referrers.ts";
 import type { ContentCache, ContentStore, ReferrersListing } from "../core/ports.ts";
 import type { Evidence, UntrustedCandidate } from "../core/verify/evidence.ts";
+import { Budget } from "./budget.ts";
 import { forEachConcurrently } from "./concurrency.ts";
 import { taggedBeside } from "./referrers.ts";
 
@@ -123,7 +124,7 @@ async function readReferrer(
   budget: Budget,
   cache: ContentCache | undefined,
 ): Promise<readonly UntrustedCandidate[]> {
-  const manifest = await readManifest(store, descriptor, cache);
+  const manifest = await readManifest(store, descriptor, budget, cache);
   const [layer, ...others] = manifest.kind === "image" ? manifest.layers : [];
   if (manifest.subject?.digest !== subject || layer === undefined || others.length > 0) return [];
   if (!layer.mediaType.startsWith(BUNDLE_TYPE)) return [];
@@ -148,8 +149,10 @@ async function readLegacyLayer(
 async function readManifest(
   store: ContentStore,
   descriptor: Descriptor,
+  budget: Budget,
   cache: ContentCache | undefined,
 ): Promise<Manifest> {
+  budget.spend(descriptor.size);
   const known = await cache?.get(descriptor.digest);
   if (known !== undefined) return parseDescribedManifest(known, descriptor);
   const manifest = await store.manifest(descriptor);
@@ -173,40 +176,23 @@ async function readSmallBlob(
   return bytes;
 }
 
-/** What is declared a bundle comes first, then what declares nothing useful. Only the order rests on the claims. */
+/**
+ * What is declared a bundle comes first, then what declares nothing useful; of equals the smaller, so that large junk
+ * does not use up what may be read before a signature's turn. Each once. Only the order rests on the claims.
+ */
 function likeliestFirst(descriptors: readonly Descriptor[]): readonly Descriptor[] {
   const tier = (descriptor: Descriptor): number => {
     const type = descriptor.artifactType;
     if (type?.startsWith(BUNDLE_TYPE)) return isAttestation(descriptor) ? 1 : 0;
     return type === undefined || type === MEDIA_TYPES.ociEmpty || type === MEDIA_TYPES.ociConfig ? 2 : 3;
   };
-  return descriptors.toSorted((a, b) => tier(a) - tier(b));
+  const distinct = new Map(descriptors.map((descriptor) => [descriptor.digest, descriptor]));
+  return [...distinct.values()].toSorted((a, b) => tier(a) - tier(b) || a.size - b.size);
 }
 
 function isAttestation(descriptor: Descriptor): boolean {
   const predicate = descriptor.annotations?.["dev.sigstore.bundle.predicateType"];
   return predicate !== undefined && predicate !== "https://sigstore.dev/cosign/sign/v1";
-}
-
-/** How much may still be read for one subject. */
-class Budget {
-  #candidates: number = LIMITS.candidates;
-  #bytes: number = LIMITS.candidateBytes;
-
-  /** How many of `count` further candidates may be read. */
-  take(count: number): number {
-    const allowed = Math.min(count, this.#candidates);
-    this.#candidates -= allowed;
-    return allowed;
-  }
-
-  spend(bytes: number): void {
-    this.#bytes -= bytes;
-    if (this.#bytes >= 0) return;
-    throw new CountersignError("limit-reached", "the signatures of this image are too large together", {
-      wanted: `at most ${LIMITS.candidateBytes} bytes`,
-    });
-  }
 }
 
 function tooMany(count: number): Finding {

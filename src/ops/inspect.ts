@@ -9,6 +9,7 @@ import { MEDIA_TYPES } from "../core/oci/media-types.ts";
 import { isRunnable, platformName } from "../core/oci/platform.ts";
 import { cosignTag, hasCosignTags } from "../core/oci/referrers.ts";
 import type { ContentStore, ReferrersListing } from "../core/ports.ts";
+import { Budget } from "./budget.ts";
 import { mapConcurrently } from "./concurrency.ts";
 import { allReferrers } from "./referrers.ts";
 import { resolveTarget, type Target } from "./verify.ts";
@@ -55,6 +56,12 @@ export interface Inspection {
   readonly incomplete: boolean;
 }
 
+/** Where is read, and how much still may be for the whole tree: what is shown of it is kept in memory. */
+interface Source {
+  readonly store: ContentStore;
+  readonly budget: Budget;
+}
+
 const WORKERS = 8;
 const BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle";
 const DSSE_TYPE = "application/vnd.dsse.envelope.v1+json";
@@ -65,7 +72,11 @@ const DSSE_TYPE = "application/vnd.dsse.envelope.v1+json";
  */
 export async function inspectImage(target: Target): Promise<Inspection> {
   const root = await resolveTarget(target);
-  const node = await inspectManifest(target.store, root, target.tag);
+  const node = await inspectManifest(
+    { store: target.store, budget: new Budget(LIMITS.treeManifests) },
+    root,
+    target.tag,
+  );
   const tag = target.tag === undefined ? "" : `:${target.tag}`;
   return {
     image: target.image,
@@ -79,8 +90,8 @@ function isIncomplete(node: InspectedNode): boolean {
   return node.problems.length > 0 || [...node.attached, ...node.manifests].some(isIncomplete);
 }
 
-async function inspectManifest(store: ContentStore, manifest: Manifest, tag?: string): Promise<InspectedNode> {
-  const attachments = await inspectAttachments(store, manifest.descriptor.digest);
+async function inspectManifest(source: Source, manifest: Manifest, tag?: string): Promise<InspectedNode> {
+  const attachments = await inspectAttachments(source, manifest.descriptor.digest);
   const entries = manifest.kind === "index" ? manifest.manifests : [];
   return {
     ...plainNode(manifest.descriptor, manifest.kind),
@@ -88,15 +99,15 @@ async function inspectManifest(store: ContentStore, manifest: Manifest, tag?: st
     tag,
     artifactType: manifest.artifactType,
     created: manifest.annotations["org.opencontainers.image.created"],
-    manifests: await mapConcurrently(entries, WORKERS, (entry) => inspectEntry(store, entry)),
+    manifests: await mapConcurrently(entries, WORKERS, (entry) => inspectEntry(source, entry)),
   };
 }
 
 /** An entry of an index: what is attached to it; its own manifest is not needed for that. */
-async function inspectEntry(store: ContentStore, entry: Descriptor): Promise<InspectedNode> {
+async function inspectEntry(source: Source, entry: Descriptor): Promise<InspectedNode> {
   return {
     ...plainNode(entry, isRunnable(entry) ? "image" : "attestation-manifest"),
-    ...(await inspectAttachments(store, entry.digest)),
+    ...(await inspectAttachments(source, entry.digest)),
     ...(entry.platform === undefined ? {} : { platform: platformName(entry.platform) }),
   };
 }
@@ -108,12 +119,12 @@ function plainNode(descriptor: Descriptor, kind: InspectedNode["kind"]): Inspect
 
 type Attachments = Pick<InspectedNode, "attached" | "problems">;
 
-async function inspectAttachments(store: ContentStore, subject: Digest): Promise<Attachments> {
+async function inspectAttachments(source: Source, subject: Digest): Promise<Attachments> {
   const parts = [
-    await collect(() => inspectReferrers(store, subject)),
-    await collect(() => inspectCosignTag(store, subject, "sig")),
-    await collect(() => inspectCosignTag(store, subject, "att")),
-    await collect(() => inspectCosignTag(store, subject, "sbom")),
+    await collect(() => inspectReferrers(source, subject)),
+    await collect(() => inspectCosignTag(source, subject, "sig")),
+    await collect(() => inspectCosignTag(source, subject, "att")),
+    await collect(() => inspectCosignTag(source, subject, "sbom")),
   ];
   return { attached: parts.flatMap((part) => part.attached), problems: parts.flatMap((part) => part.problems) };
 }
@@ -131,10 +142,10 @@ function findingUnlessInterrupted(error: unknown): Finding {
   return toFinding(error);
 }
 
-async function inspectReferrers(store: ContentStore, subject: Digest): Promise<readonly InspectedNode[]> {
-  const { descriptors, via } = await allReferrers(store, subject);
-  const shown = descriptors.slice(0, LIMITS.candidates);
-  const nodes = await mapConcurrently(shown, WORKERS, (descriptor) => inspectReferrer(store, descriptor, via));
+async function inspectReferrers(source: Source, subject: Digest): Promise<readonly InspectedNode[]> {
+  const { descriptors, via } = await allReferrers(source.store, subject);
+  const shown = descriptors.slice(0, source.budget.take(Math.min(descriptors.length, LIMITS.candidates)));
+  const nodes = await mapConcurrently(shown, WORKERS, (descriptor) => inspectReferrer(source, descriptor, via));
   if (shown.length === descriptors.length) return nodes;
   throw new CountersignError("limit-reached", "more refers to this image than is read", {
     found: `${descriptors.length} entries`,
@@ -143,14 +154,15 @@ async function inspectReferrers(store: ContentStore, subject: Digest): Promise<r
 }
 
 async function inspectReferrer(
-  store: ContentStore,
+  source: Source,
   descriptor: Descriptor,
   via: ReferrersListing["via"],
 ): Promise<InspectedNode> {
   try {
-    const manifest = await store.manifest(descriptor);
+    source.budget.spend(descriptor.size);
+    const manifest = await source.store.manifest(descriptor);
     const artifactType = artifactTypeOf(manifest);
-    const { signatures, problems } = await describeLayers(store, manifest, via);
+    const { signatures, problems } = await describeLayers(source, manifest, via);
     const signed = signatures.some((signature) => signature.predicateType === "https://sigstore.dev/cosign/sign/v1");
     const kind = signed ? "signature" : artifactType?.startsWith(BUNDLE_TYPE) ? "attestation" : "artifact";
     const created = manifest.annotations["org.opencontainers.image.created"];
@@ -161,20 +173,21 @@ async function inspectReferrer(
 }
 
 async function inspectCosignTag(
-  store: ContentStore,
+  source: Source,
   subject: Digest,
   suffix: "sig" | "att" | "sbom",
 ): Promise<readonly InspectedNode[]> {
   const tag = cosignTag(subject, suffix);
-  const manifest = hasCosignTags(subject) ? await store.resolve(tag) : undefined;
+  const manifest = hasCosignTags(subject) ? await source.store.resolve(tag) : undefined;
   if (manifest === undefined) return [];
+  source.budget.spend(manifest.descriptor.size);
   const kind = suffix === "sig" ? "signature" : suffix === "att" ? "attestation" : "sbom";
-  const { signatures, problems } = await describeLayers(store, manifest, "sig-tag");
+  const { signatures, problems } = await describeLayers(source, manifest, "sig-tag");
   return [{ ...plainNode(manifest.descriptor, kind), via: "cosign-tag", tag, signatures, problems }];
 }
 
 async function describeLayers(
-  store: ContentStore,
+  source: Source,
   manifest: Manifest,
   via: ReferrersListing["via"] | "sig-tag",
 ): Promise<Pick<InspectedNode, "signatures" | "problems">> {
@@ -183,7 +196,7 @@ async function describeLayers(
   const layers = manifest.kind === "image" ? manifest.layers.slice(0, LIMITS.candidates) : [];
   for (const [at, layer] of layers.entries()) {
     try {
-      const description = await describeLayer(store, manifest as ImageManifest, layer, at, via);
+      const description = await describeLayer(source, manifest as ImageManifest, layer, at, via);
       if (description !== undefined) signatures.push(description);
     } catch (error) {
       problems.push(findingUnlessInterrupted(error));
@@ -193,7 +206,7 @@ async function describeLayers(
 }
 
 async function describeLayer(
-  store: ContentStore,
+  source: Source,
   manifest: ImageManifest,
   layer: Descriptor,
   at: number,
@@ -203,11 +216,16 @@ async function describeLayer(
   const annotations = layer.annotations ?? {};
   if (layer.mediaType === DSSE_TYPE) return describeAttachment(annotations);
   if (layer.mediaType.startsWith(BUNDLE_TYPE)) {
-    return describeCandidate({ format: "bundle", origin, bytes: await store.readBlob(layer, LIMITS.signatureBytes) });
+    return describeCandidate({ format: "bundle", origin, bytes: await readBlob(source, layer) });
   }
   if (layer.mediaType !== MEDIA_TYPES.simpleSigning) return undefined;
-  const payload = await store.readBlob(layer, LIMITS.signatureBytes);
+  const payload = await readBlob(source, layer);
   return describeCandidate({ format: "cosign-legacy", origin, payload, mediaType: layer.mediaType, annotations });
+}
+
+function readBlob({ store, budget }: Source, layer: Descriptor): Promise<Uint8Array> {
+  budget.spend(layer.size);
+  return store.readBlob(layer, LIMITS.signatureBytes);
 }
 
 /** cosign 1 and 2 keep attestations as bare envelopes; their annotation names the predicate type, unsigned. */

@@ -85,6 +85,17 @@ describe("the list of referrers", () => {
     await failure("limit-reached", store.referrers(subject));
   });
 
+  it("that is longer in bytes than LIMITS.referrerBytes over all its pages is an error", async (t) => {
+    let count = 0;
+    const filler = "x".repeat(1024 * 1024);
+    const { store, server } = await against(t, (_, response) => {
+      const link = { link: `<?n=${++count}>; rel="next"` };
+      reply(response, 200, listing({ ...a.descriptor, annotations: { filler } }), { ...INDEX, ...link });
+    });
+    await failure("limit-reached", store.referrers(subject));
+    assert.ok(server.requests.length <= LIMITS.referrerBytes / filler.length);
+  });
+
   it("of five thousand entries is read, from the API and from the tag", async (t) => {
     const many = Array.from({ length: 5000 }, (_, at) => ({ ...a.descriptor, size: at + 1 }));
     for (const hasApi of [true, false]) {

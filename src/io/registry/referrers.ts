@@ -60,10 +60,13 @@ async function byApi(session: Session, subject: Digest): Promise<ReferrersListin
     sameHostOnly: true,
   } as const;
   const found: Descriptor[] = [];
+  let bytes = 0;
   for await (const page of pages(session, request, LIMITS.referrerPages)) {
     const isListing = page.status === 200 && page.contentType === MEDIA_TYPES.ociIndex;
     if (!isListing && found.length > 0) throw brokenListing("a page of it is none", `status ${page.status}`);
     if (!isListing) return page.error?.code === "NAME_UNKNOWN" ? "no-repository" : "lacking";
+    bytes += page.bytes.byteLength;
+    if (bytes > LIMITS.referrerBytes) throw tooManyBytes(bytes);
     found.push(...descriptorsIn(parseListing(page.bytes)));
     if (found.length > LIMITS.referrerEntries) throw tooManyEntries(found.length);
   }
@@ -142,6 +145,10 @@ function entryDescriptor(entry: JsonValue, where: string): Descriptor {
 function brokenListing(why: string, found: string, cause?: unknown): CountersignError {
   const wanted = "an index of descriptors";
   return new CountersignError("protocol-error", `${WHAT} cannot be read: ${why}`, { found, wanted, cause });
+}
+
+function tooManyBytes(count: number): CountersignError {
+  return tooMany(WHAT, `${count} bytes`, `at most ${LIMITS.referrerBytes} bytes`);
 }
 
 function tooManyEntries(count: number): CountersignError {

@@ -165,10 +165,9 @@ test("more candidates than the limit are undetermined, with the limit as the rea
   const store = new MemoryStore();
   const image = await makeImage();
   await pushImage(store, image, "1.0");
-  const note = makeReferrer(image.manifest).manifest;
-  await pushImage(store, makeReferrer(image.manifest));
-  const descriptors = Array.from({ length: LIMITS.candidates + 1 }, () => note.descriptor);
-  store.referrers = async () => ({ descriptors, via: "referrers-api" });
+  for (let at = 0; at <= LIMITS.candidates; at++) {
+    await pushImage(store, makeReferrer(image.manifest, { content: String(at) }));
+  }
   const { verdicts } = await verifyImage(target(store), { requirement });
   assert.equal(verdicts[0]?.status, "undetermined");
   assert.equal(verdicts[0]?.reasons[0]?.code, "limit-reached");
@@ -325,4 +324,19 @@ test("a bundle that is handed in is looked at instead of what the store holds", 
     store.calls.map((call) => call.split(" ")[0]),
     ["resolve"],
   );
+});
+
+test("a small signature is read before large junk that calls itself one", async () => {
+  const store = new MemoryStore();
+  const image = await pushImage(store, await makeImage(), "1.0");
+  for (let at = 0; at < 20; at++) {
+    const annotations = { at: String(at), filler: "x".repeat(100_000) };
+    const artifactType = "application/vnd.dev.sigstore.bundle.v0.3+json";
+    const junk = makeReferrer(image, { artifactType, annotations });
+    await store.pushManifest(junk.manifest);
+  }
+  await signImage(target(store), signing(alice));
+  store.calls.length = 0;
+  assert.equal((await verifyImage(target(store), { requirement })).accepted, true);
+  assert.ok(store.calls.filter((call) => call.startsWith("manifest ")).length <= 4, "in the first batch");
 });
