@@ -258,4 +258,58 @@ describe("a registry that answers badly", () => {
     await store.resolve("1");
     assert.deepEqual(warnings, ['127.0.0.1: say "bye" to v1']);
   });
+
+  it("that sent nothing within the idle time is not asked anything else: the waiting does not add up", async (t) => {
+    const { server, store } = await against(t, () => undefined, { idleMs: 200 });
+    await failure("timeout", store.resolve("1"));
+    const error = await failure("timeout", store.resolve("2"));
+    assert.match(error.message, /makes no progress and is not asked again/);
+    assert.equal(server.requests.length, 1);
+  });
+
+  it("that stalls on one thing and answers another is asked on", async (t) => {
+    const { store } = await against(
+      t,
+      async ({ target }, response) => {
+        if (!target.endsWith("/1")) reply(response, 200, image.bytes, TYPE);
+      },
+      { idleMs: 300 },
+    );
+    const stalled = failure("timeout", store.resolve("1"));
+    await store.resolve("2");
+    await stalled;
+    assert.equal((await store.resolve("2"))?.descriptor.digest, image.descriptor.digest);
+  });
+
+  it("whose errors trickle is not asked again either: their bodies are no progress", async (t) => {
+    const { server, store } = await against(
+      t,
+      (_, response) => {
+        response.writeHead(500).write("x");
+        const trickle = setInterval(() => response.write("x"), 50);
+        response.on("close", () => clearInterval(trickle));
+      },
+      { idleMs: 200 },
+    );
+    await failure("timeout", store.resolve("1"));
+    assert.equal(server.requests.length, 1);
+  });
+
+  it("with interim responses and never a final one times out (RFC 9110, section 15.2)", async (t) => {
+    const server = await tcpServer((socket) => {
+      const hints = setInterval(() => socket.write("HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"), 20);
+      socket.on("close", () => clearInterval(hints));
+    });
+    const store = openTestStore(server.host, { idleMs: 200 });
+    t.after(async () => {
+      await store.close();
+      await server.close();
+    });
+    await failure("timeout", store.resolve("1"));
+  });
+
+  it("with an error of blanks says its status and nothing in brackets", async (t) => {
+    const { store } = await against(t, (_, response) => reply(response, 403, " \t\r\n"));
+    assert.equal((await failure("denied", store.resolve("1"))).found, "403 on the manifest 1");
+  });
 });

@@ -5,6 +5,7 @@ import { LIMITS } from "../../core/limits.ts";
 import { throwIfAborted } from "../disk/errors.ts";
 import { isUnknownAuthority, type Peer, transportError } from "./failures.ts";
 import { proxyFor } from "./proxy.ts";
+import { Pulse } from "./pulse.ts";
 import { safeUrl } from "./redact.ts";
 import { HttpResponse } from "./response.ts";
 import { type Roots, type TlsProfile, tlsOptions } from "./tls.ts";
@@ -45,6 +46,7 @@ export class HttpClient {
   readonly #dispatchers = new Map<string, Dispatcher>();
   /** Origins whose certificate needs the system's roots. */
   readonly #wide = new Set<string>();
+  readonly #pulse = new Pulse();
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
@@ -59,12 +61,20 @@ export class HttpClient {
     throwIfAborted(signal);
     const proxy = proxyFor(url, this.#options.env);
     const peer = this.#peer(url, proxy);
+    if (this.#pulse.isSilent(url.host)) throw silentHost(peer);
+    const began = performance.now();
+    const pulse = {
+      progressed: () => this.#pulse.progressed(url.host),
+      timedOut: () => this.#pulse.timedOut(url.host, began),
+    };
     try {
       const { statusCode, headers, body } = await this.#exchange(request, proxy);
-      return new HttpResponse({ status: statusCode, headers, body, url, peer, signal });
+      return new HttpResponse({ status: statusCode, headers, body, url, peer, pulse, signal });
     } catch (thrown) {
       throwIfAborted(signal);
-      throw transportError(thrown, peer);
+      const error = transportError(thrown, peer);
+      if (error.code === "timeout") pulse.timedOut();
+      throw error;
     }
   }
 
@@ -89,7 +99,8 @@ export class HttpClient {
 
   async #dispatch(request: HttpRequest, proxy: URL | undefined): Promise<Dispatcher.ResponseData> {
     const { method, url, body } = request;
-    const guard = bodyGuard(body);
+    const interim = new InterimLimit(this.#idleMs, this.#options.signal);
+    const guard = bodyGuard(body, () => interim.bodyMoved());
     try {
       return await this.#dispatcher(url, proxy).request({
         origin: url.origin,
@@ -97,11 +108,14 @@ export class HttpClient {
         method,
         headers: this.#headers(request),
         body: guard.body,
-        ...(this.#options.signal === undefined ? {} : { signal: this.#options.signal }),
+        signal: interim.signal,
+        onInfo: () => interim.arrived(),
       });
     } catch (thrown) {
       // What broke our own source is the cause; the broken connection is its effect.
       throw guard.failure() ?? thrown;
+    } finally {
+      interim.clear();
     }
   }
 
@@ -158,8 +172,48 @@ export class HttpClient {
   }
 }
 
+/**
+ * Interim responses (1xx, RFC 9110 §15.2) keep undici waiting for ever. The final one has to begin within the idle time
+ * after the first of them, or after our own body moved last.
+ */
+class InterimLimit {
+  /** Aborted then, and with the command. */
+  readonly signal: AbortSignal;
+  readonly #idleMs: number;
+  readonly #controller = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(idleMs: number, outer: AbortSignal | undefined) {
+    const own = this.#controller.signal;
+    this.signal = outer === undefined ? own : AbortSignal.any([outer, own]);
+    this.#idleMs = idleMs;
+  }
+
+  arrived(): void {
+    const error = Object.assign(new Error("interim responses only"), { code: "UND_ERR_HEADERS_TIMEOUT" });
+    this.#timer ??= setTimeout(() => this.#controller.abort(error), this.#idleMs);
+  }
+
+  bodyMoved(): void {
+    this.#timer?.refresh();
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+function silentHost({ host, idleMs }: Peer): CountersignError {
+  return new CountersignError("timeout", `${host} makes no progress and is not asked again`, {
+    found: `a request before this one that got nowhere in ${idleMs / 1000} s`,
+  });
+}
+
 /** What undici sends, and what went wrong in reading it from its source. */
-function bodyGuard(body: RequestBody | undefined): {
+function bodyGuard(
+  body: RequestBody | undefined,
+  moved: () => void,
+): {
   body: Uint8Array | Readable | null;
   failure(): CountersignError | undefined;
 } {
@@ -168,7 +222,10 @@ function bodyGuard(body: RequestBody | undefined): {
   let failed: CountersignError | undefined;
   async function* guarded(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
     try {
-      yield* source;
+      for await (const chunk of source) {
+        moved();
+        yield chunk;
+      }
     } catch (thrown) {
       if (thrown instanceof CountersignError) failed = thrown;
       throw thrown;

@@ -16,6 +16,8 @@ interface ResponseParts {
   /** What was asked for. */
   readonly url: URL;
   readonly peer: Peer;
+  /** Told how the body comes along. */
+  readonly pulse: { progressed(): void; timedOut(): void };
   readonly signal: AbortSignal | undefined;
 }
 
@@ -26,6 +28,7 @@ export class HttpResponse {
   readonly #headers: ResponseHeaders;
   readonly #body: Readable;
   readonly #peer: Peer;
+  readonly #pulse: ResponseParts["pulse"];
   readonly #signal: AbortSignal | undefined;
 
   constructor(parts: ResponseParts) {
@@ -34,6 +37,7 @@ export class HttpResponse {
     this.#headers = parts.headers;
     this.#body = parts.body;
     this.#peer = parts.peer;
+    this.#pulse = parts.pulse;
     this.#signal = parts.signal;
     // A body that nobody reads any more may still break: that is nobody's unhandled error.
     this.#body.on("error", () => undefined);
@@ -67,13 +71,13 @@ export class HttpResponse {
    * reader takes for itself does not count.
    */
   async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
-    const pace = new Pace(this.#peer);
+    const pace = new Pace(this.#peer, this.#pulse);
     const iterator = this.#body[Symbol.asyncIterator]();
     try {
       for (;;) {
         const asked = performance.now();
         const next = await this.#next(iterator);
-        if (next.done === true) return;
+        if (next.done === true) return this.#pulse.progressed();
         pace.arrived(next.value.byteLength, performance.now() - asked);
         yield next.value;
       }
@@ -88,7 +92,9 @@ export class HttpResponse {
       return next.done === true ? { done: true, value: undefined } : next;
     } catch (thrown) {
       throwIfAborted(this.#signal);
-      throw transportError(thrown, this.#peer);
+      const error = transportError(thrown, this.#peer);
+      if (error.code === "timeout") this.#pulse.timedOut();
+      throw error;
     }
   }
 
@@ -143,11 +149,13 @@ export class HttpResponse {
 /** How fast a body arrives. */
 class Pace {
   readonly #peer: Peer;
+  readonly #pulse: ResponseParts["pulse"];
   #bytes = 0;
   #waitedMs = 0;
 
-  constructor(peer: Peer) {
+  constructor(peer: Peer, pulse: ResponseParts["pulse"]) {
     this.#peer = peer;
+    this.#pulse = pulse;
   }
 
   arrived(bytes: number, waitedMs: number): void {
@@ -156,7 +164,11 @@ class Pace {
     if (this.#bytes >= LIMITS.idleBytes) {
       this.#bytes = 0;
       this.#waitedMs = 0;
-    } else if (this.#waitedMs > this.#peer.idleMs) throw tooSlow(this.#peer, this.#peer.idleMs);
+      this.#pulse.progressed();
+    } else if (this.#waitedMs > this.#peer.idleMs) {
+      this.#pulse.timedOut();
+      throw tooSlow(this.#peer, this.#peer.idleMs);
+    }
   }
 }
 

@@ -4,12 +4,15 @@ import type { Clock } from "./clock.ts";
 import { TransientError } from "./failures.ts";
 
 /**
- * When a peer asks us to slow down, everybody who wants something of it waits, not only the one who was told. Shared by
- * all the stores of a command.
+ * When a peer asks us to slow down, everybody who wants something of it waits, not only the one who was told; and when
+ * one has tried in vain as often as it may, the others need not do the same each for itself. Shared by all the stores of
+ * a command.
  */
 export class BackOffGate {
   readonly #clock: Clock;
   readonly #until = new Map<string, number>();
+  readonly #succeeded = new Map<string, number>();
+  readonly #givenUp = new Map<string, number>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -27,6 +30,22 @@ export class BackOffGate {
   close(host: string, milliseconds: number): void {
     const until = this.#clock.now() + milliseconds;
     this.#until.set(host, Math.max(until, this.#until.get(host) ?? 0));
+  }
+
+  succeeded(host: string): void {
+    this.#succeeded.set(host, this.#clock.now());
+    this.#givenUp.delete(host);
+  }
+
+  /** All tries since `started` failed. Means nothing where others got through in the meantime. */
+  giveUp(host: string, started: number): void {
+    if ((this.#succeeded.get(host) ?? Number.NEGATIVE_INFINITY) < started) this.#givenUp.set(host, this.#clock.now());
+  }
+
+  /** Failures at this host are not worth another try for now. */
+  isGivenUp(host: string): boolean {
+    const at = this.#givenUp.get(host);
+    return at !== undefined && this.#clock.now() - at < LIMITS.retryAfterMs;
   }
 }
 
@@ -62,7 +81,9 @@ export class Retrier {
     for (;;) {
       await attempts.pass();
       try {
-        return await operation();
+        const result = await operation();
+        attempts.progressed();
+        return result;
       } catch (thrown) {
         await attempts.failed(thrown);
       }
@@ -84,6 +105,9 @@ export class Attempts {
   readonly #started: number;
   #failures = 0;
   #waited = 0;
+  /** Since when there was no progress, and how long of it was spent waiting because others were told to. */
+  #since: number;
+  #held = 0;
 
   constructor(host: string, clock: Clock, tries: number, signal: AbortSignal | undefined, gate: BackOffGate) {
     this.#host = host;
@@ -92,15 +116,21 @@ export class Attempts {
     this.#signal = signal;
     this.#gate = gate;
     this.#started = clock.now();
+    this.#since = this.#started;
   }
 
-  pass(): Promise<void> {
-    return this.#gate.pass(this.#host, this.#signal);
+  async pass(): Promise<void> {
+    const before = this.#clock.now();
+    await this.#gate.pass(this.#host, this.#signal);
+    this.#held += this.#clock.now() - before;
   }
 
   progressed(): void {
     this.#failures = 0;
     this.#waited = 0;
+    this.#held = 0;
+    this.#since = this.#clock.now();
+    this.#gate.succeeded(this.#host);
   }
 
   /** Waits before the next try. @throws CountersignError where there is none: `thrown`, or its final form. */
@@ -108,13 +138,19 @@ export class Attempts {
     if (!(thrown instanceof TransientError)) throw thrown;
     this.#failures++;
     const wait = this.#delay(thrown);
-    if (wait === undefined) throw this.#final(thrown);
+    if (wait === undefined) {
+      this.#gate.giveUp(this.#host, this.#since);
+      throw this.#final(thrown);
+    }
     this.#waited += wait;
     if (thrown.code === "throttled" || thrown.retryAfterMs !== undefined) this.#gate.close(this.#host, wait);
     await this.#clock.sleep(wait, this.#signal);
   }
 
   #delay(error: TransientError): number | undefined {
+    if (this.#gate.isGivenUp(this.#host)) return undefined;
+    // The tries themselves took as long as one that stalls may: the next would be no better.
+    if (this.#clock.now() - this.#since - this.#waited - this.#held >= LIMITS.idleMs) return undefined;
     if (this.#failures >= (error.cure === "once" ? Math.min(2, this.#tries) : this.#tries)) return undefined;
     const ceiling = Math.min(LIMITS.retryCapMs, LIMITS.retryBaseMs * 2 ** (this.#failures - 1));
     const wait = Math.max(this.#clock.random() * ceiling, error.retryAfterMs ?? 0);
@@ -138,7 +174,7 @@ export class Attempts {
 export function parseRetryAfter(value: string | undefined, now: number): number | undefined {
   if (value === undefined) return undefined;
   const text = value.trim();
-  if (/^[0-9]{1,9}$/.test(text)) return Number(text) * 1000;
+  if (/^[0-9]{1,12}$/.test(text)) return Number(text) * 1000;
   if (!/^[A-Z][a-z]+,? /.test(text)) return undefined;
   const at = Date.parse(text);
   return Number.isNaN(at) ? undefined : Math.max(0, at - now);

@@ -27,7 +27,8 @@ export async function readPeerError(response: HttpResponse): Promise<PeerError> 
     json === undefined
       ? textOrUndefined(bytes)
       : [code ?? stringIn(listed, "error"), message].filter(Boolean).join(": ");
-  return { code, text: text === undefined || text === "" ? undefined : peerText(text), isHtml: false };
+  const shown = peerText(text ?? "");
+  return { code, text: shown === "" ? undefined : shown, isHtml: false };
 }
 
 function jsonOrUndefined(bytes: Uint8Array): JsonValue | undefined {

@@ -40,6 +40,42 @@ describe("retries", () => {
     assert.deepEqual([state.calls, clock.slept], [1, []]);
   });
 
+  it("are not made each for itself at a host where one has tried in vain as often as it may", async () => {
+    const clock = new TestClock();
+    const retrier = new Retrier({ clock });
+    const first = failing(99, throttled(50_000));
+    await failure("throttled", retrier.run("h", first.work));
+    const [second, elsewhere] = [failing(99, throttled(50_000)), failing(1, throttled(1000))];
+    await failure("throttled", retrier.run("h", second.work));
+    assert.deepEqual([first.calls, second.calls], [3, 1]);
+    assert.equal(await retrier.run("other", elsewhere.work), "done");
+    await retrier.run("h", async () => "it answers again");
+    assert.equal(await retrier.run("h", failing(1, throttled(1000)).work), "done");
+  });
+
+  it("go on where others got through while one tried in vain", async () => {
+    const clock = new TestClock();
+    const retrier = new Retrier({ clock });
+    const unlucky = async () => {
+      await retrier.run("h", async () => "somebody else's");
+      throw throttled(50_000);
+    };
+    await failure("throttled", retrier.run("h", unlucky));
+    assert.equal(await retrier.run("h", failing(1, throttled(1000)).work), "done");
+  });
+
+  it("end once the tries themselves took LIMITS.idleMs: a host that stalls and then breaks off stays one", async () => {
+    const clock = new TestClock();
+    let calls = 0;
+    const work = async () => {
+      calls++;
+      await clock.sleep(LIMITS.idleMs - 10_000);
+      throw new TransientError("unreachable", "broken off", {});
+    };
+    await failure("unreachable", new Retrier({ clock }).run("h", work));
+    assert.equal(calls, 2);
+  });
+
   it("try a refused connection twice and no more", async () => {
     const state = failing(99, new TransientError("unreachable", "refused", { cure: "once" }));
     await failure("unreachable", new Retrier({ clock: new TestClock() }).run("h", state.work));
@@ -78,7 +114,7 @@ describe("retries", () => {
     assert.equal(parseRetryAfter(" 0 ", now), 0);
     assert.equal(parseRetryAfter("Thu, 01 Jan 2026 00:01:00 GMT", now), 60_000);
     assert.equal(parseRetryAfter("Thu, 01 Jan 2015 00:01:00 GMT", now), 0);
-    for (const junk of [undefined, "", "soon", "-1", "1.5", "1e9", "99999999999"]) {
+    for (const junk of [undefined, "", "soon", "-1", "1.5", "1e9", "9999999999999"]) {
       assert.equal(parseRetryAfter(junk, now), undefined, String(junk));
     }
   });
