@@ -12,7 +12,12 @@ export function copyCommand(context: Context): Command {
         " the first byte is written, and named at its destination last.",
     )
     .addArgument(new Argument("<source>", IMAGE_ARGUMENT))
-    .addArgument(new Argument("<destination>", "[registry/]repository[:tag], oci:DIR[:tag] or oci-archive:FILE"))
+    .addArgument(
+      new Argument(
+        "<destination>",
+        "[registry/]repository[:tag], oci:DIR[:tag], oci-archive:FILE or docker-archive:FILE",
+      ),
+    )
     .action(async (source: string, target: string, options: RawOptions, self: Command) => {
       const { copy } = await import("../copy-action.ts");
       await copy(context, openOutput(context, globalOptions(self)), source, target, options);

@@ -36,7 +36,10 @@ export function pullCommand(context: Context): Command {
         purpose: "one platform, as an archive for docker load",
       },
     ],
-    notes: ["A destination that exists is not overwritten; a tag that is not taken can be added to an OCI layout."],
+    notes: [
+      "A destination that exists is not overwritten; a tag that is not taken can be added to an OCI layout.",
+      "Of an index all platforms are pulled, or the one of --platform, else the one of DOCKER_DEFAULT_PLATFORM.",
+    ],
     seeAlso: ["countersign verify", "countersign copy"],
   });
 }

@@ -46,6 +46,8 @@ export function signCommand(context: Context): Command {
     notes: [
       "A bundle (Sigstore bundle v0.3 as an OCI 1.1 referrer) is what cosign 3 writes and reads; cosign-legacy is the .sig" +
         " tag of cosign 1 and 2, which podman and skopeo read too.",
+      "The signature of an index covers the platforms it lists. --platform signs one platform's image instead, -r all of" +
+        " them and the index.",
       "The password of an encrypted key comes from COSIGN_PASSWORD, a question on the terminal, or standard input.",
     ],
     seeAlso: ["countersign key generate", "countersign verify"],
