@@ -73,8 +73,11 @@ export interface ContentStore {
   /**
    * Stores a manifest by digest, or under a tag as well. A manifest with a `subject` is listed among the subject's
    * referrers when this returns, by the registry or by the tag schema, with no other writer's entry lost.
+   *
+   * `isShared`: others write the tag too. A failed write that may be tried again is not repeated as it is, since by then
+   * the tag may name something else: this returns without it, and the caller reads and merges again.
    */
-  pushManifest(manifest: Manifest, tag?: string): Promise<void>;
+  pushManifest(manifest: Manifest, tag?: string, options?: { readonly isShared?: boolean | undefined }): Promise<void>;
   /** Ends connections and open files. */
   close(): Promise<void>;
 }

@@ -19,9 +19,10 @@ const PACE: Pace = {
 };
 
 /**
- * Changes what a tag names where several writers share it and the registry has no compare-and-swap: read, merge, write,
- * wait until a writer that read before us must have written too, and read again. Where our part is gone, merge again.
- * Every writer that does the same keeps its own part, and none drops what it has read.
+ * Changes what a tag names where several writers share it and the registry has no compare-and-swap: read, merge, read
+ * again and write only if nothing changed meanwhile (merging uploads, which takes longer than all the rest), wait until a
+ * writer that read before us must have written too, and read again. Where our part is gone, merge again. Every writer
+ * that does the same keeps its own part, and none drops what it has read.
  *
  * `merge` adds our part to what is there; `holds` says whether our part is in it.
  * Returns what the tag names in the end. @throws CountersignError `write-conflict` after LIMITS.mergeRounds.
@@ -33,18 +34,35 @@ export async function updateTag(
   holds: (found: Manifest) => boolean,
   pace: Pace = PACE,
 ): Promise<Manifest> {
-  for (let round = 0; round < LIMITS.mergeRounds; round++) {
-    const started = pace.now();
-    const existing = await store.resolve(tag);
+  let existing = await store.resolve(tag);
+  for (let round = 1; round <= LIMITS.mergeRounds; round++) {
     if (existing !== undefined && holds(existing)) return existing;
-    const merged = await merge(existing);
-    await store.pushManifest(merged, tag);
-    await pace.sleep((pace.now() - started) * (1 + pace.random()));
-    const found = await store.resolve(tag);
-    if (found !== undefined && holds(found)) return found;
+    const merged = await mergeWithCurrent(store, tag, existing, merge);
+    const started = pace.now();
+    await store.pushManifest(merged, tag, { isShared: true });
+    const settle = Math.max(pace.now() - started, LIMITS.settleMs);
+    await pace.sleep(2 * settle * (1 + pace.random() * round));
+    existing = await store.resolve(tag);
   }
+  if (existing !== undefined && holds(existing)) return existing;
   throw new CountersignError("write-conflict", "other writers kept changing the same tag", {
     found: `${LIMITS.mergeRounds} rounds in which our part was overwritten`,
     wanted: `our part under ${tag}`,
   });
+}
+
+/** What is to be written, merged with what the tag named a moment ago. */
+async function mergeWithCurrent(
+  store: ContentStore,
+  tag: string,
+  existing: Manifest | undefined,
+  merge: (existing: Manifest | undefined) => Promise<Manifest>,
+): Promise<Manifest> {
+  let base = existing;
+  for (let round = 1; ; round++) {
+    const merged = await merge(base);
+    const now = await store.resolve(tag);
+    if (now?.descriptor.digest === base?.descriptor.digest || round === LIMITS.mergeRounds) return merged;
+    base = now;
+  }
 }

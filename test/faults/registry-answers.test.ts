@@ -312,4 +312,26 @@ describe("a registry that answers badly", () => {
     const { store } = await against(t, (_, response) => reply(response, 403, " \t\r\n"));
     assert.equal((await failure("denied", store.resolve("1"))).found, "403 on the manifest 1");
   });
+
+  const DISPUTE = { errors: [{ code: "DIGEST_INVALID", message: "provided digest did not match" }] };
+
+  it("that disputes a digest is sent the manifest again: CNCF distribution does while a link is written", async (t) => {
+    const { server, store } = await against(t, (_, response) =>
+      server.requests.length < 3 ? reply(response, 400, DISPUTE) : reply(response, 201),
+    );
+    await store.pushManifest(image, "1");
+    assert.equal(server.requests.length, 3);
+  });
+
+  it("that disputes a digest for good denies the write", async (t) => {
+    const { store } = await against(t, (_, response) => reply(response, 400, DISPUTE));
+    const error = await failure("denied", store.pushManifest(image, "1"));
+    assert.match(error.found ?? "", /DIGEST_INVALID.*6 tries/);
+  });
+
+  it("is not sent a tag that others write too again as it is, but waited for", async (t) => {
+    const { server, store, clock } = await against(t, (_, response) => reply(response, 503));
+    await store.pushManifest(image, "shared", { isShared: true });
+    assert.deepEqual([server.requests.length, clock.slept.length], [1, 1]);
+  });
 });

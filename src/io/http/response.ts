@@ -30,6 +30,7 @@ export class HttpResponse {
   readonly #peer: Peer;
   readonly #pulse: ResponseParts["pulse"];
   readonly #signal: AbortSignal | undefined;
+  #beginning: Promise<Uint8Array> | undefined;
 
   constructor(parts: ResponseParts) {
     this.status = parts.status;
@@ -110,10 +111,15 @@ export class HttpResponse {
     return read.bytes;
   }
 
-  /** The beginning of an error's body; what cannot be read is empty. */
-  async beginning(maxBytes: number = LIMITS.errorBodyBytes): Promise<Uint8Array> {
+  /** The beginning of an error's body, for everyone who asks; what cannot be read is empty. */
+  beginning(): Promise<Uint8Array> {
+    this.#beginning ??= this.#readBeginning();
+    return this.#beginning;
+  }
+
+  async #readBeginning(): Promise<Uint8Array> {
     try {
-      return (await this.#collect(maxBytes)).bytes;
+      return (await this.#collect(LIMITS.errorBodyBytes)).bytes;
     } catch {
       throwIfAborted(this.#signal);
       return new Uint8Array();

@@ -1,4 +1,5 @@
 import { CountersignError } from "../../core/errors.ts";
+import { TransientError } from "../http/failures.ts";
 import { safeUrl } from "../http/redact.ts";
 import { isRedirect } from "../http/redirects.ts";
 import type { HttpResponse } from "../http/response.ts";
@@ -25,6 +26,7 @@ export async function statusError(
     return new CountersignError("denied", `${session.registry} refuses access to ${session.repository}`, { found });
   }
   const isWrite = method !== "GET" && method !== "HEAD";
+  if (isWrite && error.code === "DIGEST_INVALID") return disputedDigest(session, what, found);
   if (isWrite && status >= 400 && status < 500) {
     return new CountersignError("denied", `${session.registry} does not take ${what}`, {
       found,
@@ -34,6 +36,15 @@ export async function statusError(
   return new CountersignError("protocol-error", `${session.registry} gives an unexpected answer for ${what}`, {
     found,
   });
+}
+
+/**
+ * What is sent was hashed here before: the registry is mistaken. CNCF distribution 2 answers so where somebody else is
+ * just writing the same configuration or layer, whose link it then reads half written.
+ */
+function disputedDigest({ registry }: Session, what: string, found: string): TransientError {
+  const next = "try again, and report it to the registry's operator";
+  return new TransientError("denied", `${registry} does not take ${what}`, { found, next });
 }
 
 /** A web page where the protocol wants something else: a login portal, a proxy's error, another service. */

@@ -175,21 +175,43 @@ export interface PutOutcome {
   readonly indexed: boolean;
 }
 
-/** Stores a manifest's exact bytes by digest, or under a tag. */
-export async function putManifest(session: Session, manifest: Manifest, tag: string | undefined): Promise<PutOutcome> {
+/** Stores a manifest's exact bytes by digest, or under a tag; `isShared` as `ContentStore.pushManifest` has it. */
+export async function putManifest(
+  session: Session,
+  manifest: Manifest,
+  tag: string | undefined,
+  isShared: boolean,
+): Promise<PutOutcome> {
   const { descriptor, bytes, subject } = manifest;
   const what = `the manifest ${tag ?? descriptor.digest}`;
   checkBytes(bytes, descriptor, what);
   const path = `manifests/${tag ?? descriptor.digest}`;
   const headers = { "content-type": descriptor.mediaType };
   try {
-    return await session.run({ method: "PUT", path, what, headers, body: bytes, expect: [201] }, async (response) => {
+    const request = { method: "PUT", path, what, headers, body: bytes, expect: [201] } as const;
+    const read = async (response: HttpResponse): Promise<PutOutcome> => {
       checkStored(response, descriptor, what);
       return { indexed: subject !== undefined && response.header("oci-subject") === subject.digest };
-    });
+    };
+    return isShared ? await putOnce(session, request, read) : await session.run(request, read);
   } catch (thrown) {
     // What it was thought to hold, it may have lost: the next attempt offers everything again.
     session.pool.storedIn(session.name).clear();
     throw thrown;
+  }
+}
+
+async function putOnce(
+  session: Session,
+  request: RegistryRequest,
+  read: (response: HttpResponse) => Promise<PutOutcome>,
+): Promise<PutOutcome> {
+  const attempts = session.pool.retrier.attempts(session.registry);
+  try {
+    await attempts.pass();
+    return await session.once(request, read);
+  } catch (thrown) {
+    await attempts.failed(thrown);
+    return { indexed: false };
   }
 }

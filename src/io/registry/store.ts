@@ -81,8 +81,12 @@ class RegistryStore implements ContentStore {
     return pushBlob(this.#session, descriptor, source, options?.mountFrom);
   }
 
-  async pushManifest(manifest: Manifest, tag?: string): Promise<void> {
-    const { indexed } = await putManifest(this.#session, manifest, tag);
+  async pushManifest(
+    manifest: Manifest,
+    tag?: string,
+    { isShared = false }: { readonly isShared?: boolean | undefined } = {},
+  ): Promise<void> {
+    const { indexed } = await putManifest(this.#session, manifest, tag, isShared);
     const { subject } = manifest;
     if (subject === undefined) return;
     if (indexed) await noteReferrersApi(this.#session, "there");

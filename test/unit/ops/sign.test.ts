@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
+import { parsePublicKey } from "../../../src/core/crypto/public-key.ts";
 import { CountersignError } from "../../../src/core/errors.ts";
 import type { SignatureFormat } from "../../../src/core/formats/envelope.ts";
+import type { Manifest } from "../../../src/core/oci/manifest.ts";
 import { cosignTag } from "../../../src/core/oci/referrers.ts";
 import { instant } from "../../../src/core/time.ts";
 import { type SignOptions, signImage, signImages } from "../../../src/ops/sign.ts";
@@ -174,4 +177,43 @@ test("a tag that is always overwritten is a write conflict after bounded rounds"
   await pushImage(store, image);
   await rejectedBy(() => updateTag(store, "shared", merge, () => false, pace), "write-conflict");
   assert.ok(rounds > 1 && rounds < 20);
+});
+
+test("what is there already must be seen: a throttled registry is not signed into", async () => {
+  const store = await storeWithImage();
+  store.misbehaviour = {
+    before: (call) => {
+      if (call.startsWith("referrers")) throw new CountersignError("throttled", "on purpose");
+    },
+  };
+  const signed = await signImage(target(store), options());
+  assert.equal(signed.finding?.code, "throttled");
+  assert.deepEqual(writes(store), []);
+});
+
+test("a key that is published as an example signs nowhere but in a loopback registry", async () => {
+  const example = new URL("../../../keys-example/demo.pub", import.meta.url);
+  const publicKey = parsePublicKey(await readFile(example), "demo.pub");
+  const store = await storeWithImage();
+  await rejectedBy(() => signImage(target(store), options({ signer: { ...alice, publicKey } })), "key-published");
+  await rejectedBy(
+    () => verifyImage(target(new MemoryStore("oci-layout")), { requirement: requirementOf([{ ...alice, publicKey }]) }),
+    "key-published",
+  );
+});
+
+test("what another writer adds while we merge is merged too before anything is written", async () => {
+  const store = await storeWithImage();
+  const [theirs, both] = [await makeImage({ name: "theirs" }), await makeImage({ name: "both" })];
+  await pushImage(store, theirs);
+  const seen: (string | undefined)[] = [];
+  const merge = async (existing: Manifest | undefined) => {
+    seen.push(existing?.descriptor.digest);
+    if (existing === undefined) store.names.set("shared", theirs.manifest.descriptor.digest);
+    return both.manifest;
+  };
+  const holds = (found: Manifest) => found.descriptor.digest === both.manifest.descriptor.digest;
+  await updateTag(store, "shared", merge, holds, { now: () => 0, sleep: async () => undefined, random: () => 0 });
+  assert.deepEqual(seen, [undefined, theirs.manifest.descriptor.digest]);
+  assert.equal(store.calls.filter((call) => call.endsWith(" shared") && call.startsWith("pushManifest")).length, 1);
 });
