@@ -31,18 +31,31 @@ export async function copy(
   const place = destinationPlace(target);
   const requirement = await readRequirement(context, flags, [source]);
   const bundles = await readBundles(context, flags.bundles);
-  await using wiring = await openWiring(context, output, registry, [source, target]);
-  const { recursive, weakened } = flags;
-  const { platform, maxWorkers } = registry;
-  const options = { requirement, platform, recursive, bundles, weakened, maxWorkers, cache: wiring.cache };
-  const [image] = await judgeImages(wiring, [source], options);
-  const progress = openProgress(context, output);
+  const wiring = await openWiring(context, output, registry, [source, target]);
   try {
-    const moved = image === undefined ? [] : [await copyOne(wiring, image, place, progress, maxWorkers)];
-    progress.finish();
-    await concludeMove(context, output, "copy", moved, flags.exitCodes);
+    const { recursive, weakened } = flags;
+    const { platform, maxWorkers } = registry;
+    const options = {
+      requirement,
+      platform,
+      recursive,
+      bundles,
+      weakened,
+      maxWorkers,
+      cache: wiring.cache,
+      contentFollows: true,
+    };
+    const [image] = await judgeImages(wiring, [source], options);
+    const progress = openProgress(context, output);
+    try {
+      const moved = image === undefined ? [] : [await copyOne(wiring, image, place, progress, maxWorkers)];
+      progress.finish();
+      await concludeMove(context, output, "copy", moved, flags.exitCodes);
+    } finally {
+      progress.finish();
+    }
   } finally {
-    progress.finish();
+    await wiring.close();
   }
 }
 

@@ -60,7 +60,7 @@ export class DemoWorld {
     return this.#registry.address;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     await this.#wiring.close();
     await this.#registry.close();
   }

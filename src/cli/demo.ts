@@ -122,9 +122,8 @@ const TAMPERING: readonly Scene[] = [
 export async function runDemo(context: Context, output: Output): Promise<ExitCode> {
   const folder = await mkdtemp(join(tmpdir(), "countersign-demo-"));
   try {
-    await using world = await DemoWorld.open(context, folder);
-    const before = await playAll(world, BEFORE);
-    const after = await playAll(world, TAMPERING);
+    const world = await DemoWorld.open(context, folder);
+    const [before, after] = await playBoth(world).finally(() => world.close());
     const surprises = [...before, ...after].filter((played) => !isExpected(played));
     await output.result({
       text: (style) => demoText(world.address, before, after, style),
@@ -134,6 +133,10 @@ export async function runDemo(context: Context, output: Output): Promise<ExitCod
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+async function playBoth(world: DemoWorld): Promise<readonly [readonly Played[], readonly Played[]]> {
+  return [await playAll(world, BEFORE), await playAll(world, TAMPERING)];
 }
 
 async function playAll(world: DemoWorld, scenes: readonly Scene[]): Promise<readonly Played[]> {

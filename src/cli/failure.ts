@@ -11,7 +11,7 @@ import { deliver, type GlobalOptions, sayFinding } from "./output.ts";
  * where JSON was asked for. Returns the exit code.
  */
 export async function reportFailure(argv: readonly string[], context: Context, thrown: unknown): Promise<number> {
-  const error = firstFailure(thrown);
+  const error = thrown;
   const finding = findingOf(error, argv, context);
   const wishes = wishesOf(argv, context);
   sayFinding(context, finding);
@@ -32,11 +32,6 @@ async function deliverError(
   } catch (error) {
     sayFinding(context, toFinding(error));
   }
-}
-
-/** Where closing things failed after something else had, the first failure is the one to tell. */
-function firstFailure(error: unknown): unknown {
-  return error instanceof SuppressedError ? firstFailure(error.suppressed) : error;
 }
 
 function findingOf(error: unknown, argv: readonly string[], context: Context): Finding {

@@ -1,11 +1,9 @@
-import type { PublicKey } from "../core/crypto/public-key.ts";
-import { isPublishedKey } from "../core/crypto/published.ts";
+import { type PlaceOfUse, refusePublishedKeys } from "../core/crypto/published.ts";
 import { CountersignError } from "../core/errors.ts";
 import { LIMITS } from "../core/limits.ts";
 import type { Platform } from "../core/oci/descriptor.ts";
 import { type Location, parseLocation } from "../core/oci/location.ts";
 import { choosePlatform, parsePlatformName } from "../core/oci/platform.ts";
-import { isLoopback } from "../core/oci/reference.ts";
 import { type Instant, instant } from "../core/time.ts";
 import type { Requirement } from "../core/verify/requirement.ts";
 import { loadPublicKey } from "../io/keys/load.ts";
@@ -129,33 +127,17 @@ export async function readRequirement(
   images: readonly string[],
 ): Promise<Requirement> {
   const keys = await Promise.all(flags.keys.map((key) => loadPublicKey(key, context)));
-  refusePublishedKeys(keys, images);
+  refusePublishedKeys(keys, placesOf(images));
   const { threshold, annotations, signedAs } = flags;
   return { keys, threshold, annotations, signedAs };
 }
 
-/**
- * A key whose private half everybody has proves nothing: it is for trying things out on this machine.
- *
- * @throws CountersignError `key-published` where an image is anywhere but in a loopback registry.
- */
-export function refusePublishedKeys(keys: readonly PublicKey[], images: readonly string[]): void {
-  const published = keys.find(isPublishedKey);
-  if (published === undefined) return;
-  const outside = images.find((image) => !isOnLoopback(parseLocation(image)));
-  if (outside === undefined) return;
-  throw new CountersignError(
-    "key-published",
-    `${published.label} is published as an example: anyone can sign with it`,
-    {
-      found: outside,
-      wanted: "an image in a registry on a loopback address",
-    },
-  );
-}
-
-function isOnLoopback(location: Location): boolean {
-  return location.kind === "registry" && isLoopback(location.reference.registry);
+/** The same as places where a key would be used. */
+export function placesOf(images: readonly string[]): readonly PlaceOfUse[] {
+  return images.map((image) => {
+    const location = parseLocation(image);
+    return { name: image, registry: location.kind === "registry" ? location.reference.registry : undefined };
+  });
 }
 
 /** Judges images in their order; one that cannot even be opened is judged undetermined and stops no other. */

@@ -50,28 +50,33 @@ export async function pull(
   const place = readPlace(context, raw, images.length);
   const requirement = await readRequirement(context, flags, images);
   const bundles = await readBundles(context, flags.bundles);
-  await using wiring = await openWiring(context, output, registry, images);
-  const { recursive, weakened } = flags;
-  const { maxWorkers } = registry;
-  const platform = pulledPlatform(context, registry);
-  const judged = await judgeImages(wiring, images, {
-    requirement,
-    platform,
-    recursive,
-    bundles,
-    weakened,
-    maxWorkers,
-    cache: wiring.cache,
-  });
-  const progress = openProgress(context, output);
-  const moved: MovedImage[] = [];
+  const wiring = await openWiring(context, output, registry, images);
   try {
-    const pulling = { wiring, place, registry, progress, isOneOfMany: images.length > 1 };
-    for (const image of judged) moved.push(await pullOne(pulling, image));
+    const { recursive, weakened } = flags;
+    const { maxWorkers } = registry;
+    const platform = pulledPlatform(context, registry);
+    const judged = await judgeImages(wiring, images, {
+      requirement,
+      platform,
+      recursive,
+      bundles,
+      weakened,
+      maxWorkers,
+      cache: wiring.cache,
+      contentFollows: true,
+    });
+    const progress = openProgress(context, output);
+    const moved: MovedImage[] = [];
+    try {
+      const pulling = { wiring, place, registry, progress, isOneOfMany: images.length > 1 };
+      for (const image of judged) moved.push(await pullOne(pulling, image));
+    } finally {
+      progress.finish();
+    }
+    await concludeMove(context, output, "pull", moved, flags.exitCodes);
   } finally {
-    progress.finish();
+    await wiring.close();
   }
-  await concludeMove(context, output, "pull", moved, flags.exitCodes);
 }
 
 /** @throws CountersignError `usage` for a place that is none, or that does not hold so many images. */

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { refusePublishedKeys } from "../core/crypto/published.ts";
 import { CountersignError } from "../core/errors.ts";
 import { formatLocation, type Location, parseLocation } from "../core/oci/location.ts";
 import { formatReference } from "../core/oci/reference.ts";
@@ -16,7 +17,7 @@ import type { MovedImage } from "../report/transfer.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { requireTag } from "./copy-action.ts";
-import { createdAt, narrowTarget, openWiring, refusePublishedKeys } from "./images.ts";
+import { createdAt, narrowTarget, openWiring, placesOf } from "./images.ts";
 import { concludeMove } from "./moves.ts";
 import { type RawOptions, type RegistryOptions, readRegistryOptions, readSigningOptions } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -37,19 +38,23 @@ export async function push(
   const flags = readSigningOptions(raw);
   refuseTwoReaders(registry.passwordFromStdin, context);
   const place = registryPlace(image);
-  await using wiring = await openWiring(context, output, registry, [source, image]);
-  const signer = await loadSigner(flags.key, { ...context, warn: output.warn });
-  refusePublishedKeys([signer.publicKey], [image]);
-  const { formats, annotations, recursive, signAs } = flags;
-  const signing: SignOptions = { signer, formats, annotations, recursive, signAs, createdAt: createdAt(context) };
-  await withSource(context, wiring, source, async (opened) => {
-    const target = await narrowTarget(opened, registry.platform);
-    const progress = openProgress(context, output);
-    const moved = await pushOne(wiring, target, place, signing, registry, progress.onTransfer).finally(() =>
-      progress.finish(),
-    );
-    await concludeMove(context, output, "push", [moved], "countersign");
-  });
+  const wiring = await openWiring(context, output, registry, [source, image]);
+  try {
+    const signer = await loadSigner(flags.key, { ...context, warn: output.warn });
+    refusePublishedKeys([signer.publicKey], placesOf([image]));
+    const { formats, annotations, recursive, signAs } = flags;
+    const signing: SignOptions = { signer, formats, annotations, recursive, signAs, createdAt: createdAt(context) };
+    await withSource(context, wiring, source, async (opened) => {
+      const target = await narrowTarget(opened, registry.platform);
+      const progress = openProgress(context, output);
+      const moved = await pushOne(wiring, target, place, signing, registry, progress.onTransfer).finally(() =>
+        progress.finish(),
+      );
+      await concludeMove(context, output, "push", [moved], "countersign");
+    });
+  } finally {
+    await wiring.close();
+  }
 }
 
 type RegistryLocation = Extract<Location, { readonly kind: "registry" }>;
@@ -125,5 +130,6 @@ function verification(
   { annotations, recursive, signAs }: SignOptions,
 ): Parameters<typeof verifyImage>[1] {
   const signedAs = signAs === undefined ? [] : [signAs];
-  return { requirement: { keys: [signer.publicKey], threshold: 1, annotations, signedAs }, recursive };
+  const requirement = { keys: [signer.publicKey], threshold: 1, annotations, signedAs };
+  return { requirement, recursive, contentFollows: true };
 }

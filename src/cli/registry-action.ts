@@ -18,7 +18,7 @@ export interface ServeOptions {
 export async function serveRegistry(context: Context, output: Output, options: ServeOptions): Promise<void> {
   const { signal } = context;
   const root = options.root === undefined ? undefined : resolve(context.workingDirectory, options.root);
-  await using registry = await startRegistry({
+  const registry = await startRegistry({
     ...options.listen,
     root,
     referrersApi: options.referrersApi,
@@ -26,11 +26,15 @@ export async function serveRegistry(context: Context, output: Output, options: S
     keepRequests: false,
     onError: (error) => output.warn(`a request failed: ${toFinding(error).message}`),
   });
-  warnAbout(registry.address, options, output);
-  output.note(root === undefined ? "kept in memory: everything is gone when this ends" : `kept in ${root}`);
-  output.note(`listening on ${registry.url}`);
-  if (signal.aborted) return;
-  await new Promise<void>((done) => signal.addEventListener("abort", () => done(), { once: true }));
+  try {
+    warnAbout(registry.address, options, output);
+    output.note(root === undefined ? "kept in memory: everything is gone when this ends" : `kept in ${root}`);
+    output.note(`listening on ${registry.url}`);
+    if (signal.aborted) return;
+    await new Promise<void>((done) => signal.addEventListener("abort", () => done(), { once: true }));
+  } finally {
+    await registry.close();
+  }
 }
 
 async function readLogin(context: Context, login: Login | undefined): Promise<RegistryOptions["authentication"]> {

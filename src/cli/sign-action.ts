@@ -1,3 +1,4 @@
+import { refusePublishedKeys } from "../core/crypto/published.ts";
 import { CountersignError, toFinding } from "../core/errors.ts";
 import { explainBriefly } from "../core/explain.ts";
 import type { Platform } from "../core/oci/descriptor.ts";
@@ -11,7 +12,7 @@ import { signedDocument, signedText } from "../report/sign.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { exitCodeOfClasses } from "./exit-codes.ts";
-import { createdAt, narrowTarget, openWiring, refusePublishedKeys } from "./images.ts";
+import { createdAt, narrowTarget, openWiring, placesOf } from "./images.ts";
 import { type RawOptions, readRegistryOptions, readSigningOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { isSeenTwice } from "./verdicts.ts";
@@ -27,23 +28,27 @@ export async function sign(
   const flags = readSigningOptions(raw);
   refuseTwoReaders(registry.passwordFromStdin, context);
   const created = createdAt(context);
-  await using wiring = await openWiring(context, output, registry, images);
-  const signer = await loadSigner(flags.key, { ...context, warn: output.warn });
-  refusePublishedKeys([signer.publicKey], images);
-  const mode = flags.dryRun ? "read" : "write";
-  const opened = await mapConcurrently(images, AT_ONCE, (image) =>
-    openForSigning(wiring, image, mode, registry.platform),
-  );
-  const { formats, annotations, recursive, dryRun, signAs } = flags;
-  const { maxWorkers } = registry;
-  const { cache } = wiring;
-  const options = { signer, formats, annotations, recursive, dryRun, signAs, createdAt: created, maxWorkers, cache };
-  const signed = await mapConcurrently(opened, maxWorkers ?? AT_ONCE, async (one) =>
-    isTarget(one) ? await signImage(one, options) : one,
-  );
-  await output.result({ text: (style) => signedText(signed, style), json: () => signedDocument(signed) });
-  if (!isSeenTwice(context, output)) for (const image of signed) sayFailure(context, image);
-  context.exitCode = exitCodeOfClasses(signed.flatMap(({ finding }) => (finding ? [reasonClass(finding.code)] : [])));
+  const wiring = await openWiring(context, output, registry, images);
+  try {
+    const signer = await loadSigner(flags.key, { ...context, warn: output.warn });
+    refusePublishedKeys([signer.publicKey], placesOf(images));
+    const mode = flags.dryRun ? "read" : "write";
+    const opened = await mapConcurrently(images, AT_ONCE, (image) =>
+      openForSigning(wiring, image, mode, registry.platform),
+    );
+    const { formats, annotations, recursive, dryRun, signAs } = flags;
+    const { maxWorkers } = registry;
+    const { cache } = wiring;
+    const options = { signer, formats, annotations, recursive, dryRun, signAs, createdAt: created, maxWorkers, cache };
+    const signed = await mapConcurrently(opened, maxWorkers ?? AT_ONCE, async (one) =>
+      isTarget(one) ? await signImage(one, options) : one,
+    );
+    await output.result({ text: (style) => signedText(signed, style), json: () => signedDocument(signed) });
+    if (!isSeenTwice(context, output)) for (const image of signed) sayFailure(context, image);
+    context.exitCode = exitCodeOfClasses(signed.flatMap(({ finding }) => (finding ? [reasonClass(finding.code)] : [])));
+  } finally {
+    await wiring.close();
+  }
 }
 
 const AT_ONCE = 8;

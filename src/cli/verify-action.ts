@@ -18,14 +18,18 @@ export async function verify(
   const flags = readVerifyOptions(raw);
   const requirement = await readRequirement(context, flags, images);
   const bundles = await readBundles(context, flags.bundles);
-  await using wiring = await openWiring(context, output, registry, images);
-  const { recursive, weakened } = flags;
-  const { platform, maxWorkers } = registry;
-  const options = { requirement, platform, recursive, bundles, weakened, maxWorkers, cache: wiring.cache };
-  const verdicts = (await judgeImages(wiring, images, options)).flatMap((image) => image.verdicts);
-  const result = {
-    text: (style: Parameters<typeof verdictsText>[1]) => verdictsText(verdicts, style),
-    json: () => verdictsDocument("verify", verdicts),
-  };
-  await concludeVerdicts(context, output, verdicts, result, flags.exitCodes);
+  const wiring = await openWiring(context, output, registry, images);
+  try {
+    const { recursive, weakened } = flags;
+    const { platform, maxWorkers } = registry;
+    const options = { requirement, platform, recursive, bundles, weakened, maxWorkers, cache: wiring.cache };
+    const verdicts = (await judgeImages(wiring, images, options)).flatMap((image) => image.verdicts);
+    const result = {
+      text: (style: Parameters<typeof verdictsText>[1]) => verdictsText(verdicts, style),
+      json: () => verdictsDocument("verify", verdicts),
+    };
+    await concludeVerdicts(context, output, verdicts, result, flags.exitCodes);
+  } finally {
+    await wiring.close();
+  }
 }

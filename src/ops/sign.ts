@@ -1,8 +1,10 @@
+import { refusePublishedKeys } from "../core/crypto/published.ts";
 import { CountersignError, type Finding, toFinding } from "../core/errors.ts";
 import type { SignatureFormat } from "../core/formats/envelope.ts";
 import type { Annotations, Descriptor } from "../core/oci/descriptor.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import type { ContentCache, ContentStore, Signer } from "../core/ports.ts";
+import type { ReasonCode } from "../core/reasons.ts";
 import type { Instant } from "../core/time.ts";
 import type { Subject } from "../core/verify/evidence.ts";
 import { examine } from "../core/verify/examine.ts";
@@ -12,7 +14,7 @@ import { judge } from "../core/verify/verify.ts";
 import { mapConcurrently } from "./concurrency.ts";
 import { gather } from "./gather.ts";
 import { type PreparedSignature, prepareBundle, prepareLegacy } from "./prepare-signature.ts";
-import { resolveTarget, type Target } from "./verify.ts";
+import { placeOf, resolveTarget, type Target } from "./verify.ts";
 
 export interface SignOptions {
   readonly signer: Signer;
@@ -56,15 +58,17 @@ const DEFAULT_WORKERS = 8;
 
 /** Signs many images, each whatever becomes of the others, in the order they were given. */
 export async function signImages(targets: readonly Target[], options: SignOptions): Promise<SignedImage[]> {
+  refusePublishedKeys([options.signer.publicKey], targets.map(placeOf));
   return mapConcurrently(targets, options.maxWorkers ?? DEFAULT_WORKERS, (target) => signImage(target, options));
 }
 
 /**
  * Signs one image: the tag is resolved once, and what is signed is the digest of the bytes that came.
  *
- * @throws CountersignError only `interrupted`.
+ * @throws CountersignError only `interrupted` and `key-published`.
  */
 export async function signImage(target: Target, options: SignOptions): Promise<SignedImage> {
+  refusePublishedKeys([options.signer.publicKey], [placeOf(target)]);
   const outcomes: SignOutcome[] = [];
   const named = { image: target.image, name: target.image, outcomes };
   try {
@@ -134,6 +138,20 @@ async function signSubject(
   return { digest, format, state: "signed", ...(await prepared.store(store)) };
 }
 
+/** With these, it is not known what is there already. Junk beside the signatures is no reason not to sign. */
+const COULD_NOT_LOOK: ReadonlySet<ReasonCode> = new Set([
+  "throttled",
+  "server-error",
+  "timeout",
+  "unreachable",
+  "denied",
+  "credentials-missing",
+  "not-a-registry",
+  "protocol-error",
+  "redirect-refused",
+  "disk-error",
+]);
+
 /** The same image, key and annotations: a second signature would say nothing new. */
 async function findOwnSignature(
   store: ContentStore,
@@ -143,6 +161,8 @@ async function findOwnSignature(
 ): Promise<SignatureReport | undefined> {
   const requirement = ownRequirement(options);
   for await (const part of gather(store, subject.descriptor.digest, { cache: options.cache, formats: [format] })) {
+    const unseen = part.obstacles.find((obstacle) => COULD_NOT_LOOK.has(obstacle.code));
+    if (unseen !== undefined) throw new CountersignError(unseen.code, unseen.message, unseen);
     const reports = part.candidates.map((candidate) => examine(candidate, subject, requirement));
     const own = reports.find((report) => report.accepted && sameAnnotations(report.annotations, options.annotations));
     if (own !== undefined) return own;

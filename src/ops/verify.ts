@@ -1,3 +1,4 @@
+import { type PlaceOfUse, refusePublishedKeys } from "../core/crypto/published.ts";
 import { CountersignError, toFinding } from "../core/errors.ts";
 import type { Descriptor, Platform } from "../core/oci/descriptor.ts";
 import type { Digest } from "../core/oci/digest.ts";
@@ -37,6 +38,8 @@ export interface VerifyOptions {
   readonly weakened?: readonly string[] | undefined;
   /** Images judged at a time. */
   readonly maxWorkers?: number | undefined;
+  /** The caller goes on to move the content and check it: then the verdict does not say that it was not. */
+  readonly contentFollows?: boolean | undefined;
 }
 
 /** What became of one image of the call. */
@@ -54,7 +57,7 @@ const DEFAULT_WORKERS = 32;
 
 /** Verifies many images, each judged whatever became of the others, in the order they were given. */
 export async function verifyImages(targets: readonly Target[], options: VerifyOptions): Promise<VerifiedImage[]> {
-  checkRequirement(options.requirement);
+  checkUse(targets, options.requirement);
   const judgements = new Map<string, Promise<Judgement>>();
   return mapConcurrently(targets, options.maxWorkers ?? DEFAULT_WORKERS, (target) =>
     verifyTarget(target, options, judgements),
@@ -63,8 +66,18 @@ export async function verifyImages(targets: readonly Target[], options: VerifyOp
 
 /** Verifies one image. @throws CountersignError only for a requirement that cannot be used, and `interrupted`. */
 export async function verifyImage(target: Target, options: VerifyOptions): Promise<VerifiedImage> {
-  checkRequirement(options.requirement);
+  checkUse([target], options.requirement);
   return verifyTarget(target, options, new Map());
+}
+
+function checkUse(targets: readonly Target[], requirement: Requirement): void {
+  checkRequirement(requirement);
+  refusePublishedKeys(requirement.keys, targets.map(placeOf));
+}
+
+/** Where a target is, for what depends on the place alone. */
+export function placeOf({ image, store }: Target): PlaceOfUse {
+  return { name: image, registry: store.repository?.split("/", 1)[0] };
 }
 
 type Memo = Map<string, Promise<Judgement>>;
@@ -180,7 +193,10 @@ function toVerdict(
 ): Verdict {
   return {
     ...judgement,
-    ...describeChecks(judgement, options.requirement, scope, target.store.repository),
+    ...describeChecks(judgement, options.requirement, scope, {
+      repository: target.store.repository,
+      contentFollows: options.contentFollows === true,
+    }),
     image: target.image,
     name: nameOf(target, descriptor),
     digest: descriptor.digest,

@@ -51,6 +51,12 @@ const RULES: readonly Rule[] = [
     example: "// @ts-expect-error",
   },
   {
+    name: "nothing that Node 22 cannot parse or does not have (explicit resource management)",
+    forbidden: /\bawait using\b|\bSuppressedError\b|^\s*using \w+ =/m,
+    where: /^(?:src|bin)\//,
+    example: "await using registry = await startRegistry();",
+  },
+  {
     name: "no any",
     forbidden: /(?:[:<,|&(]\s*|\bas )any\b(?=\s*[;,)>=\]|&[{]|$)/m,
     where: /\.ts$/,

@@ -12,12 +12,18 @@ export type Scope = "image" | "index only" | "platform through its index" | "pla
 
 const NOT_CHECKED_WITH_KEYS = ["transparency log", "time of signing", "whether the tag is current"];
 
-/** `repository`: what the image's place is called there; a layout or an archive has no name to compare with. */
+export interface Surroundings {
+  /** What the image's place is called there; a layout or an archive has no name to compare with. */
+  readonly repository: string | undefined;
+  /** Layers and configuration are fetched and checked next. */
+  readonly contentFollows: boolean;
+}
+
 export function describeChecks(
   judgement: Judgement,
   requirement: Requirement,
   scope: Scope,
-  repository: string | undefined,
+  { repository, contentFollows }: Surroundings,
 ): Checks {
   const counted = judgement.signatures.filter((report) => report.accepted);
   if (judgement.status !== "accepted") return { checked: [], notChecked: [] };
@@ -34,6 +40,7 @@ export function describeChecks(
       ...(scope === "platform through its index" ? ["platform listed in the signed index"] : []),
     ],
     notChecked: [
+      ...(contentFollows ? [] : ["layers (a pull checks them)"]),
       ...NOT_CHECKED_WITH_KEYS,
       ...(legacy && !named ? ["repository name (a file has none)"] : []),
       ...(scope === "index only" ? ["platforms (only the index was asked for)"] : []),
