@@ -20,6 +20,8 @@ export interface ReferrersListing {
   /** Claims of the registry: fetch each manifest by digest and check its `subject` before believing any. */
   readonly descriptors: readonly Descriptor[];
   readonly via: "referrers-api" | "referrers-tag" | "layout";
+  /** Set where a memory of the registry decided how it was asked: asks the other way, which may list more. */
+  readonly rest?: (() => Promise<ReferrersListing>) | undefined;
 }
 
 export interface StoredTag {

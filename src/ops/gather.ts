@@ -9,7 +9,7 @@ import type { ContentCache, ContentStore, ReferrersListing } from "../core/ports
 import type { Evidence, UntrustedCandidate } from "../core/verify/evidence.ts";
 import { Budget } from "./budget.ts";
 import { forEachConcurrently } from "./concurrency.ts";
-import { taggedBeside } from "./referrers.ts";
+import { listedBeside } from "./referrers.ts";
 
 /** A part of the evidence: what one step of looking brought. */
 export type EvidencePart = Pick<Evidence, "candidates" | "obstacles">;
@@ -52,9 +52,9 @@ async function* gatherBundles(
   if ("obstacle" in listing) return yield { candidates: [], obstacles: [listing.obstacle] };
   const { descriptors, via } = listing.value;
   yield* gatherReferrers(store, subject, descriptors, via, budget, cache);
-  const beside = await attempt(() => taggedBeside(store, subject, listing.value));
+  const beside = await attempt(() => listedBeside(store, subject, listing.value));
   if ("obstacle" in beside) return yield { candidates: [], obstacles: [beside.obstacle] };
-  yield* gatherReferrers(store, subject, beside.value, "referrers-tag", budget, cache);
+  yield* gatherReferrers(store, subject, beside.value.descriptors, beside.value.via, budget, cache);
 }
 
 async function* gatherReferrers(

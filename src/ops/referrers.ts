@@ -1,28 +1,36 @@
-import type { Descriptor } from "../core/oci/descriptor.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import { fallbackTag } from "../core/oci/referrers.ts";
 import type { ContentStore, ReferrersListing } from "../core/ports.ts";
 
 /**
- * What the fallback tag lists beside the referrers API: a registry that gained the API need not have taken over what was
- * kept under the tag before (distribution-spec, "Enabling the Referrers API"). Some registries answer the tag with the
- * image itself: that lists nothing. Empty where the tag is what was listed in the first place.
+ * What is listed in the other place, and not in the first. The fallback tag beside the referrers API: a registry that
+ * gained the API need not have taken over what was kept under the tag before (distribution-spec, "Enabling the Referrers
+ * API"). The API beside the tag, where only a memory said that there is none. Some registries answer the tag with the
+ * image itself: that lists nothing.
  */
-export async function taggedBeside(
+export async function listedBeside(
   store: ContentStore,
   subject: Digest,
-  { descriptors, via }: ReferrersListing,
-): Promise<readonly Descriptor[]> {
-  if (via !== "referrers-api") return [];
-  const manifest = await store.resolve(fallbackTag(subject));
-  if (manifest?.kind !== "index" || manifest.descriptor.digest === subject) return [];
+  { descriptors, via, rest }: ReferrersListing,
+): Promise<ReferrersListing> {
+  const other = rest === undefined ? await taggedBeside(store, subject, via) : await rest();
   const listed = new Set(descriptors.map(({ digest }) => digest));
-  return manifest.manifests.filter(({ digest }) => !listed.has(digest));
+  return { via: other.via, descriptors: other.descriptors.filter(({ digest }) => !listed.has(digest)) };
+}
+
+async function taggedBeside(
+  store: ContentStore,
+  subject: Digest,
+  via: ReferrersListing["via"],
+): Promise<ReferrersListing> {
+  const manifest = via === "referrers-api" ? await store.resolve(fallbackTag(subject)) : undefined;
+  const isListing = manifest?.kind === "index" && manifest.descriptor.digest !== subject;
+  return { via: "referrers-tag", descriptors: isListing ? manifest.manifests : [] };
 }
 
 /** Everything that refers to a digest, by the API and by the tag. */
 export async function allReferrers(store: ContentStore, subject: Digest): Promise<ReferrersListing> {
   const listing = await store.referrers(subject);
-  const beside = await taggedBeside(store, subject, listing);
-  return { ...listing, descriptors: [...listing.descriptors, ...beside] };
+  const beside = await listedBeside(store, subject, listing);
+  return { via: listing.via, descriptors: [...listing.descriptors, ...beside.descriptors] };
 }

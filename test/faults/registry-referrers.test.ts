@@ -156,6 +156,25 @@ describe("the list of referrers", () => {
     });
   }
 
+  it("is offered from the API too where only the memory of another command says that there is none", async (t) => {
+    const cacheDirectory = await temporaryFolder(t);
+    let hasApi = false;
+    const handler: Handler = ({ target }, response) => {
+      if (!target.includes("/referrers/")) return reply(response, 200, listing(a), INDEX);
+      return hasApi ? reply(response, 200, listing(b), INDEX) : reply(response, 404);
+    };
+    const { server, store } = await against(t, handler, { cacheDirectory });
+    assert.equal((await store.referrers(subject)).rest, undefined);
+    hasApi = true;
+    const later = openTestStore(server.host, { cacheDirectory });
+    t.after(() => later.close());
+    const found = await later.referrers(subject);
+    assert.deepEqual([found.via, digests(found)], ["referrers-tag", [a.descriptor.digest]]);
+    const rest = await found.rest?.();
+    assert.deepEqual([rest?.via, rest === undefined ? [] : digests(rest)], ["referrers-api", [b.descriptor.digest]]);
+    assert.equal((await later.referrers(subject)).via, "referrers-api");
+  });
+
   it("is empty where neither the API nor the tag is there", async (t) => {
     const { store } = await against(t, (_, response) => reply(response, 404));
     assert.deepEqual(await store.referrers(subject), { descriptors: [], via: "referrers-tag" });

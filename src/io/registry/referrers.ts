@@ -24,14 +24,20 @@ export async function listReferrers(session: Session, subject: Digest): Promise<
   if (seen === "lacking") return (await byTag(session, subject)) ?? nothing("referrers-tag");
   const remembered = seen === undefined && (await pool.capabilities.lacks(registry, "referrers-api"));
   const tagged = remembered ? await byTag(session, subject) : undefined;
-  if (tagged !== undefined) return tagged;
-  const answer = await byApi(session, subject);
-  if (typeof answer !== "string") {
-    await noteReferrersApi(session, "there");
-    return answer;
+  if (tagged !== undefined) {
+    return { ...tagged, rest: async () => (await askApi(session, subject)) ?? nothing("referrers-api") };
   }
-  if (answer === "lacking") await noteReferrersApi(session, "lacking");
+  const answer = await askApi(session, subject);
+  if (answer !== undefined) return answer;
   return (remembered ? undefined : await byTag(session, subject)) ?? nothing("referrers-tag");
+}
+
+/** What the API lists, undefined where there is none; remembered either way. */
+async function askApi(session: Session, subject: Digest): Promise<ReferrersListing | undefined> {
+  const answer = await byApi(session, subject);
+  if (answer === "no-repository") return undefined;
+  await noteReferrersApi(session, answer === "lacking" ? "lacking" : "there");
+  return answer === "lacking" ? undefined : answer;
 }
 
 export async function noteReferrersApi({ pool, name, registry }: Session, state: "there" | "lacking"): Promise<void> {

@@ -340,3 +340,13 @@ test("a small signature is read before large junk that calls itself one", async 
   assert.equal((await verifyImage(target(store), { requirement })).accepted, true);
   assert.ok(store.calls.filter((call) => call.startsWith("manifest ")).length <= 4, "in the first batch");
 });
+
+test("where only a memory says that there is no referrers API, the API is asked before an image is refused", async () => {
+  const store = await signedStore();
+  const byApi = store.referrers.bind(store);
+  store.referrers = async (subject) => ({ descriptors: [], via: "referrers-tag", rest: () => byApi(subject) });
+  assert.equal((await verifyImage(target(store), { requirement })).accepted, true);
+  const down = () => Promise.reject(new CountersignError("throttled", "slow down"));
+  store.referrers = async () => ({ descriptors: [], via: "referrers-tag", rest: down });
+  assert.equal((await verifyImage(target(store), { requirement })).verdicts[0]?.status, "undetermined");
+});
