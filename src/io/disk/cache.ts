@@ -1,4 +1,4 @@
-import { mkdir, readdir, stat, unlink, utimes } from "node:fs/promises";
+import { lstat, mkdir, readdir, stat, unlink, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { LIMITS } from "../../core/limits.ts";
 import { type Digest, digestAlgorithm, digestHex, digestOf } from "../../core/oci/digest.ts";
@@ -103,11 +103,19 @@ async function prune(folder: string, maxBytes: number, maxEntries: number) {
   return { bytes, entries };
 }
 
+/** An entry, or what a writer that was killed left of one. */
+const OURS = /^\.?[0-9a-f]{64}(?:[0-9a-f]{64})?(?:\.countersign-[0-9a-f]+\.tmp)?$/;
+
+async function isOwnFolder(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => undefined))?.isDirectory() === true;
+}
+
 async function listEntries(folder: string): Promise<Kept[]> {
   const kept: Kept[] = [];
   for (const algorithm of ["sha256", "sha512"]) {
-    const names = await readdir(join(folder, algorithm)).catch(() => []);
-    for (const name of names) {
+    // Who else may write here could lead to a folder of the user's own: nothing but what is ours is ever removed.
+    const names = (await isOwnFolder(join(folder, algorithm))) ? await readdir(join(folder, algorithm)) : [];
+    for (const name of names.filter((each) => OURS.test(each))) {
       const path = join(folder, algorithm, name);
       const found = await stat(path).catch(() => undefined);
       if (found?.isFile() === true) kept.push({ path, bytes: found.size, usedAt: found.mtimeMs });

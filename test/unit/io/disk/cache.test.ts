@@ -21,6 +21,23 @@ describe("the cache on disk", () => {
     }
   });
 
+  it("removes nothing but entries of its own, and nothing where a link leads", async (t) => {
+    const root = await temporaryFolder(t);
+    for (const [folder, isLink] of [
+      [join(root, "real"), false],
+      [join(root, "linked"), true],
+    ] as const) {
+      const [photos, place] = [join(root, `photos of ${isLink}`), join(folder, "sha256")];
+      await mkdir(isLink ? photos : place, { recursive: true });
+      await mkdir(folder, { recursive: true });
+      if (isLink) await symlink(photos, place);
+      const names = ["photo.jpg", ...(isLink ? [digestHex(digestOf(makeBytes(7, 2)))] : [])];
+      for (const name of names) await writeFile(join(place, name), makeBytes(5000));
+      await new DiskCache(folder, { maxBytes: 100 }).put(DIGEST, BYTES);
+      for (const name of names) assert.ok((await stat(join(place, name))).isFile());
+    }
+  });
+
   it("is readable by its owner only", async (t) => {
     const folder = join(await temporaryFolder(t), "cache");
     await new DiskCache(folder).put(DIGEST, BYTES);
