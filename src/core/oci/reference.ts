@@ -103,6 +103,13 @@ function parseHost(text: string, host: string): string {
   if (bracketed ? !isIpv6(name) : !name.split(".").every((label) => HOST_LABEL.test(label))) {
     throw invalid(text, "its registry is not a host name", "host, host:port or [IPv6]:port");
   }
+  if (!isCanonicalHost(name)) {
+    throw invalid(
+      text,
+      "its registry is an address that can be read in several ways",
+      "four decimal numbers, or a name",
+    );
+  }
   const dotted = name.includes(".") || port !== undefined || bracketed || name.toLowerCase() === "localhost";
   if (!dotted) {
     throw invalid(
@@ -112,6 +119,12 @@ function parseHost(text: string, host: string): string {
     );
   }
   return host.toLowerCase();
+}
+
+/** WHATWG URL takes a name whose last part is a number for an IPv4 address: `0x7f.1` and `127.1` are 127.0.0.1 to it. */
+function isCanonicalHost(name: string): boolean {
+  const read = URL.parse(`https://${name}/`)?.hostname;
+  return read !== undefined && (name.startsWith("[") || read === name.toLowerCase());
 }
 
 function isIpv6(bracketed: string): boolean {

@@ -207,3 +207,14 @@ describe("loopback", () => {
     it(`is not ${host}`, () => assert.ok(!isLoopback(host)));
   }
 });
+
+describe("a registry that is an address", () => {
+  it("is read in one way or not at all: what URLs take for another spelling of an address is refused", () => {
+    for (const host of ["0x7f.1", "127.1", "127.0.0.08", "127.0.0.010", "127.0.0.999", "1.2.3.4.5", "2130706433"]) {
+      thrownBy(() => parseReference(`${host}:5000/app`), "reference-invalid");
+    }
+    assert.equal(parseReference("127.0.0.1:5000/app").registry, "127.0.0.1:5000");
+    assert.equal(parseReference("[::1]:5000/app").registry, "[::1]:5000");
+    assert.equal(parseReference("10.registry.example/app").registry, "10.registry.example");
+  });
+});
