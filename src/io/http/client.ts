@@ -1,5 +1,4 @@
 import { Readable } from "node:stream";
-import { type Dispatcher, Pool, ProxyAgent } from "undici";
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { throwIfAborted } from "../disk/errors.ts";
@@ -9,6 +8,7 @@ import { Pulse } from "./pulse.ts";
 import { safeUrl } from "./redact.ts";
 import { HttpResponse } from "./response.ts";
 import { type Roots, type TlsProfile, tlsOptions } from "./tls.ts";
+import { type Dispatcher, openProxyAgent, Pool, type ResponseData } from "./undici.ts";
 
 export type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
 export type RequestHeaders = Readonly<Record<string, string>>;
@@ -43,7 +43,7 @@ export class HttpClient {
   readonly #options: HttpClientOptions;
   readonly #connectMs: number;
   readonly #idleMs: number;
-  readonly #dispatchers = new Map<string, Dispatcher>();
+  readonly #dispatchers = new Map<string, Promise<Dispatcher>>();
   /** Origins whose certificate needs the system's roots. */
   readonly #wide = new Set<string>();
   readonly #pulse = new Pulse();
@@ -82,11 +82,11 @@ export class HttpClient {
   async close(): Promise<void> {
     const open = [...this.#dispatchers.values()];
     this.#dispatchers.clear();
-    await Promise.all(open.map((dispatcher) => dispatcher.destroy()));
+    await Promise.all(open.map(async (dispatcher) => (await dispatcher).destroy()));
   }
 
   /** A certificate that Node's roots do not know is tried once more with the system's: nothing was sent until then. */
-  async #exchange(request: HttpRequest, proxy: URL | undefined): Promise<Dispatcher.ResponseData> {
+  async #exchange(request: HttpRequest, proxy: URL | undefined): Promise<ResponseData> {
     const { origin } = request.url;
     try {
       return await this.#dispatch(request, proxy);
@@ -97,12 +97,13 @@ export class HttpClient {
     }
   }
 
-  async #dispatch(request: HttpRequest, proxy: URL | undefined): Promise<Dispatcher.ResponseData> {
+  async #dispatch(request: HttpRequest, proxy: URL | undefined): Promise<ResponseData> {
     const { method, url, body } = request;
     const interim = new InterimLimit(this.#idleMs, this.#options.signal);
     const guard = bodyGuard(body, () => interim.bodyMoved());
     try {
-      return await this.#dispatcher(url, proxy).request({
+      const dispatcher = await this.#dispatcher(url, proxy);
+      return await dispatcher.request({
         origin: url.origin,
         path: `${url.pathname}${url.search}`,
         method,
@@ -130,7 +131,7 @@ export class HttpClient {
     };
   }
 
-  #dispatcher(url: URL, proxy: URL | undefined): Dispatcher {
+  #dispatcher(url: URL, proxy: URL | undefined): Promise<Dispatcher> {
     const roots: Roots = this.#wide.has(url.origin) ? "all" : "default";
     const key = `${url.origin} ${roots} ${proxy?.href ?? ""}`;
     const known = this.#dispatchers.get(key);
@@ -140,7 +141,7 @@ export class HttpClient {
     return dispatcher;
   }
 
-  #connect(url: URL, proxy: URL | undefined, roots: Roots): Dispatcher {
+  async #connect(url: URL, proxy: URL | undefined, roots: Roots): Promise<Dispatcher> {
     const tls = url.protocol === "https:" ? tlsOptions(this.#options.tlsFor(url), roots) : {};
     const common = {
       allowH2: false,
@@ -155,7 +156,7 @@ export class HttpClient {
     // Happy eyeballs gives each address 250 ms by default: too little for a far host.
     const connect = { timeout: this.#connectMs, autoSelectFamily: true, autoSelectFamilyAttemptTimeout: 1000 };
     if (proxy === undefined) return new Pool(url.origin, { ...common, connect: { ...connect, ...tls } });
-    return new ProxyAgent({
+    return openProxyAgent({
       ...common,
       uri: proxy.href.replace(/^socks5h:/, "socks5:"),
       requestTls: { ...connect, ...tls },
