@@ -219,6 +219,7 @@ describe("the realm of a challenge", () => {
     ["https://nvcr.io", "https://authn.nvidia.com/token", "authn.nvidia.com"],
     ["https://10.0.0.1", "https://10.0.0.1/token", "10.0.0.1"],
     ["http://127.0.0.1:5000", "http://127.0.0.1:5001/token", "127.0.0.1:5001"],
+    ["http://127.0.0.1:5000", "http://localhost:5001/token", "localhost:5001"],
   ] as const) {
     it(`${realm} gets the credentials for ${origin}`, async () => {
       const { sent, ask } = authenticatorFor(origin, `Bearer realm="${realm}"`);
@@ -254,6 +255,12 @@ describe("the realm of a challenge", () => {
       assert.equal(sent.length, 0);
     });
   }
+
+  it("at another loopback address than the registry's is not asked: it may be another service's", async () => {
+    const { sent, ask } = authenticatorFor("http://127.0.0.1:5000", 'Bearer realm="http://127.0.0.2:5000/token"');
+    await failure("redirect-refused", ask());
+    assert.equal(sent.length, 0);
+  });
 
   it("gets nothing over plain HTTP to another machine, unless that was allowed", async () => {
     const refused = authenticatorFor("http://registry.example", 'Bearer realm="http://registry.example/t"');

@@ -6,7 +6,7 @@ import { isLoopback } from "../../core/oci/reference.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import type { HttpClient, HttpRequest } from "./client.ts";
 import type { Clock } from "./clock.ts";
-import { isPrivateHost, isSameSite } from "./hosts.ts";
+import { bareHost, isPrivateHost, isSameSite } from "./hosts.ts";
 import { safeUrl } from "./redact.ts";
 import { isRedirect } from "./redirects.ts";
 import type { HttpResponse } from "./response.ts";
@@ -64,6 +64,8 @@ interface Wish {
 const MIN_TOKEN_MS = 60_000;
 const RENEW_EARLY_MS = 5_000;
 const CLIENT_ID = "countersign";
+/** The names of one machine; any other address of 127.0.0.0/8 may be another service's. */
+const LOCAL: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "::1"]);
 /** Token services that live on another site than their registry. */
 const PAIRS: ReadonlySet<string> = new Set(["nvcr.io authn.nvidia.com", "registry-1.docker.io auth.docker.io"]);
 
@@ -195,7 +197,7 @@ export class Authenticator {
 
   /** The registry decides where its realm is, but not to whom its users' secrets go. */
   #mayReceive(realm: URL, origin: URL): boolean {
-    if (isSameSite(realm, origin) || (isLoopback(realm.host) && isLoopback(origin.host))) return true;
+    if (isSameSite(realm, origin) || (LOCAL.has(bareHost(realm)) && LOCAL.has(bareHost(origin)))) return true;
     if (PAIRS.has(`${origin.hostname} ${realm.hostname}`)) return true;
     return this.#options.tokenHosts?.includes(realm.host) === true;
   }
