@@ -76,12 +76,12 @@ export class Retrier {
    *
    * @throws CountersignError what the operation throws; the last TransientError with the number of tries and the time.
    */
-  async run<Result>(host: string, operation: () => Promise<Result>): Promise<Result> {
+  async run<Result>(host: string, operation: (attempts: Attempts) => Promise<Result>): Promise<Result> {
     const attempts = this.attempts(host);
     for (;;) {
       await attempts.pass();
       try {
-        const result = await operation();
+        const result = await operation(attempts);
         attempts.progressed();
         return result;
       } catch (thrown) {
@@ -123,6 +123,11 @@ export class Attempts {
     const before = this.#clock.now();
     await this.#gate.pass(this.#host, this.#signal);
     this.#held += this.#clock.now() - before;
+  }
+
+  /** Something is under way: a long upload that breaks off is worth another try, as often as any other failure. */
+  moved(): void {
+    this.#since = this.#clock.now();
   }
 
   progressed(): void {

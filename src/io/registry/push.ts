@@ -6,6 +6,7 @@ import type { Manifest } from "../../core/oci/manifest.ts";
 import type { BlobSource } from "../../core/ports.ts";
 import type { RequestBody } from "../http/client.ts";
 import type { HttpResponse } from "../http/response.ts";
+import type { Attempts } from "../http/retry.ts";
 import { uploadInChunks } from "./chunked-upload.ts";
 import { exists } from "./pull.ts";
 import type { RegistryRequest, Session } from "./session.ts";
@@ -29,7 +30,9 @@ export async function pushBlob(
   if (stored.has(descriptor.digest)) return "present";
   const upload = new Upload(session, descriptor, source, mountFrom);
   const small = descriptor.size <= LIMITS.smallUploadBytes ? await collect(source, descriptor) : undefined;
-  const outcome = await session.retrying(() => (small === undefined ? upload.large() : upload.small(small)));
+  const outcome = await session.retrying((attempts) =>
+    small === undefined ? upload.large(attempts) : upload.small(small),
+  );
   stored.add(descriptor.digest);
   return outcome;
 }
@@ -68,12 +71,13 @@ class Upload {
   }
 
   /** A large blob is not sent before it is known that it has to be. */
-  async large(): Promise<PushOutcome> {
+  async large(attempts: Attempts): Promise<PushOutcome> {
     const { size } = this.#descriptor;
     const begun = this.#mountFrom === undefined ? undefined : await this.#mount(this.#mountFrom);
     if (begun !== undefined && "done" in begun) return begun.done;
     if (await exists(this.#session, "blobs", this.#descriptor)) return "present";
-    const body = { size, open: () => heldBack(this.#source.open(0), this.#descriptor, this.#what) };
+    const open = () => heldBack(this.#source.open(0), this.#descriptor, this.#what, () => attempts.moved());
+    const body = { size, open };
     return this.#finish(begun ?? (await this.#begin("", "stored")), body);
   }
 
@@ -152,6 +156,7 @@ async function* heldBack(
   source: AsyncIterable<Uint8Array>,
   { digest, size }: Descriptor,
   what: string,
+  moved: () => void,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const hash = new DigestStream(digestAlgorithm(digest));
   let held: Uint8Array | undefined;
@@ -160,6 +165,7 @@ async function* heldBack(
     seen += chunk.byteLength;
     if (seen > size) throw sizeMismatch(what, `more than ${size}`, size);
     hash.update(chunk);
+    moved();
     if (held !== undefined) yield held;
     held = chunk;
   }

@@ -5,6 +5,7 @@ import type { Access } from "../http/auth.ts";
 import type { Method, RequestBody, RequestHeaders } from "../http/client.ts";
 import { Hops, isRedirect, placeNamed } from "../http/redirects.ts";
 import type { HttpResponse } from "../http/response.ts";
+import type { Attempts } from "../http/retry.ts";
 import { readPeerError } from "../http/status.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { statusError } from "./failures.ts";
@@ -45,7 +46,7 @@ export class Session {
   }
 
   /** Repeats whole pieces of work, not only single requests. */
-  retrying<Result>(work: () => Promise<Result>): Promise<Result> {
+  retrying<Result>(work: (attempts: Attempts) => Promise<Result>): Promise<Result> {
     return this.pool.retrier.run(this.registry, work);
   }
 

@@ -76,6 +76,17 @@ describe("retries", () => {
     assert.equal(calls, 2);
   });
 
+  it("are made after a long upload that broke off: its bytes were moving", async () => {
+    const clock = new TestClock();
+    let calls = 0;
+    await new Retrier({ clock }).run("h", async (attempts) => {
+      await clock.sleep(2 * LIMITS.idleMs);
+      attempts.moved();
+      if (++calls < 3) throw new TransientError("unreachable", "broken off", {});
+    });
+    assert.equal(calls, 3);
+  });
+
   it("try a refused connection twice and no more", async () => {
     const state = failing(99, new TransientError("unreachable", "refused", { cure: "once" }));
     await failure("unreachable", new Retrier({ clock: new TestClock() }).run("h", state.work));
