@@ -21,7 +21,7 @@ function orRefused<Result>(action: () => Result): Result | undefined {
   }
 }
 
-/** Not a number: a host that ends in one is an address in an unusual spelling, and refused. `xn--` has rules of its own. */
+/** Not a number: a host that ends in one is an address in an unusual spelling, and refused. */
 const label = fc.stringMatching(/^[a-z][a-z0-9]{0,7}$/);
 const hosts = fc.oneof(
   fc.constantFrom("", "docker.io/", "localhost/", "localhost:5000/", "[::1]:5000/", "GHCR.io/", "index.docker.io/"),
