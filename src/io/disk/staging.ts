@@ -44,10 +44,7 @@ export class Staging {
     const lock = await acquireLock(join(folder, "lock"), { signal: options.signal, waitMs: 0 });
     const staging = new Staging(folder, lock);
     try {
-      await onDisk(`write ${folder}`, async () => {
-        await mkdir(staging.content, { recursive: true });
-        await mkdir(staging.partial, { recursive: true });
-      });
+      for (const inner of [staging.content, staging.partial]) await makeRealFolder(inner);
       return staging;
     } catch (thrown) {
       await staging.suspend();
@@ -123,8 +120,26 @@ async function makePrivateFolder(folder: string, destination: string): Promise<v
   const found = await onDisk(`read ${folder}`, () => lstat(folder));
   const isMine = process.getuid === undefined || found.uid === process.getuid();
   if (found.isDirectory() && isMine && (found.mode & 0o077) === 0) return;
-  throw new CountersignError("disk-error", "the staging folder cannot be used", {
-    found: `${folder}, ${found.isDirectory() ? "which others can write or read" : "which is not a folder"}`,
+  throw unusable(folder, found.isDirectory() ? "which others can write or read" : "which is not a folder");
+}
+
+/**
+ * A staging folder of this user's own may still be somebody else's work: it came out of an archive or a repository. A
+ * link in it would have everything where it leads to written over and cleared away.
+ */
+async function makeRealFolder(folder: string): Promise<void> {
+  const isFolder = await onDisk(`write ${folder}`, async () => {
+    await mkdir(folder).catch((thrown: unknown) => {
+      if (errnoOf(thrown) !== "EEXIST") throw thrown;
+    });
+    return (await lstat(folder)).isDirectory();
+  });
+  if (!isFolder) throw unusable(folder, "which is not a folder");
+}
+
+function unusable(folder: string, why: string): CountersignError {
+  return new CountersignError("disk-error", "the staging folder cannot be used", {
+    found: `${folder}, ${why}`,
     wanted: "a folder of this user's own with mode 0700",
     next: "remove it, then try again",
   });

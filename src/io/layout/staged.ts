@@ -1,4 +1,5 @@
-import { copyFile, readdir, rename, unlink } from "node:fs/promises";
+import type { Dirent } from "node:fs";
+import { copyFile, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { CountersignError } from "../../core/errors.ts";
 import { type Descriptor, digestMismatch, sizeMismatch } from "../../core/oci/descriptor.ts";
@@ -72,15 +73,21 @@ export class StagedBacking implements Backing {
     this.#used.add(digest);
   }
 
-  /** Removes what an earlier run left and this one had no use for. */
+  /** Removes what an earlier run left and this one had no use for, and whatever else somebody put there. */
   async removeUnused(): Promise<void> {
-    await removeAll(this.#staging.partial);
-    for (const path of await this.#own.list()) {
-      const digest = digestOfPath(path);
-      if (digest === undefined || !this.#used.has(digest)) {
-        await onDisk(`remove ${path}`, () => unlink(join(this.#staging.content, path)));
-      }
+    const { content, partial } = this.#staging;
+    await removeAll(partial);
+    const found = await onDisk(`read ${content}`, () => readdir(content, { recursive: true, withFileTypes: true }));
+    for (const entry of found) {
+      const path = join(entry.parentPath, entry.name);
+      if (!this.#isUsed(path.slice(content.length + 1), entry)) await removeAll(path);
     }
+  }
+
+  #isUsed(path: string, entry: Dirent): boolean {
+    if (entry.isDirectory()) return /^blobs(?:\/sha(?:256|512))?$/.test(path);
+    const digest = entry.isFile() ? digestOfPath(path) : undefined;
+    return digest !== undefined && this.#used.has(digest);
   }
 
   /** What this run changed, for an index that others may have changed since. */
@@ -157,6 +164,8 @@ async function keptPart(
   if (file === undefined || typeof file === "string") return undefined;
   try {
     if (file.size === 0 || file.size > descriptor.size) return undefined;
+    // Under a second name it is somebody else's file too, and not ours to go on with.
+    if ((await onDisk(`read ${path}`, () => file.handle.stat())).nlink > 1) return undefined;
     const hash = new DigestStream(digestAlgorithm(descriptor.digest));
     for await (const chunk of readRange(file.handle, 0, file.size, signal)) hash.update(chunk);
     return { hash, length: file.size };

@@ -75,6 +75,18 @@ describe("staging", () => {
     }
   });
 
+  for (const inner of ["content", "partial"]) {
+    it(`does not follow a link in the place of its folder ${inner}, as an archive or a repository may hold one`, async (t) => {
+      const folder = await temporaryFolder(t);
+      const path = join(folder, "image");
+      await mkdir(join(folder, "precious"));
+      await mkdir(stagingFolder(path), { mode: 0o700 });
+      await symlink("../precious", join(stagingFolder(path), inner));
+      const error = await rejectedBy(() => Staging.open(path), "disk-error");
+      assert.match(error.found ?? "", /not a folder/);
+    });
+  }
+
   it("finds a name for a destination whose own name is as long as names can be", async (t) => {
     const folder = await temporaryFolder(t);
     const staging = await Staging.open(join(folder, "é".repeat(127)));

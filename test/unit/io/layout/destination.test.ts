@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, open, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, link, mkdir, open, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -172,6 +172,53 @@ for (const kind of KINDS) {
   });
 }
 
+describe("a destination with a staging folder that somebody prepared", () => {
+  it("removes nothing where a link in it leads, and does not become that link", async (t) => {
+    const folder = await temporaryFolder(t);
+    const location = { kind: "oci-layout", path: join(folder, "image") } as const;
+    await mkdir(join(folder, "precious"));
+    await writeFile(join(folder, "precious", "thesis"), "years of work");
+    await mkdir(stagingFolder(location.path), { mode: 0o700 });
+    await symlink("../precious", join(stagingFolder(location.path), "content"));
+    await rejectedBy(() => layoutDestination(location), "disk-error");
+    assert.equal(await readFile(join(folder, "precious", "thesis"), "utf8"), "years of work");
+    assert.deepEqual((await readdir(folder)).sort(), [".image.countersign-partial", "precious"]);
+  });
+
+  it("publishes nothing of it but content that was proven", async (t) => {
+    const folder = await temporaryFolder(t);
+    const location = { kind: "oci-layout", path: join(folder, "image") } as const;
+    const content = join(stagingFolder(location.path), "content");
+    await mkdir(content, { recursive: true });
+    await chmod(stagingFolder(location.path), 0o700);
+    await mkdir(join(content, "blobs", "sha256", "folder"), { recursive: true });
+    await mkdir(join(content, "other"));
+    await writeFile(join(content, "other", "file"), "");
+    await writeFile(join(content, "script"), "");
+    for (const name of ["index.json", "link", "blobs/link", `blobs/sha256/${"0".repeat(64)}`]) {
+      await symlink("/etc/passwd", join(content, name));
+    }
+    const image = await makeImage();
+    await filled(location, image);
+    const found = await readdir(location.path, { recursive: true, withFileTypes: true });
+    const blobs = [...image.blobs.map(({ descriptor }) => descriptor), image.manifest.descriptor];
+    assert.deepEqual(
+      found.map((entry) => join(entry.parentPath, entry.name).slice(location.path.length + 1)).sort(),
+      [
+        "blobs",
+        "blobs/sha256",
+        ...new Set(blobs.map(({ digest }) => blobPath(digest))),
+        "index.json",
+        "oci-layout",
+      ].sort(),
+    );
+    assert.equal(
+      found.some((entry) => entry.isSymbolicLink()),
+      false,
+    );
+  });
+});
+
 describe("a destination that resumes", () => {
   const bytes = makeBytes(400_000);
   const descriptor = describeAs(bytes, "text/plain");
@@ -221,6 +268,22 @@ describe("a destination that resumes", () => {
     const destination = await layoutDestination(location);
     assert.equal(await destination.store.pushBlob(descriptor, whole), "stored");
     assert.deepEqual(whole.opened, [250_000, 0]);
+    await destination.discard();
+  });
+
+  it("does not go on with a part that is a file under another name too", async (t) => {
+    const folder = await temporaryFolder(t);
+    const location = { kind: "oci-layout", path: join(folder, "image") } as const;
+    await interrupted(location, source(250_000));
+    const partial = join(stagingFolder(location.path), "partial");
+    const [name] = await readdir(partial);
+    assert.ok(name !== undefined);
+    await link(join(partial, name), join(folder, "theirs"));
+    const whole = source(bytes.byteLength);
+    const destination = await layoutDestination(location);
+    assert.equal(await destination.store.pushBlob(descriptor, whole), "stored");
+    assert.deepEqual(whole.opened, [0]);
+    assert.equal((await stat(join(folder, "theirs"))).size, 250_000);
     await destination.discard();
   });
 
