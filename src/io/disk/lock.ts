@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { unlinkSync } from "node:fs";
-import { open, readFile, stat, unlink, utimes } from "node:fs/promises";
+import { open, readFile, unlink, utimes } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { encodeHex } from "../../core/bytes.ts";
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { errnoOf, ifPresent, onDisk, throwIfAborted } from "./errors.ts";
+import { gather, openRegular, readRange } from "./files.ts";
 
 export interface LockOptions {
   readonly signal?: AbortSignal | undefined;
@@ -31,6 +32,9 @@ interface Holder {
 
 const POLL_MS = 20;
 const POLL_CAP_MS = 200;
+
+/** Far more than any holder writes. */
+const MAX_BYTES = 4096;
 
 /**
  * Waits until no other process (and nobody else in this one) holds the lock file, and takes it. The lock of a process
@@ -110,7 +114,7 @@ function held(path: string, me: Holder): Lock {
     async release() {
       clearInterval(heartbeat);
       if (!heldPaths.delete(path)) return;
-      const now = await read(path);
+      const now = await read(path).catch(() => undefined);
       if (now?.holder?.nonce === me.nonce) await unlink(path).catch(() => undefined);
     },
   };
@@ -124,12 +128,24 @@ interface LockState {
 }
 
 async function read(path: string): Promise<LockState | undefined> {
-  return onDisk(`read ${path}`, () =>
-    ifPresent(async () => {
-      const { mtimeMs } = await stat(path);
-      return { holder: parseHolder(await readFile(path, "utf8")), ageMs: Date.now() - mtimeMs };
-    }),
-  );
+  const file = await openRegular(path);
+  if (file === undefined) return undefined;
+  if (typeof file === "string") throw notALock(path, file);
+  try {
+    const { mtimeMs } = await onDisk(`read ${path}`, () => file.handle.stat());
+    const bytes = await gather(readRange(file.handle, 0, Math.min(file.size, MAX_BYTES)));
+    return { holder: parseHolder(Buffer.from(bytes).toString("utf8")), ageMs: Date.now() - mtimeMs };
+  } finally {
+    await file.handle.close();
+  }
+}
+
+/** A pipe, a device or a link in the lock's place is nobody's lock, and reading it might never end. */
+function notALock(path: string, found: string): CountersignError {
+  return new CountersignError("disk-error", "something else is in the place of a lock file", {
+    found: `${path}: ${found}`,
+    next: "remove it, then try again",
+  });
 }
 
 function parseHolder(text: string): Holder | undefined {

@@ -1,16 +1,18 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { readdir, readFile, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { acquireLock, withLock } from "../../../../src/io/disk/lock.ts";
 import { rejectedBy } from "../../../support/codes.ts";
 import { temporaryFolder } from "../../../support/temp.ts";
 
+const execute = promisify(execFile);
 const HOLDER = fileURLToPath(new URL("lock-holder.ts", import.meta.url));
 
 async function holder(path: string, then: "live" | "exit" | "be-killed") {
@@ -117,6 +119,22 @@ describe("a lock across processes", () => {
       await (await acquireLock(path, { waitMs: 0 })).release();
     });
   }
+
+  it("is not waited for where a pipe, a device, a folder or a link is in its place", { timeout: 10_000 }, async (t) => {
+    const folder = await temporaryFolder(t);
+    await execute("mkfifo", [join(folder, "pipe")]);
+    await symlink("/dev/zero", join(folder, "device"));
+    await mkdir(join(folder, "folder"));
+    await symlink("nowhere", join(folder, "link"));
+    for (const name of await readdir(folder)) await rejectedBy(() => acquireLock(join(folder, name)), "disk-error");
+  });
+
+  it("that is endless is read no further than a lock file goes", async (t) => {
+    const path = join(await temporaryFolder(t), "lock");
+    await writeFile(path, "");
+    await truncate(path, 2 ** 40);
+    await rejectedBy(() => acquireLock(path, { waitMs: 30 }), "write-conflict");
+  });
 
   it("is not released by someone who lost it", async (t) => {
     const path = join(await temporaryFolder(t), "lock");
