@@ -111,10 +111,19 @@ async function lockFolder(root: string): Promise<Lock> {
 async function readJournal(path: string): Promise<readonly Change[]> {
   const bytes = await onDisk(`read ${path}`, () => ifPresent(() => readFile(path)));
   if (bytes === undefined) return [];
-  const [header, ...lines] = decodeUtf8(bytes).split("\n");
-  if (header !== HEADER) throw damaged(path, 1);
-  // What follows the last line break was never confirmed.
+  // What follows the last line break was never confirmed, and may end in the middle of a character.
+  const confirmed = bytes.subarray(0, bytes.lastIndexOf("\n") + 1);
+  const [header, ...lines] = decode(confirmed, path).split("\n");
+  if (header !== HEADER) throw damaged(path, "line 1");
   return lines.slice(0, -1).map((line, at) => readLine(line, path, at + 2));
+}
+
+function decode(bytes: Uint8Array, path: string): string {
+  try {
+    return decodeUtf8(bytes);
+  } catch {
+    throw damaged(path, "not UTF-8");
+  }
 }
 
 /** Written by this class only: the shape is trusted, the disk is not. */
@@ -122,13 +131,13 @@ function readLine(line: string, path: string, number: number): Change {
   try {
     return JSON.parse(line) as Change;
   } catch {
-    throw damaged(path, number);
+    throw damaged(path, `line ${number}`);
   }
 }
 
-function damaged(path: string, line: number): CountersignError {
+function damaged(path: string, where: string): CountersignError {
   return new CountersignError("disk-error", "the registry's journal is damaged", {
-    found: `${path}, line ${line}`,
+    found: `${path}, ${where}`,
     wanted: "one change a line, as this registry writes it",
     next: "restore the folder from a copy, or start with an empty one",
   });

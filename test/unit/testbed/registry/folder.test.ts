@@ -111,6 +111,22 @@ describe("a registry on a folder", () => {
     }
   });
 
+  it("forgets a last line that was cut in the middle of a character, and refuses one that is no text", async (t) => {
+    const root = await temporaryFolder(t);
+    const journal = join(root, "journal.ndjson");
+    const first = await startRegistry({ root });
+    await pushImage(first.address, "app", "1", { annotations: { name: "é" } });
+    await first.close();
+    await appendFile(journal, Buffer.from('{"op":"put-manifest","annotations":{"name":"é').subarray(0, -1));
+    const second = await startRegistry({ root });
+    await ok(call(second.address, "GET", "/v2/app/manifests/1"), 200);
+    await second.close();
+    const sound = await readFile(journal);
+    sound[sound.indexOf("é")] = 0xff;
+    await writeFile(journal, sound);
+    assert.match((await rejectedBy(() => startRegistry({ root }), "disk-error")).message, /journal is damaged/);
+  });
+
   it("does not let the journal grow with restarts", async (t) => {
     const root = await temporaryFolder(t);
     for (let n = 0; n < 3; n++) {
