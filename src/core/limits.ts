@@ -86,6 +86,8 @@ export const LIMITS = {
   engineOutputBytes: 4 * MIB,
   /** A key file. */
   keyFileBytes: 64 * KIB,
+  /** Rounds to derive an encrypted PKCS#8 key from its password: PBKDF2's iterations, or scrypt's N times r times p. */
+  keyDerivations: 10_000_000,
   /** A password that opens one. */
   passwordBytes: 4 * KIB,
   /** Decompressed layers: the ratio counts only after the first `bombFloorBytes`. */

@@ -4,6 +4,7 @@ import { equalBytes } from "../../core/bytes.ts";
 import { keyAlgorithmOf } from "../../core/crypto/algorithms.ts";
 import { formatPem, type PemBlock, parsePem } from "../../core/crypto/pem.ts";
 import { CountersignError } from "../../core/errors.ts";
+import { requireAffordable } from "./pkcs8-cost.ts";
 import { sealKey, unsealKey } from "./sealed-key.ts";
 
 /** What a private key file is, seen without its password. */
@@ -61,6 +62,7 @@ export async function openKey(file: KeyFile, label: string, password: () => Prom
 }
 
 async function decrypt(file: KeyFile, label: string, password: Uint8Array): Promise<KeyObject | undefined> {
+  if (file.kind === "encrypted-pkcs8") requireAffordable(file.block.content, label);
   for (const candidate of spellings(password)) {
     const key = file.kind === "cosign" ? await openSealed(file, label, candidate) : openPkcs8(file, candidate);
     if (key !== undefined) return key;
