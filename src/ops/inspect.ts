@@ -9,52 +9,11 @@ import { MEDIA_TYPES } from "../core/oci/media-types.ts";
 import { isRunnable, platformName } from "../core/oci/platform.ts";
 import { cosignTag, hasCosignTags } from "../core/oci/referrers.ts";
 import type { ContentStore, ReferrersListing } from "../core/ports.ts";
+import type { InspectedNode, Inspection, UntrustedDescription } from "../core/results.ts";
 import { Budget } from "./budget.ts";
 import { mapConcurrently } from "./concurrency.ts";
 import { allReferrers } from "./referrers.ts";
 import { resolveTarget, type Target } from "./verify.ts";
-
-/** A signature or attestation as it describes itself. Nothing of it was proven: `verify` does that. */
-export interface UntrustedDescription {
-  readonly format: "bundle" | "cosign-legacy" | "dsse-attachment";
-  /** What is signed: `https://sigstore.dev/cosign/sign/v1`, or an attestation's predicate type. */
-  readonly predicateType?: string | undefined;
-  /** Base64 SHA-256 of the signer's public key. */
-  readonly keyHint?: string | undefined;
-  readonly hasCertificate: boolean;
-  readonly logEntries: number;
-  readonly timestamps: number;
-  readonly annotations?: Annotations | undefined;
-  readonly subjects?: readonly Digest[] | undefined;
-}
-
-export interface InspectedNode {
-  readonly kind: "image" | "index" | "attestation-manifest" | "signature" | "attestation" | "sbom" | "artifact";
-  readonly digest: Digest;
-  readonly mediaType: string;
-  /** Bytes of the manifest. */
-  readonly size: number;
-  readonly artifactType?: string | undefined;
-  readonly platform?: string | undefined;
-  /** How it is attached: by the referrers API, the fallback tag, a cosign tag. */
-  readonly via?: ReferrersListing["via"] | "cosign-tag" | undefined;
-  readonly tag?: string | undefined;
-  /** `org.opencontainers.image.created` of the manifest: unsigned. */
-  readonly created?: string | undefined;
-  readonly signatures: readonly UntrustedDescription[];
-  /** What could not be read. */
-  readonly problems: readonly Finding[];
-  readonly attached: readonly InspectedNode[];
-  readonly manifests: readonly InspectedNode[];
-}
-
-export interface Inspection {
-  readonly image: string;
-  readonly name: string;
-  readonly root: InspectedNode;
-  /** Something could not be looked at: what is missing below is unknown, not absent. */
-  readonly incomplete: boolean;
-}
 
 /** Where is read, and how much still may be for the whole tree: what is shown of it is kept in memory. */
 interface Source {

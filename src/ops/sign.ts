@@ -2,9 +2,9 @@ import { refusePublishedKeys } from "../core/crypto/published.ts";
 import { CountersignError, type Finding, toFinding } from "../core/errors.ts";
 import type { SignatureFormat } from "../core/formats/envelope.ts";
 import type { Annotations, Descriptor } from "../core/oci/descriptor.ts";
-import type { Digest } from "../core/oci/digest.ts";
 import type { ContentCache, ContentStore, Signer } from "../core/ports.ts";
 import type { ReasonCode } from "../core/reasons.ts";
+import type { SignedImage, SignOutcome } from "../core/results.ts";
 import type { Instant } from "../core/time.ts";
 import type { Subject } from "../core/verify/evidence.ts";
 import { examine } from "../core/verify/examine.ts";
@@ -31,27 +31,6 @@ export interface SignOptions {
   readonly createdAt: Instant;
   readonly cache?: ContentCache | undefined;
   readonly maxWorkers?: number | undefined;
-}
-
-/** One signature of the call: written, or found to be there already. */
-export interface SignOutcome {
-  readonly digest: Digest;
-  readonly format: SignatureFormat;
-  readonly state: "signed" | "unchanged" | "would-sign";
-  /** The manifest that holds it: absent where nothing was written. */
-  readonly manifest?: Digest | undefined;
-  /** The tag it is kept under; bundles are referrers and have none. */
-  readonly tag?: string | undefined;
-}
-
-export interface SignedImage {
-  readonly image: string;
-  /** `location[:tag]@digest`; the image as written where it could not be resolved. */
-  readonly name: string;
-  readonly digest?: Digest | undefined;
-  readonly outcomes: readonly SignOutcome[];
-  /** Why it could not be finished. What `outcomes` lists was done all the same. */
-  readonly finding?: Finding | undefined;
 }
 
 const DEFAULT_WORKERS = 8;

@@ -1,48 +1,12 @@
 import { encodeHex } from "../core/bytes.ts";
-import type { Finding } from "../core/errors.ts";
 import { explainFinding, formatName, shortFingerprint } from "../core/explain.ts";
 import { SIGNATURE_PREDICATE } from "../core/formats/envelope.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import { printable } from "../core/printable.ts";
+import type { InspectedNode, Inspection, UntrustedDescription } from "../core/results.ts";
 import { plural } from "./amounts.ts";
 import { findingMember, formatDocument } from "./json.ts";
 import { PLAIN, type Style } from "./style.ts";
-
-/** A signature or attestation as it describes itself; nothing of it was proven. */
-export interface UntrustedDescription {
-  readonly format: string;
-  readonly predicateType?: string | undefined;
-  readonly keyHint?: string | undefined;
-  readonly hasCertificate: boolean;
-  readonly logEntries: number;
-  readonly timestamps: number;
-  readonly annotations?: Readonly<Record<string, string>> | undefined;
-  readonly subjects?: readonly Digest[] | undefined;
-}
-
-/** One manifest with what is attached to it and, for an index, what it lists. */
-export interface InspectedNode {
-  readonly kind: string;
-  readonly digest: Digest;
-  readonly mediaType: string;
-  readonly size: number;
-  readonly artifactType?: string | undefined;
-  readonly platform?: string | undefined;
-  readonly via?: string | undefined;
-  readonly tag?: string | undefined;
-  readonly created?: string | undefined;
-  readonly signatures: readonly UntrustedDescription[];
-  readonly problems: readonly Finding[];
-  readonly attached: readonly InspectedNode[];
-  readonly manifests: readonly InspectedNode[];
-}
-
-export interface Inspection {
-  readonly image: string;
-  readonly name: string;
-  readonly root: InspectedNode;
-  readonly incomplete: boolean;
-}
 
 const CAVEAT =
   "Nothing here was verified: a signature claims its key. Yours, in the same form: countersign key inspect FILE.";

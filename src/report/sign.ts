@@ -1,29 +1,11 @@
 import type { Finding } from "../core/errors.ts";
 import { formatName, nextStep } from "../core/explain.ts";
-import type { SignatureFormat } from "../core/formats/envelope.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import { printable } from "../core/printable.ts";
+import type { SignedImage, SignOutcome } from "../core/results.ts";
 import { findingMember, formatDocument } from "./json.ts";
 import { PLAIN, type Style } from "./style.ts";
 import { findingRows, formatBlock, HEADING_WIDTH, type Row } from "./text.ts";
-
-/** One signature of a call of `sign`. */
-export interface SignatureOutcome {
-  readonly digest: Digest;
-  readonly format: SignatureFormat;
-  readonly state: "signed" | "unchanged" | "would-sign";
-  /** The manifest that holds it. */
-  readonly manifest?: Digest | undefined;
-  readonly tag?: string | undefined;
-}
-
-export interface SignedImage {
-  readonly image: string;
-  readonly name: string;
-  readonly digest?: Digest | undefined;
-  readonly outcomes: readonly SignatureOutcome[];
-  readonly finding?: Finding | undefined;
-}
 
 /** `failed` where something could not be finished, else what was done to any of its manifests. */
 export function signedState(image: SignedImage): "failed" | "signed" | "would-sign" | "unchanged" {
@@ -46,14 +28,14 @@ function imageText(image: SignedImage, style: Style): string {
   return formatBlock(heading + code, [...rows, ...failureRows(image.finding)], style);
 }
 
-const STATES: Readonly<Record<SignatureOutcome["state"], string>> = {
+const STATES: Readonly<Record<SignOutcome["state"], string>> = {
   signed: "stored",
   unchanged: "unchanged",
   "would-sign": "would store",
 };
 
 /** The platforms of an index are named; the image itself stands in the heading. */
-function outcomeRow(outcome: SignatureOutcome, image: Digest | undefined): Row {
+function outcomeRow(outcome: SignOutcome, image: Digest | undefined): Row {
   const subject = outcome.digest === image ? "" : ` of ${outcome.digest}`;
   const manifest = outcome.manifest === undefined ? "" : ` in ${outcome.manifest}`;
   const tag = outcome.tag === undefined ? "" : `, tag ${outcome.tag}`;

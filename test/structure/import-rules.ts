@@ -40,6 +40,7 @@ export const ROOMS: readonly Room[] = [
   { path: "src/core/verify/", rooms: VERIFY, builtins: HASHES },
   { path: "src/core/ports.ts", rooms: CRYPTO, builtins: [] },
   { path: "src/core/explain.ts", rooms: VERIFY, builtins: [] },
+  { path: "src/core/results.ts", rooms: VERIFY, builtins: [] },
   { path: "src/core/", rooms: CORE_BASE, builtins: HASHES },
   { path: "src/io/disk/", rooms: ["src/core/", "src/io/disk/"], builtins: "any" },
   { path: "src/io/http/", rooms: SHARED_IO, builtins: "any", packages: ["undici"] },

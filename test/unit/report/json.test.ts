@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
+import type { UntrustedDescription } from "../../../src/core/results.ts";
 import { inspectionDocument } from "../../../src/report/inspect.ts";
 import { errorDocument, verdictsDocument } from "../../../src/report/json.ts";
 import { signedDocument } from "../../../src/report/sign.ts";
@@ -23,7 +24,7 @@ const PLATFORM = verdict({
 const REJECTED = { ...REFUSED, signatures: [signature({ accepted: false, signedBy: undefined, finding: FINDING })] };
 const SUMMARY = { manifests: 1, blobs: 2, movedBytes: 3, presentBytes: 0, notChecked: ["x"] };
 const NODE = {
-  kind: "index",
+  kind: "index" as const,
   digest: digest("1"),
   mediaType: "application/vnd.oci.image.index.v1+json",
   size: 10,
@@ -31,7 +32,7 @@ const NODE = {
   problems: [FINDING],
   manifests: [],
 };
-const DESCRIPTION = {
+const DESCRIPTION: UntrustedDescription = {
   format: "bundle",
   hasCertificate: false,
   logEntries: 0,

@@ -1,0 +1,69 @@
+import type { Finding } from "./errors.ts";
+import type { SignatureFormat } from "./formats/envelope.ts";
+import type { Annotations } from "./oci/descriptor.ts";
+import type { Digest } from "./oci/digest.ts";
+
+/** What the operations give back and the reports print. Verdicts have a file of their own. */
+
+/** One signature of the call: written, or found to be there already. */
+export interface SignOutcome {
+  readonly digest: Digest;
+  readonly format: SignatureFormat;
+  readonly state: "signed" | "unchanged" | "would-sign";
+  /** The manifest that holds it: absent where nothing was written. */
+  readonly manifest?: Digest | undefined;
+  /** The tag it is kept under; bundles are referrers and have none. */
+  readonly tag?: string | undefined;
+}
+
+export interface SignedImage {
+  readonly image: string;
+  /** `location[:tag]@digest`; the image as written where it could not be resolved. */
+  readonly name: string;
+  readonly digest?: Digest | undefined;
+  readonly outcomes: readonly SignOutcome[];
+  /** Why it could not be finished. What `outcomes` lists was done all the same. */
+  readonly finding?: Finding | undefined;
+}
+
+/** A signature or attestation as it describes itself. Nothing of it was proven: `verify` does that. */
+export interface UntrustedDescription {
+  readonly format: "bundle" | "cosign-legacy" | "dsse-attachment";
+  /** What is signed: `https://sigstore.dev/cosign/sign/v1`, or an attestation's predicate type. */
+  readonly predicateType?: string | undefined;
+  /** Base64 SHA-256 of the signer's public key. */
+  readonly keyHint?: string | undefined;
+  readonly hasCertificate: boolean;
+  readonly logEntries: number;
+  readonly timestamps: number;
+  readonly annotations?: Annotations | undefined;
+  readonly subjects?: readonly Digest[] | undefined;
+}
+
+export interface InspectedNode {
+  readonly kind: "image" | "index" | "attestation-manifest" | "signature" | "attestation" | "sbom" | "artifact";
+  readonly digest: Digest;
+  readonly mediaType: string;
+  /** Bytes of the manifest. */
+  readonly size: number;
+  readonly artifactType?: string | undefined;
+  readonly platform?: string | undefined;
+  /** How it is attached: by the referrers API, the fallback tag, a cosign tag. */
+  readonly via?: "referrers-api" | "referrers-tag" | "layout" | "cosign-tag" | undefined;
+  readonly tag?: string | undefined;
+  /** `org.opencontainers.image.created` of the manifest: unsigned. */
+  readonly created?: string | undefined;
+  readonly signatures: readonly UntrustedDescription[];
+  /** What could not be read. */
+  readonly problems: readonly Finding[];
+  readonly attached: readonly InspectedNode[];
+  readonly manifests: readonly InspectedNode[];
+}
+
+export interface Inspection {
+  readonly image: string;
+  readonly name: string;
+  readonly root: InspectedNode;
+  /** Something could not be looked at: what is missing below is unknown, not absent. */
+  readonly incomplete: boolean;
+}
