@@ -76,7 +76,8 @@ export class AttachedTransfer {
 
   async #moveReferrers(subject: Digest): Promise<readonly Subject[]> {
     const { descriptors } = await allReferrers(this.#source, subject);
-    const fresh = descriptors.filter(({ digest }) => this.#isNew(digest));
+    // By subject too: what one listing claims falsely must not hide what another has by right.
+    const fresh = descriptors.filter(({ digest }) => this.#isNew(`${subject} ${digest}`));
     if (fresh.length === 0) return [];
     const listed = await this.#listedAtTarget(subject);
     const moved: Subject[] = [];

@@ -268,6 +268,22 @@ describe("Junk beside a good signature is skipped, and said", () => {
   }
 });
 
+it("A signature is copied though another manifest's listing claims it first", async () => {
+  const on = scene();
+  const child = addImage(on.source, [gzipLayer()]);
+  const root = addIndex(on.source, [child]);
+  const signature = attach(on.source, root);
+  const real = on.source.referrers.bind(on.source);
+  on.source.referrers = async (subject) => {
+    const listing = await real(subject);
+    return subject === child.descriptor.digest ? { ...listing, descriptors: [signature.descriptor] } : listing;
+  };
+  const result = await copy(on, root);
+  assert.equal(result.skipped.length, 1);
+  assert.equal(result.attached, 1);
+  assert.ok(on.target.manifests.has(signature.descriptor.digest));
+});
+
 describe("A copy that cannot look for signatures does not name anything", () => {
   for (const [name, prefix, code] of [
     ["the list of referrers is throttled", "referrers ", "throttled"],
