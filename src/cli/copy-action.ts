@@ -15,7 +15,6 @@ import { acceptedManifest, concludeMove, movedNot } from "./moves.ts";
 import { type RawOptions, readRegistryOptions, readVerifyOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { openProgress, type Progress } from "./progress.ts";
-import { keepYoungGenerationSmall } from "./young-generation.ts";
 
 /** `countersign copy SRC DST`: the image and everything attached, verified before the first byte is written. */
 export async function copy(
@@ -25,7 +24,6 @@ export async function copy(
   target: string,
   raw: RawOptions,
 ): Promise<void> {
-  keepYoungGenerationSmall();
   const registry = readRegistryOptions(raw);
   const flags = readVerifyOptions(raw);
   const place = destinationPlace(target);

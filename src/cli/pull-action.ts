@@ -22,7 +22,6 @@ import { acceptedManifest, concludeMove, movedNot } from "./moves.ts";
 import { type RawOptions, type RegistryOptions, readRegistryOptions, readVerifyOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { openProgress, type Progress } from "./progress.ts";
-import { keepYoungGenerationSmall } from "./young-generation.ts";
 
 type FileLocation = Extract<Location, { readonly path: string }>;
 type Place = FileLocation | { readonly kind: "engine"; readonly engine: Engine };
@@ -44,7 +43,6 @@ export async function pull(
   images: readonly string[],
   raw: RawOptions,
 ): Promise<void> {
-  keepYoungGenerationSmall();
   const registry = readRegistryOptions(raw);
   const flags = readVerifyOptions(raw);
   const place = readPlace(context, raw, images.length);

@@ -23,7 +23,6 @@ import { type RawOptions, type RegistryOptions, readRegistryOptions, readSigning
 import type { Output } from "./output.ts";
 import { openProgress } from "./progress.ts";
 import { refuseTwoReaders } from "./sign-action.ts";
-import { keepYoungGenerationSmall } from "./young-generation.ts";
 
 /** `countersign push SRC IMAGE`: by digest, signed, verified as its consumers will, and the tag moved last. */
 export async function push(
@@ -33,7 +32,6 @@ export async function push(
   image: string,
   raw: RawOptions,
 ): Promise<void> {
-  keepYoungGenerationSmall();
   const registry = readRegistryOptions(raw);
   const flags = readSigningOptions(raw);
   refuseTwoReaders(registry.passwordFromStdin, context);
