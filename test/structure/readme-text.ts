@@ -100,8 +100,8 @@ const SHOWN = [
   "sign by tag, first",
   "verify, first",
   "images a second",
-  "wall time",
-  "peak memory",
+  "wall time, 1024 MiB, random",
+  "peak memory, 1024 MiB, random",
 ];
 
 /** The chapter on speed, from what `npm run bench` wrote; without it, that nothing was measured. */
