@@ -60,9 +60,9 @@ async function newFolder(
   signal: AbortSignal | undefined,
 ): Promise<Destination> {
   const { staging, backing } = await stageNew(location, signal);
-  return destination(location, staging, backing, name, async () => {
+  return destination(location, staging, backing, name, async (root) => {
     await backing.removeUnused();
-    const index = (await backing.index()).serialise();
+    const index = (await backing.index()).inOrder(root.descriptor.digest).serialise();
     const { content } = staging;
     await writeFileAtomic(join(content, LAYOUT_FILE), LAYOUT_VERSION, { mode: SHARED_MODE, signal });
     await writeFileAtomic(join(content, INDEX_FILE), index, { mode: SHARED_MODE, signal });
@@ -82,7 +82,8 @@ async function newArchive(
     if (kind === "docker-archive") await refuseUnloadable(backing, root);
     await backing.removeUnused();
     const archive = join(staging.folder, "archive.tar");
-    const content = writeArchive(kind, backing.files(), await backing.index());
+    const index = (await backing.index()).inOrder(root.descriptor.digest);
+    const content = writeArchive(kind, backing.files(), index);
     await writeFileAtomic(archive, content, { mode: SHARED_MODE, signal, temporary: `${archive}.tmp` });
     await publishNew(archive, location.path);
     await staging.discard();

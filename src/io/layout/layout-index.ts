@@ -117,6 +117,14 @@ export class LayoutIndex {
     return isListed ? this : this.#with([...this.entries, newEntry(descriptor, undefined)]);
   }
 
+  /** In an order that does not tell of the order it was made in: the image `first`, then the others by digest and name. */
+  inOrder(first: Digest): LayoutIndex {
+    const key = ({ descriptor, reference, tag }: IndexEntry) =>
+      `${descriptor.digest === first ? 0 : 1} ${descriptor.digest} ${reference ?? ""} ${tag ?? ""}`;
+    const keyed = this.entries.map((entry) => ({ entry, key: key(entry) }));
+    return this.#with(keyed.toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(({ entry }) => entry));
+  }
+
   #with(entries: readonly IndexEntry[]): LayoutIndex {
     return new LayoutIndex(this.#document, entries);
   }

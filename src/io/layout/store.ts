@@ -130,15 +130,19 @@ export class LayoutStore implements ContentStore {
       ({ tag, descriptor }) => !COMPANION_TAG.test(tag ?? "") && isManifestType(descriptor.mediaType),
     );
     const images: IndexEntry[] = [];
+    const unreadable: Descriptor[] = [];
     for await (const listed of listManifests(
       this.#backing.files(),
       offered.map((entry) => entry.descriptor),
       0,
     )) {
       if (listed.manifest?.subject !== undefined) continue;
+      if (listed.manifest === undefined) unreadable.push(listed.descriptor);
       images.push(...offered.filter((entry) => entry.descriptor.digest === listed.descriptor.digest));
     }
     const [only, ...others] = distinct(images);
+    // The damage, where there is some, says more than its consequence: what cannot be read could be a signature.
+    if (others.length > 0) for (const descriptor of unreadable) await this.manifest(descriptor);
     if (others.length > 0) throw ambiguous(`${this.location} holds several images`, distinct(images));
     return only === undefined ? undefined : this.manifest(only.descriptor);
   }

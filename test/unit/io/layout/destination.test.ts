@@ -418,6 +418,26 @@ describe("what a destination writes", () => {
     }
   });
 
+  for (const kind of KINDS) {
+    it(`is the same ${kind} in whatever order signatures came in, the image first`, async (t) => {
+      const folder = await temporaryFolder(t);
+      const image = await makeImage();
+      const companions = ["a", "b", "c"].map((text) => makeReferrer(image.manifest, { annotations: { text } }));
+      const indexes: string[] = [];
+      for (const [at, order] of [companions, companions.toReversed()].entries()) {
+        const path = join(folder, String(at));
+        const destination = await layoutDestination({ kind, path, tag: "app" });
+        for (const companion of order) await pushImage(destination.store, companion);
+        await fill(destination, image);
+        indexes.push(await readFile(kind === "oci-layout" ? join(path, "index.json") : path, "latin1"));
+      }
+      assert.equal(indexes[0], indexes[1]);
+      if (kind !== "oci-layout") return;
+      const { manifests } = JSON.parse(indexes[0] ?? "") as { manifests: { digest: string }[] };
+      assert.equal(manifests[0]?.digest, image.manifest.descriptor.digest);
+    });
+  }
+
   it("can be read by whom the umask lets read, and only once it is there", async (t) => {
     const folder = await temporaryFolder(t);
     const before = process.umask(0o027);

@@ -132,6 +132,15 @@ describe("opening a layout folder (image-layout.md)", () => {
     assert.deepEqual(await readdir(outside), []);
   });
 
+  it("says of a damaged signature that it is damaged, not that the layout holds several images", async (t) => {
+    const path = await emptyLayout(t);
+    const store = await openFolder(path);
+    const image = await pushImage(store, await makeImage(), "1.0");
+    const note = await pushImage(store, makeReferrer(image));
+    await truncate(join(path, blobPath(note.descriptor.digest)), 10);
+    await rejectedBy(() => store.resolve(undefined), "size-mismatch");
+  });
+
   it("follows a link to the layout as a whole, which is the user's own choice", async (t) => {
     const { path, manifest } = await withImage(t);
     const link = join(dirname(path), "link");
