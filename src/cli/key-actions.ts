@@ -31,7 +31,7 @@ export async function generatePair(
   output: Output,
   options: PairOptions & { readonly algorithm: GeneratedAlgorithm },
 ): Promise<void> {
-  const prefix = resolve(context.workingDirectory, options.outputKeyPrefix);
+  const prefix = prefixPath(context, options);
   if (!options.force) await requireNoPair(prefix);
   const ask = passwordAsker(context);
   const password = await askNew(ask, `the new key ${options.outputKeyPrefix}.key`, output);
@@ -59,7 +59,7 @@ export async function importPair(
   output: Output,
   options: PairOptions & { readonly file: string },
 ): Promise<void> {
-  const prefix = resolve(context.workingDirectory, options.outputKeyPrefix);
+  const prefix = prefixPath(context, options);
   if (!options.force) await requireNoPair(prefix);
   const ask = passwordAsker(context);
   const content = await readKey(options.file, context.env, context.workingDirectory);
@@ -150,6 +150,15 @@ interface StoredPair {
   readonly publicKey: PublicKey;
 }
 
+/** Where the pair goes, without its endings. @throws CountersignError `usage` for a prefix that names no file. */
+function prefixPath(context: Context, { outputKeyPrefix }: PairOptions): string {
+  if (!/(?:^|[/\\])\.{0,2}$/.test(outputKeyPrefix)) return resolve(context.workingDirectory, outputKeyPrefix);
+  throw new CountersignError("usage", "not a prefix of file names", {
+    found: outputKeyPrefix === "" ? "nothing" : outputKeyPrefix,
+    wanted: "a name, or a folder and a name: release, keys/release",
+  });
+}
+
 async function store(
   context: Context,
   publicKey: PublicKey,
@@ -158,7 +167,7 @@ async function store(
 ): Promise<StoredPair> {
   if (context.signal.aborted) throw new CountersignError("interrupted", "stopped before the keys were written");
   const files = { privateKey: await privateKey(), publicKey: publicKeyPem(publicKey) };
-  await writeKeyPair(resolve(context.workingDirectory, options.outputKeyPrefix), files, options.force);
+  await writeKeyPair(prefixPath(context, options), files, options.force);
   return {
     privateFile: `${options.outputKeyPrefix}.key`,
     publicFile: `${options.outputKeyPrefix}.pub`,
