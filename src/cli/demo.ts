@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CountersignError, type Finding, toFinding } from "../core/errors.ts";
+import { type Finding, findingUnlessInterrupted } from "../core/errors.ts";
 import { explainFinding } from "../core/explain.ts";
 import { type ReasonCode, reasonClass } from "../core/reasons.ts";
 import type { Verdict } from "../core/verify/verdict.ts";
@@ -151,8 +151,7 @@ async function playOne(world: DemoWorld, scene: Scene): Promise<"accepted" | Fin
     if ("code" in outcome) return outcome;
     return outcome.flatMap((verdict) => verdict.reasons)[0] ?? "accepted";
   } catch (error) {
-    if (error instanceof CountersignError && error.class === "interrupted") throw error;
-    return toFinding(error);
+    return findingUnlessInterrupted(error);
   }
 }
 

@@ -64,3 +64,9 @@ function shorten(text: string): string {
   const kept = text.slice(0, LIMITS.messageCharacters).toWellFormed();
   return `${kept}… (${text.length - LIMITS.messageCharacters} more characters)`;
 }
+
+/** The same where work goes on in spite of it: an interruption is no finding, and is thrown on. */
+export function findingUnlessInterrupted(thrown: unknown): Finding {
+  if (thrown instanceof CountersignError && thrown.class === "interrupted") throw thrown;
+  return toFinding(thrown);
+}

@@ -1,9 +1,10 @@
-import { CountersignError, type Finding, toFinding } from "../core/errors.ts";
+import { type Finding, findingUnlessInterrupted } from "../core/errors.ts";
+import { SIGNATURE_PREDICATE } from "../core/formats/envelope.ts";
 import { LIMITS } from "../core/limits.ts";
 import { type Annotations, type Descriptor, digestMismatch } from "../core/oci/descriptor.ts";
 import { type Digest, digestAlgorithm, digestOf } from "../core/oci/digest.ts";
 import { type ImageManifest, type Manifest, parseDescribedManifest } from "../core/oci/manifest.ts";
-import { MEDIA_TYPES } from "../core/oci/media-types.ts";
+import { BUNDLE_PREFIX, MEDIA_TYPES } from "../core/oci/media-types.ts";
 import { cosignTag, hasCosignTags } from "../core/oci/referrers.ts";
 import type { ContentCache, ContentStore, ReferrersListing } from "../core/ports.ts";
 import type { Evidence, UntrustedCandidate } from "../core/verify/evidence.ts";
@@ -20,7 +21,6 @@ export interface GatherOptions {
   readonly formats?: readonly UntrustedCandidate["format"][] | undefined;
 }
 
-const BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle";
 const WORKERS = 8;
 const FIRST_BATCH = 4;
 
@@ -127,7 +127,7 @@ async function readReferrer(
   const manifest = await readManifest(store, descriptor, budget, cache);
   const [layer, ...others] = manifest.kind === "image" ? manifest.layers : [];
   if (manifest.subject?.digest !== subject || layer === undefined || others.length > 0) return [];
-  if (!layer.mediaType.startsWith(BUNDLE_TYPE)) return [];
+  if (!layer.mediaType.startsWith(BUNDLE_PREFIX)) return [];
   const bytes = await readSmallBlob(store, layer, budget, cache);
   return [{ format: "bundle", origin: { via, manifest: descriptor.digest, layer: 0 }, bytes }];
 }
@@ -183,7 +183,7 @@ async function readSmallBlob(
 function likeliestFirst(descriptors: readonly Descriptor[]): readonly Descriptor[] {
   const tier = (descriptor: Descriptor): number => {
     const type = descriptor.artifactType;
-    if (type?.startsWith(BUNDLE_TYPE)) return isAttestation(descriptor) ? 1 : 0;
+    if (type?.startsWith(BUNDLE_PREFIX)) return isAttestation(descriptor) ? 1 : 0;
     return type === undefined || type === MEDIA_TYPES.ociEmpty || type === MEDIA_TYPES.ociConfig ? 2 : 3;
   };
   const distinct = new Map(descriptors.map((descriptor) => [descriptor.digest, descriptor]));
@@ -192,7 +192,7 @@ function likeliestFirst(descriptors: readonly Descriptor[]): readonly Descriptor
 
 function isAttestation(descriptor: Descriptor): boolean {
   const predicate = descriptor.annotations?.["dev.sigstore.bundle.predicateType"];
-  return predicate !== undefined && predicate !== "https://sigstore.dev/cosign/sign/v1";
+  return predicate !== undefined && predicate !== SIGNATURE_PREDICATE;
 }
 
 function tooMany(count: number): Finding {
@@ -210,7 +210,6 @@ async function attempt<Value>(
   try {
     return { value: await action() };
   } catch (error) {
-    if (error instanceof CountersignError && error.class === "interrupted") throw error;
-    return { obstacle: toFinding(error) };
+    return { obstacle: findingUnlessInterrupted(error) };
   }
 }

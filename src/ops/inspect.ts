@@ -1,11 +1,11 @@
-import { CountersignError, type Finding, toFinding } from "../core/errors.ts";
-import type { UntrustedCandidate } from "../core/formats/envelope.ts";
+import { CountersignError, type Finding, findingUnlessInterrupted } from "../core/errors.ts";
+import { SIGNATURE_PREDICATE, type UntrustedCandidate } from "../core/formats/envelope.ts";
 import { parseCandidate, readClaim } from "../core/formats/format.ts";
 import { LIMITS } from "../core/limits.ts";
 import type { Annotations, Descriptor } from "../core/oci/descriptor.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import { artifactTypeOf, type ImageManifest, type Manifest } from "../core/oci/manifest.ts";
-import { MEDIA_TYPES } from "../core/oci/media-types.ts";
+import { BUNDLE_PREFIX, MEDIA_TYPES } from "../core/oci/media-types.ts";
 import { isRunnable, platformName } from "../core/oci/platform.ts";
 import { cosignTag, hasCosignTags } from "../core/oci/referrers.ts";
 import type { ContentStore, ReferrersListing } from "../core/ports.ts";
@@ -22,7 +22,6 @@ interface Source {
 }
 
 const WORKERS = 8;
-const BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle";
 const DSSE_TYPE = "application/vnd.dsse.envelope.v1+json";
 
 /**
@@ -96,11 +95,6 @@ async function collect(look: () => Promise<readonly InspectedNode[]>): Promise<A
   }
 }
 
-function findingUnlessInterrupted(error: unknown): Finding {
-  if (error instanceof CountersignError && error.class === "interrupted") throw error;
-  return toFinding(error);
-}
-
 async function inspectReferrers(source: Source, subject: Digest): Promise<readonly InspectedNode[]> {
   const { descriptors, via } = await allReferrers(source.store, subject);
   const shown = descriptors.slice(0, source.budget.take(Math.min(descriptors.length, LIMITS.candidates)));
@@ -122,8 +116,8 @@ async function inspectReferrer(
     const manifest = await source.store.manifest(descriptor);
     const artifactType = artifactTypeOf(manifest);
     const { signatures, problems } = await describeLayers(source, manifest, via);
-    const signed = signatures.some((signature) => signature.predicateType === "https://sigstore.dev/cosign/sign/v1");
-    const kind = signed ? "signature" : artifactType?.startsWith(BUNDLE_TYPE) ? "attestation" : "artifact";
+    const signed = signatures.some((signature) => signature.predicateType === SIGNATURE_PREDICATE);
+    const kind = signed ? "signature" : artifactType?.startsWith(BUNDLE_PREFIX) ? "attestation" : "artifact";
     const created = manifest.annotations["org.opencontainers.image.created"];
     return { ...plainNode(manifest.descriptor, kind), artifactType, via, created, signatures, problems };
   } catch (error) {
@@ -174,7 +168,7 @@ async function describeLayer(
   const origin = { via, manifest: manifest.descriptor.digest, layer: at };
   const annotations = layer.annotations ?? {};
   if (layer.mediaType === DSSE_TYPE) return describeAttachment(annotations);
-  if (layer.mediaType.startsWith(BUNDLE_TYPE)) {
+  if (layer.mediaType.startsWith(BUNDLE_PREFIX)) {
     return describeCandidate({ format: "bundle", origin, bytes: await readBlob(source, layer) });
   }
   if (layer.mediaType !== MEDIA_TYPES.simpleSigning) return undefined;

@@ -1,5 +1,5 @@
 import { refusePublishedKeys } from "../core/crypto/published.ts";
-import { CountersignError, type Finding, toFinding } from "../core/errors.ts";
+import { CountersignError, type Finding, findingUnlessInterrupted } from "../core/errors.ts";
 import type { SignatureFormat } from "../core/formats/envelope.ts";
 import type { Annotations, Descriptor } from "../core/oci/descriptor.ts";
 import type { ContentCache, ContentStore, Signer } from "../core/ports.ts";
@@ -78,11 +78,6 @@ async function signAll(
   } catch (error) {
     return findingUnlessInterrupted(error);
   }
-}
-
-function findingUnlessInterrupted(error: unknown): Finding {
-  if (error instanceof CountersignError && error.class === "interrupted") throw error;
-  return toFinding(error);
 }
 
 /** Signs one manifest in every format that was asked for. */

@@ -1,5 +1,5 @@
 import { type PlaceOfUse, refusePublishedKeys } from "../core/crypto/published.ts";
-import { CountersignError, toFinding } from "../core/errors.ts";
+import { CountersignError, findingUnlessInterrupted } from "../core/errors.ts";
 import type { Descriptor, Platform } from "../core/oci/descriptor.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import type { ImageIndex, Manifest } from "../core/oci/manifest.ts";
@@ -216,8 +216,7 @@ export function unresolved(
   error: unknown,
   options: Pick<VerifyOptions, "weakened">,
 ): Verdict {
-  if (error instanceof CountersignError && error.class === "interrupted") throw error;
-  const finding = toFinding(error);
+  const finding = findingUnlessInterrupted(error);
   return {
     status: reasonClass(finding.code) === "refused" ? "refused" : "undetermined",
     image: target.image,

@@ -6,7 +6,7 @@ import { MEDIA_TYPES } from "../../src/core/oci/media-types.ts";
 import type { ContentStore } from "../../src/core/ports.ts";
 import type { RegistryOptions } from "../../src/io/registry/store.ts";
 import { type Handler, httpServer, reply, type TestServer, tcpServer } from "../support/http-server.ts";
-import { failure, openTestStore, TestClock, testManifest } from "../support/registry-client.ts";
+import { failure, openAgainst, openTestStore, TestClock, testManifest } from "../support/registry-client.ts";
 
 interface Setting {
   readonly server: TestServer;
@@ -15,14 +15,8 @@ interface Setting {
 }
 
 async function against(t: TestContext, handler: Handler, options: Partial<RegistryOptions> = {}): Promise<Setting> {
-  const server = await httpServer(handler);
   const clock = new TestClock();
-  const store = openTestStore(server.host, { clock, ...options });
-  t.after(async () => {
-    await store.close();
-    await server.close();
-  });
-  return { server, store, clock };
+  return { ...(await openAgainst(t, handler, { clock, ...options })), clock };
 }
 
 const image = testManifest();

@@ -1,24 +1,8 @@
 import assert from "node:assert/strict";
-import { describe, it, type TestContext } from "node:test";
+import { describe, it } from "node:test";
 import { LIMITS } from "../../src/core/limits.ts";
-import type { ContentStore } from "../../src/core/ports.ts";
-import type { RegistryOptions } from "../../src/io/registry/store.ts";
-import { type Handler, httpServer, reply, type TestServer } from "../support/http-server.ts";
-import { failure, openTestStore, readAll, sourceOf, testBlob } from "../support/registry-client.ts";
-
-async function against(
-  t: TestContext,
-  handler: Handler,
-  options: Partial<RegistryOptions> = {},
-): Promise<{ store: ContentStore; server: TestServer }> {
-  const server = await httpServer(handler);
-  const store = openTestStore(server.host, options);
-  t.after(async () => {
-    await store.close();
-    await server.close();
-  });
-  return { store, server };
-}
+import { type Handler, httpServer, reply } from "../support/http-server.ts";
+import { failure, openAgainst, readAll, sourceOf, testBlob } from "../support/registry-client.ts";
 
 const blob = testBlob(300_000);
 
@@ -39,7 +23,7 @@ function breakOff(response: Parameters<Handler>[1], status: number, part: Buffer
 
 describe("reading a blob", () => {
   it("is continued where the connection broke", async (t) => {
-    const { store, server } = await against(t, (request, response) => {
+    const { store, server } = await openAgainst(t, (request, response) => {
       if (request.headers.range === undefined) breakOff(response, 200, blob.bytes.subarray(0, 100_000), 300_000);
       else serve(request, response);
     });
@@ -52,7 +36,7 @@ describe("reading a blob", () => {
 
   it("is continued by a registry that ignores ranges: what is known is skipped", async (t) => {
     let count = 0;
-    const { store } = await against(t, (_, response) => {
+    const { store } = await openAgainst(t, (_, response) => {
       if (++count === 1) breakOff(response, 200, blob.bytes.subarray(0, 100_000), 300_000);
       else reply(response, 200, blob.bytes);
     });
@@ -60,7 +44,7 @@ describe("reading a blob", () => {
   });
 
   it("starts over once where the range is refused", async (t) => {
-    const { store, server } = await against(t, (request, response) =>
+    const { store, server } = await openAgainst(t, (request, response) =>
       request.headers.range === undefined ? reply(response, 200, blob.bytes) : reply(response, 416),
     );
     assert.deepEqual(await readAll(store.openBlob(blob.descriptor, 1000)), blob.bytes.subarray(1000));
@@ -69,7 +53,7 @@ describe("reading a blob", () => {
 
   it("asks the registry again, not the place it redirected to: that may have expired", async (t) => {
     let count = 0;
-    const { store, server } = await against(t, (request, response) => {
+    const { store, server } = await openAgainst(t, (request, response) => {
       if (request.target.startsWith("/v2/"))
         return reply(response, 307, "", { location: `/cdn/${++count}?sig=secret` });
       if (count === 1) return breakOff(response, 200, blob.bytes.subarray(0, 50_000), 300_000);
@@ -83,14 +67,14 @@ describe("reading a blob", () => {
   });
 
   it("gives up when the connection breaks again and again, in a bounded number of requests", async (t) => {
-    const { store, server } = await against(t, (_, response) => breakOff(response, 200, Buffer.alloc(0), 300_000));
+    const { store, server } = await openAgainst(t, (_, response) => breakOff(response, 200, Buffer.alloc(0), 300_000));
     await failure("unreachable", readAll(store.openBlob(blob.descriptor)));
     assert.equal(server.requests.length, LIMITS.tries);
   });
 
   it("that ends in good order and too soon is asked for the rest, and then has the wrong size", async (t) => {
     const short = blob.bytes.subarray(0, 200_000);
-    const { store, server } = await against(t, (request, response) => {
+    const { store, server } = await openAgainst(t, (request, response) => {
       if (request.headers.range !== undefined) return reply(response, 416);
       response.writeHead(200);
       return void response.end(short);
@@ -101,7 +85,7 @@ describe("reading a blob", () => {
 
   it("of another length than described ends before the first byte", async (t) => {
     for (const length of [299_999, 300_001]) {
-      const { store, server } = await against(t, (_, response) => reply(response, 200, Buffer.alloc(length)));
+      const { store, server } = await openAgainst(t, (_, response) => reply(response, 200, Buffer.alloc(length)));
       const seen: number[] = [];
       const reading = async () => {
         for await (const chunk of store.openBlob(blob.descriptor)) seen.push(chunk.byteLength);
@@ -112,7 +96,7 @@ describe("reading a blob", () => {
   });
 
   it("never passes on more than the described size, however much comes", async (t) => {
-    const { store } = await against(t, (_, response) => {
+    const { store } = await openAgainst(t, (_, response) => {
       response.writeHead(200);
       const more = () => {
         while (!response.destroyed && response.write(blob.bytes));
@@ -132,7 +116,7 @@ describe("reading a blob", () => {
     for (const at of [0, 150_000, 299_999]) {
       const flipped = Buffer.from(blob.bytes);
       flipped.writeUInt8(flipped.readUInt8(at) ^ 0x10, at);
-      const { store, server } = await against(t, (_, response) => reply(response, 200, flipped));
+      const { store, server } = await openAgainst(t, (_, response) => reply(response, 200, flipped));
       await failure("digest-mismatch", readAll(store.openBlob(blob.descriptor)));
       await failure("digest-mismatch", store.readBlob(blob.descriptor, 300_000));
       assert.equal(server.requests.length, 2);
@@ -142,7 +126,7 @@ describe("reading a blob", () => {
   it("with a flipped bit in the continued part ends in an error", async (t) => {
     const flipped = Buffer.from(blob.bytes);
     flipped.writeUInt8(flipped.readUInt8(250_000) ^ 1, 250_000);
-    const { store } = await against(t, (request, response) => {
+    const { store } = await openAgainst(t, (request, response) => {
       if (request.headers.range === undefined) breakOff(response, 200, blob.bytes.subarray(0, 100_000), 300_000);
       else serve(request, response, flipped);
     });
@@ -157,13 +141,13 @@ describe("reading a blob", () => {
     ["a transformed part", { "content-range": "bytes 1000-299999/300000", "content-encoding": "gzip" }],
   ] as const) {
     it(`refuses a partial answer with ${name} (RFC 9110 §14.4)`, async (t) => {
-      const { store } = await against(t, (_, response) => reply(response, 206, blob.bytes.subarray(1000), headers));
+      const { store } = await openAgainst(t, (_, response) => reply(response, 206, blob.bytes.subarray(1000), headers));
       await failure("protocol-error", readAll(store.openBlob(blob.descriptor, 1000)));
     });
   }
 
   it("refuses a transformed answer: the digest is over the bytes as stored", async (t) => {
-    const { store, server } = await against(t, (_, response) =>
+    const { store, server } = await openAgainst(t, (_, response) =>
       reply(response, 200, blob.bytes, { "content-encoding": "br" }),
     );
     await failure("protocol-error", readAll(store.openBlob(blob.descriptor)));
@@ -171,7 +155,7 @@ describe("reading a blob", () => {
   });
 
   it("that stalls in the middle is left after the idle time, without another try", async (t) => {
-    const { store, server } = await against(
+    const { store, server } = await openAgainst(
       t,
       (_, response) => void response.writeHead(200, { "content-length": "300000" }).write(blob.bytes.subarray(0, 9)),
       { idleMs: 150 },
@@ -181,7 +165,7 @@ describe("reading a blob", () => {
   });
 
   it("that nobody reads on frees its connection", async (t) => {
-    const { store } = await against(t, (request, response) => serve(request, response));
+    const { store } = await openAgainst(t, (request, response) => serve(request, response));
     for (let round = 0; round < 3 * LIMITS.connections; round++) {
       for await (const chunk of store.openBlob(blob.descriptor)) {
         assert.ok(chunk.byteLength > 0);
@@ -194,7 +178,7 @@ describe("reading a blob", () => {
 
 describe("sending a blob", () => {
   it("of other bytes than described sends nothing, or not all of it", async (t) => {
-    const { store, server } = await against(t, ({ method }, response) => {
+    const { store, server } = await openAgainst(t, ({ method }, response) => {
       if (method === "HEAD") return reply(response, 404);
       return method === "POST" ? reply(response, 202, "", { location: "/u/1?_state=x" }) : reply(response, 201);
     });
@@ -213,7 +197,7 @@ describe("sending a blob", () => {
   });
 
   it("keeps the opaque query of the location and adds the digest to it", async (t) => {
-    const { store, server } = await against(t, ({ method }, response) => {
+    const { store, server } = await openAgainst(t, ({ method }, response) => {
       if (method === "POST") return reply(response, 202, "", { location: "../../../../u/1?_state=a%2Fb%3D&x=%7B" });
       return reply(response, 201);
     });
@@ -225,7 +209,7 @@ describe("sending a blob", () => {
 
   it("starts over with a new upload when one breaks off", async (t) => {
     let count = 0;
-    const { store, server } = await against(t, ({ method }, response) => {
+    const { store, server } = await openAgainst(t, ({ method }, response) => {
       if (method === "HEAD") return reply(response, 404);
       if (method === "POST") return reply(response, 202, "", { location: `/u/${++count}` });
       return count === 1 ? reply(response, 500) : reply(response, 201);
@@ -241,7 +225,7 @@ describe("sending a blob", () => {
     const large = testBlob(LIMITS.uploadChunkBytes + 1000);
     let held = Buffer.alloc(0);
     let failures = 0;
-    const { store } = await against(t, ({ method, body, headers, target }, response) => {
+    const { store } = await openAgainst(t, ({ method, body, headers, target }, response) => {
       const session = { location: "/u/2", range: `0-${held.byteLength - 1}` };
       if (method === "HEAD") return reply(response, 404);
       if (method === "POST") return reply(response, 202, "", { location: "/u/1" });
@@ -258,7 +242,7 @@ describe("sending a blob", () => {
   });
 
   it("does without a mount that the registry objects to", async (t) => {
-    const { store, server } = await against(t, ({ method, target }, response) => {
+    const { store, server } = await openAgainst(t, ({ method, target }, response) => {
       if (target.includes("mount=")) return reply(response, 400, { errors: [{ code: "UNSUPPORTED", message: "no" }] });
       return method === "POST" ? reply(response, 202, "", { location: "/u/1" }) : reply(response, 201);
     });
@@ -269,7 +253,7 @@ describe("sending a blob", () => {
 
   it("is not believed to be stored when the registry names another digest", async (t) => {
     const other = { "docker-content-digest": testBlob(10, 9).descriptor.digest };
-    const { store } = await against(t, ({ method }, response) =>
+    const { store } = await openAgainst(t, ({ method }, response) =>
       method === "POST" ? reply(response, 202, "", { location: "/u/1" }) : reply(response, 201, "", other),
     );
     const small = testBlob(10);
@@ -279,7 +263,7 @@ describe("sending a blob", () => {
   it("is not redirected to another host with its body", async (t) => {
     const elsewhere = await httpServer((_, response) => reply(response, 201));
     t.after(() => elsewhere.close());
-    const { store } = await against(t, (_, response) =>
+    const { store } = await openAgainst(t, (_, response) =>
       reply(response, 307, "", { location: `http://${elsewhere.host}/x` }),
     );
     const small = testBlob(10);
@@ -289,7 +273,7 @@ describe("sending a blob", () => {
 
   it("is denied with the registry's own words", async (t) => {
     const body = { errors: [{ code: "DENIED", message: "over quota" }] };
-    const { store } = await against(t, (_, response) => reply(response, 403, body));
+    const { store } = await openAgainst(t, (_, response) => reply(response, 403, body));
     const error = await failure("denied", store.pushBlob(blob.descriptor, blob.source));
     assert.match(error.found ?? "", /over quota/);
   });

@@ -8,11 +8,9 @@ import type { Digest } from "../../src/core/oci/digest.ts";
 import type { Manifest } from "../../src/core/oci/manifest.ts";
 import { MEDIA_TYPES } from "../../src/core/oci/media-types.ts";
 import { fallbackTag } from "../../src/core/oci/referrers.ts";
-import type { ContentStore } from "../../src/core/ports.ts";
 import { systemClock } from "../../src/io/http/clock.ts";
-import type { RegistryOptions } from "../../src/io/registry/store.ts";
-import { type Handler, httpServer, reply, type TestServer } from "../support/http-server.ts";
-import { failure, openTestStore, TestClock, testManifest } from "../support/registry-client.ts";
+import { type Handler, httpServer, reply } from "../support/http-server.ts";
+import { failure, openAgainst, openTestStore, TestClock, testManifest } from "../support/registry-client.ts";
 import { temporaryFolder } from "../support/temp.ts";
 
 const image = testManifest();
@@ -29,20 +27,6 @@ function listing(...manifests: readonly (Manifest | object)[]): object {
   return { schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: entries };
 }
 
-async function against(
-  t: TestContext,
-  handler: Handler,
-  options: Partial<RegistryOptions> = {},
-): Promise<{ store: ContentStore; server: TestServer }> {
-  const server = await httpServer(handler);
-  const store = openTestStore(server.host, options);
-  t.after(async () => {
-    await store.close();
-    await server.close();
-  });
-  return { store, server };
-}
-
 function digests(found: { descriptors: readonly { digest: Digest }[] }): readonly Digest[] {
   return found.descriptors.map(({ digest }) => digest);
 }
@@ -51,7 +35,7 @@ const [a, b, c] = [signature("a"), signature("b"), signature("c")];
 
 describe("the list of referrers", () => {
   it("is read from all pages (distribution-spec, Listing Referrers)", async (t) => {
-    const { store, server } = await against(t, ({ target }, response) => {
+    const { store, server } = await openAgainst(t, ({ target }, response) => {
       const next = target.includes("page=2") ? {} : { link: `<${target}?page=2>; foo="<x>"; rel="next"` };
       reply(response, 200, listing(...(target.includes("page=2") ? [b] : [a])), { ...INDEX, ...next });
     });
@@ -67,7 +51,7 @@ describe("the list of referrers", () => {
       [() => `<http://127.0.0.1:1/v2/>; rel="next"`, "redirect-refused"],
       [() => `<?n=${++count}>; rel="next"`, "limit-reached"],
     ] as const) {
-      const { store, server } = await against(t, (_, response) =>
+      const { store, server } = await openAgainst(t, (_, response) =>
         reply(response, 200, listing(a), { ...INDEX, link: link() }),
       );
       await failure(code, store.referrers(subject));
@@ -81,14 +65,14 @@ describe("the list of referrers", () => {
       digest: `sha256:${createHash("sha256").update(String(at)).digest("hex")}`,
       size: 2,
     }));
-    const { store } = await against(t, (_, response) => reply(response, 200, listing(...many), INDEX));
+    const { store } = await openAgainst(t, (_, response) => reply(response, 200, listing(...many), INDEX));
     await failure("limit-reached", store.referrers(subject));
   });
 
   it("that is longer in bytes than LIMITS.referrerBytes over all its pages is an error", async (t) => {
     let count = 0;
     const filler = "x".repeat(1024 * 1024);
-    const { store, server } = await against(t, (_, response) => {
+    const { store, server } = await openAgainst(t, (_, response) => {
       const link = { link: `<?n=${++count}>; rel="next"` };
       reply(response, 200, listing({ ...a.descriptor, annotations: { filler } }), { ...INDEX, ...link });
     });
@@ -99,7 +83,7 @@ describe("the list of referrers", () => {
   it("of five thousand entries is read, from the API and from the tag", async (t) => {
     const many = Array.from({ length: 5000 }, (_, at) => ({ ...a.descriptor, size: at + 1 }));
     for (const hasApi of [true, false]) {
-      const { store } = await against(t, ({ target }, response) => {
+      const { store } = await openAgainst(t, ({ target }, response) => {
         if (!hasApi && target.includes("/referrers/")) reply(response, 404);
         else reply(response, 200, listing(...many, b), INDEX);
       });
@@ -120,7 +104,7 @@ describe("the list of referrers", () => {
     ["an index with an entry that is none", 200, INDEX, '{"manifests":[{"digest":"sha256:00"}]}', "protocol-error"],
   ] as const) {
     it(`is never empty because of ${name}: that is ${code}`, async (t) => {
-      const { store, server } = await against(t, (_, response) => reply(response, status, body, headers));
+      const { store, server } = await openAgainst(t, (_, response) => reply(response, status, body, headers));
       await failure(code, store.referrers(subject));
       assert.ok(
         server.requests.every(({ target }) => target.includes("/referrers/")),
@@ -131,7 +115,7 @@ describe("the list of referrers", () => {
 
   it("skips an entry whose digest nobody here can check", async (t) => {
     const foreign = { ...a.descriptor, digest: `blake3:${"0".repeat(64)}` };
-    const { store } = await against(t, (_, response) => reply(response, 200, listing(foreign, b), INDEX));
+    const { store } = await openAgainst(t, (_, response) => reply(response, 200, listing(foreign, b), INDEX));
     assert.deepEqual(digests(await store.referrers(subject)), [b.descriptor.digest]);
   });
 
@@ -145,7 +129,7 @@ describe("the list of referrers", () => {
     ["a redirect to another host", (r) => reply(r, 303, "", { location: "https://github.example/x" })],
   ] as const satisfies readonly (readonly [string, (response: Parameters<Handler>[1]) => void])[]) {
     it(`is read from the tag where the API answers ${name}, and the API is not asked again`, async (t) => {
-      const { store, server } = await against(t, ({ target }, response) => {
+      const { store, server } = await openAgainst(t, ({ target }, response) => {
         if (target.includes("/referrers/")) return answer(response);
         return reply(response, 200, listing(a), INDEX);
       });
@@ -163,7 +147,7 @@ describe("the list of referrers", () => {
       if (!target.includes("/referrers/")) return reply(response, 200, listing(a), INDEX);
       return hasApi ? reply(response, 200, listing(b), INDEX) : reply(response, 404);
     };
-    const { server, store } = await against(t, handler, { cacheDirectory });
+    const { server, store } = await openAgainst(t, handler, { cacheDirectory });
     assert.equal((await store.referrers(subject)).rest, undefined);
     hasApi = true;
     const later = openTestStore(server.host, { cacheDirectory });
@@ -176,12 +160,12 @@ describe("the list of referrers", () => {
   });
 
   it("is empty where neither the API nor the tag is there", async (t) => {
-    const { store } = await against(t, (_, response) => reply(response, 404));
+    const { store } = await openAgainst(t, (_, response) => reply(response, 404));
     assert.deepEqual(await store.referrers(subject), { descriptors: [], via: "referrers-tag" });
   });
 
   it("is not taken from a tag that resolves to the subject itself, as GitLab does", async (t) => {
-    const { store } = await against(t, ({ target }, response) => {
+    const { store } = await openAgainst(t, ({ target }, response) => {
       if (target.includes("/referrers/")) return reply(response, 404);
       return reply(response, 200, image.bytes, { "content-type": MEDIA_TYPES.ociManifest });
     });
@@ -194,7 +178,7 @@ describe("the list of referrers", () => {
       [403, "denied"],
       [429, "throttled"],
     ] as const) {
-      const { store } = await against(t, ({ target }, response) =>
+      const { store } = await openAgainst(t, ({ target }, response) =>
         reply(response, target.includes("/referrers/") ? 404 : status),
       );
       await failure(code, store.referrers(subject));
@@ -203,7 +187,7 @@ describe("the list of referrers", () => {
 
   it("of a sha512 subject is read under both forms of its tag", async (t) => {
     const long = `sha512:${"ab".repeat(64)}` as Digest;
-    const { store, server } = await against(t, ({ target }, response) =>
+    const { store, server } = await openAgainst(t, ({ target }, response) =>
       target.endsWith(`/sha512-${"ab".repeat(32)}`) ? reply(response, 200, listing(a), INDEX) : reply(response, 404),
     );
     assert.deepEqual(digests(await store.referrers(long)), [a.descriptor.digest]);
@@ -220,7 +204,7 @@ describe("the memory of what a registry lacks", () => {
 
   it("spares the next command a request, for a day", async (t) => {
     const cacheDirectory = await temporaryFolder(t);
-    const { store, server } = await against(t, withoutApi, { cacheDirectory });
+    const { store, server } = await openAgainst(t, withoutApi, { cacheDirectory });
     await store.referrers(subject);
     assert.equal(server.requests.length, 2);
     const clock = new TestClock();
@@ -234,7 +218,7 @@ describe("the memory of what a registry lacks", () => {
   it("never leads to an empty list: where the tag is not there, the API is asked after all", async (t) => {
     const cacheDirectory = await temporaryFolder(t);
     let hasApi = false;
-    const { store, server } = await against(
+    const { store, server } = await openAgainst(
       t,
       ({ target }, response) => {
         if (target.includes("/referrers/") && hasApi) reply(response, 200, listing(b), INDEX);
@@ -250,7 +234,7 @@ describe("the memory of what a registry lacks", () => {
 
   it("is no harm where the file is not what was written, or cannot be", async (t) => {
     const cacheDirectory = await temporaryFolder(t);
-    const { store, server } = await against(t, withoutApi, { cacheDirectory });
+    const { store, server } = await openAgainst(t, withoutApi, { cacheDirectory });
     await store.referrers(subject);
     const [name = ""] = await readdir(join(cacheDirectory, "registries"));
     const path = join(cacheDirectory, "registries", name);
@@ -340,10 +324,12 @@ describe("adding to a fallback tag", () => {
   });
 
   it("is not done where the registry says it lists the subject itself (OCI-Subject)", async (t) => {
-    const { store, server } = await against(t, (_, response) => reply(response, 201, "", { "oci-subject": subject }));
+    const { store, server } = await openAgainst(t, (_, response) =>
+      reply(response, 201, "", { "oci-subject": subject }),
+    );
     await store.pushManifest(a);
     assert.equal(server.requests.length, 1);
-    const liar = await against(t, ({ method }, response) =>
+    const liar = await openAgainst(t, ({ method }, response) =>
       reply(response, method === "PUT" ? 201 : 500, "", { "oci-subject": c.descriptor.digest }),
     );
     await failure("server-error", liar.store.pushManifest(a));
@@ -398,7 +384,7 @@ describe("adding to a fallback tag", () => {
   });
 
   it("that never shows is write-unconfirmed: GitLab answers the image itself", async (t) => {
-    const { store, server } = await against(t, ({ method }, response) => {
+    const { store, server } = await openAgainst(t, ({ method }, response) => {
       if (method === "PUT") return reply(response, 201);
       return reply(response, 200, image.bytes, { "content-type": MEDIA_TYPES.ociManifest });
     });
@@ -408,7 +394,7 @@ describe("adding to a fallback tag", () => {
 
   it("whose list others keep changing is a write-conflict, in a bounded number of requests", async (t) => {
     let reads = 0;
-    const { store, server } = await against(t, ({ method }, response) => {
+    const { store, server } = await openAgainst(t, ({ method }, response) => {
       if (method === "PUT") return reply(response, 201);
       const others = [signature(`other ${++reads}`)];
       return reply(response, 200, listing(...others, ...(reads === 1 ? [] : [a])), INDEX);
@@ -420,7 +406,7 @@ describe("adding to a fallback tag", () => {
 
   it("does without conditions where a registry refuses those that hold", async (t) => {
     let body: Buffer | undefined;
-    const { store, server } = await against(t, (request, response) => {
+    const { store, server } = await openAgainst(t, (request, response) => {
       if (request.method === "GET")
         return body === undefined ? reply(response, 404) : reply(response, 200, body, INDEX);
       if (!request.target.endsWith(tag)) return reply(response, 201);
@@ -435,7 +421,7 @@ describe("adding to a fallback tag", () => {
   it("is not sent again as it was after a failure: the list is read anew", async (t) => {
     let body: Buffer | undefined;
     let failures = 0;
-    const { store, server } = await against(t, (request, response) => {
+    const { store, server } = await openAgainst(t, (request, response) => {
       if (request.method === "GET")
         return body === undefined ? reply(response, 404) : reply(response, 200, body, INDEX);
       if (request.target.endsWith(tag) && ++failures === 1) {
@@ -459,7 +445,7 @@ describe("adding to a fallback tag", () => {
       digest: `sha256:${createHash("sha256").update(String(at)).digest("hex")}`,
       size: 2,
     }));
-    const { store } = await against(t, ({ method }, response) =>
+    const { store } = await openAgainst(t, ({ method }, response) =>
       method === "PUT" ? reply(response, 201) : reply(response, 200, listing(...full), INDEX),
     );
     await failure("limit-reached", store.pushManifest(a));

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
 import { CountersignError } from "../../src/core/errors.ts";
 import { type Descriptor, describe } from "../../src/core/oci/descriptor.ts";
 import { type Manifest, parseManifest } from "../../src/core/oci/manifest.ts";
@@ -9,6 +10,7 @@ import type { ReasonCode } from "../../src/core/reasons.ts";
 import type { Credential, CredentialSource } from "../../src/io/http/auth.ts";
 import type { Clock } from "../../src/io/http/clock.ts";
 import { openRegistry, type RegistryOptions } from "../../src/io/registry/store.ts";
+import { type Handler, httpServer, type TestServer } from "./http-server.ts";
 
 /** A clock that only sleeping moves, and chance that is always a half. */
 export class TestClock implements Clock {
@@ -33,6 +35,21 @@ export class TestClock implements Clock {
 export function openTestStore(host: string, options: Partial<RegistryOptions> = {}): ContentStore {
   const shared = { env: {}, homeDirectory: "/nonexistent", certificateFolders: [], clock: new TestClock() };
   return openRegistry(parseReference(`${host}/acme/app:1`), { ...shared, ...options });
+}
+
+/** A store against a server that answers as the test says; both end with the test. */
+export async function openAgainst(
+  t: TestContext,
+  handler: Handler,
+  options: Partial<RegistryOptions> = {},
+): Promise<{ store: ContentStore; server: TestServer }> {
+  const server = await httpServer(handler);
+  const store = openTestStore(server.host, options);
+  t.after(async () => {
+    await store.close();
+    await server.close();
+  });
+  return { store, server };
 }
 
 export function credentialSource(credential: Credential | undefined): CredentialSource {

@@ -17,6 +17,9 @@ export const MEDIA_TYPES = {
   intoto: "application/vnd.in-toto+json",
 } as const;
 
+/** What the media types of all versions of Sigstore's bundle begin with. A hint of where to look, never a check. */
+export const BUNDLE_PREFIX = "application/vnd.dev.sigstore.bundle";
+
 /** All four on every manifest request: some registries answer 404 to a stored type that is not listed. */
 export const MANIFEST_TYPES: readonly string[] = [
   MEDIA_TYPES.ociIndex,
