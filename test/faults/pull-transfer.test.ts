@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
@@ -180,9 +181,15 @@ describe("A pull from a registry into a layout", () => {
     publishImage(on, [gzipLayer(randomBytes(900_000)), gzipLayer()]);
     const failing = pull(t, on, {
       maxWorkers: 1,
-      onTransfer: async ({ state }) => {
-        if (state === "progress")
-          await rm(join(on.folder, ".out.countersign-partial"), { recursive: true, force: true });
+      // At once: nobody waits for what this starts. A file that is just being made there is removed by another try.
+      onTransfer: ({ state }) => {
+        if (state !== "progress") return;
+        rmSync(join(on.folder, ".out.countersign-partial"), {
+          recursive: true,
+          force: true,
+          maxRetries: 5,
+          retryDelay: 10,
+        });
       },
     });
     await rejectedBy(() => failing, "disk-error");
