@@ -12,9 +12,10 @@ import { readBundles } from "./bundles.ts";
 import type { Context } from "./context.ts";
 import { judgeImages, openWiring, readRequirement } from "./images.ts";
 import { acceptedManifest, concludeMove, movedNot } from "./moves.ts";
-import { type RawOptions, readRegistryOptions, readVerifyOptions } from "./options.ts";
+import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { openProgress, type Progress } from "./progress.ts";
+import { readVerifyOptions } from "./verify-options.ts";
 
 /** `countersign copy SRC DST`: the image and everything attached, verified before the first byte is written. */
 export async function copy(

@@ -17,7 +17,7 @@ import { bytesSource } from "../io/layout/files.ts";
 import { packTar } from "../io/layout/tar-writer.ts";
 import { sourceOf } from "../ops/prepare-signature.ts";
 import { pullImage } from "../ops/pull.ts";
-import { signImage } from "../ops/sign.ts";
+import { keySignatory, signImage } from "../ops/sign.ts";
 import { type VerifiedImage, verifyImage } from "../ops/verify.ts";
 import { type Registry, startRegistry } from "../testbed/registry.ts";
 import { Wiring } from "../wire.ts";
@@ -134,13 +134,28 @@ export class DemoWorld {
     const suffix = image.byDigest === true ? `@${image.manifest}` : `:${image.tag}`;
     const target = await this.#wiring.target(`${this.address}/${image.repository}${suffix}`);
     const keys: readonly PublicKey[] = [this.#publisher.publicKey];
-    return verifyImage(target, { requirement: { keys, threshold: 1, annotations: {}, signedAs: [] } });
+    return verifyImage(target, {
+      requirement: {
+        keys,
+        identities: [],
+        threshold: 1,
+        annotations: {},
+        signedAs: [],
+        now: this.#context.referenceTime,
+      },
+    });
   }
 
   async #sign(image: DemoImage, signer: Signer): Promise<void> {
     const target = await this.#wiring.target(`${this.address}/${image.repository}:${image.tag}`, "write");
     const createdAt = this.#context.referenceTime;
-    const signed = await signImage(target, { signer, formats: ["bundle"], annotations: {}, createdAt });
+    const signed = await signImage(target, {
+      signatory: keySignatory(signer),
+      formats: ["bundle"],
+      annotations: {},
+      createdAt,
+      now: createdAt,
+    });
     const { finding } = signed;
     if (finding !== undefined) throw new CountersignError(finding.code, finding.message, finding);
   }

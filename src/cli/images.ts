@@ -17,8 +17,9 @@ import {
 } from "../ops/verify.ts";
 import { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
-import type { RegistryOptions, VerifyOptions as VerifyFlags } from "./options.ts";
+import type { RegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
+import type { VerifyOptions as VerifyFlags } from "./verify-options.ts";
 
 /** What the commands on images share: from flags and the context to what an operation takes. */
 
@@ -129,7 +130,7 @@ export async function readRequirement(
   const keys = await Promise.all(flags.keys.map((key) => loadPublicKey(key, context)));
   refusePublishedKeys(keys, placesOf(images));
   const { threshold, annotations, signedAs } = flags;
-  return { keys, threshold, annotations, signedAs };
+  return { keys, identities: [], threshold, annotations, signedAs, now: context.referenceTime };
 }
 
 /** The same as places where a key would be used. */

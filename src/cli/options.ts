@@ -1,6 +1,5 @@
 import { type Command, Option } from "commander";
 import { CountersignError } from "../core/errors.ts";
-import type { SignatureFormat } from "../core/formats/envelope.ts";
 import { LIMITS } from "../core/limits.ts";
 import type { Platform } from "../core/oci/descriptor.ts";
 import { parsePlatformName } from "../core/oci/platform.ts";
@@ -14,10 +13,8 @@ export type RawOptions = Readonly<Record<string, unknown>>;
 // --- groups of flags ------------------------------------------------------------------------------------------------
 
 const REGISTRY_GROUP = "Registry:";
-const VERIFY_GROUP = "Verification:";
-const SIGN_GROUP = "Signing:";
 
-function grouped(command: Command, heading: string, options: readonly Option[]): Command {
+export function grouped(command: Command, heading: string, options: readonly Option[]): Command {
   for (const option of options) command.addOption(option.helpGroup(heading));
   return command;
 }
@@ -45,58 +42,6 @@ export function addRegistryOptions(command: Command): Command {
       "--retry <n>",
       `how often to try again after a failure that may pass (default: ${LIMITS.tries - 1})`,
     ).argParser(count("--retry", 0)),
-  ]);
-}
-
-/** Whose signature is wanted: on every command that ends in a verdict. */
-export function addVerifyOptions(command: Command): Command {
-  return grouped(command, VERIFY_GROUP, [
-    new Option(
-      "--key <key>",
-      "accept signatures by this public key: a file or env://NAME (repeatable: any of them)",
-    ).argParser(collect),
-    new Option("--threshold <n>", "how many distinct keys must have signed (default: 1)").argParser(
-      count("--threshold", 1),
-    ),
-    new Option("-a, --annotations <name=value>", "an annotation the signature must carry (repeatable)").argParser(
-      collect,
-    ),
-    new Option("-r, --recursive", "judge the index and every platform in it"),
-    new Option("--signed-as <name>", "for mirrors: the repository the image was signed under (repeatable)").argParser(
-      collect,
-    ),
-    new Option(
-      "--bundle <file>",
-      "judge by the Sigstore bundle in this file instead of what is stored beside the image (repeatable)",
-    ).argParser(collect),
-    new Option("--insecure-ignore-tlog", "state that no transparency log is asked for (with keys, none is)"),
-    new Option("--exit-codes <table>", "exit codes for refusals")
-      .choices(["countersign", "cosign"])
-      .default("countersign"),
-  ]);
-}
-
-/** What is signed with, and how it is stored. */
-export function addSigningOptions(command: Command): Command {
-  return grouped(command, SIGN_GROUP, [
-    new Option("--key <key>", "sign with this private key: a file or env://NAME"),
-    new Option("-a, --annotations <name=value>", "an annotation to sign along (repeatable)").argParser(collect),
-    new Option("-r, --recursive", "sign the index and every platform in it"),
-    new Option(
-      "--format <format>",
-      "how to store the signature: bundle (default) or cosign-legacy (repeatable)",
-    ).argParser(collect),
-    new Option(
-      "--sign-container-identity <name>",
-      "the repository that cosign-legacy signatures shall name (default: where the image is); layouts and archives need it",
-    ),
-    new Option("-y, --yes", "answer yes to every question"),
-  ]);
-}
-
-export function addDryRun(command: Command): Command {
-  return grouped(command, SIGN_GROUP, [
-    new Option("--dry-run", "show what would be signed and stored, and write nothing"),
   ]);
 }
 
@@ -176,89 +121,8 @@ function needsPartner(given: unknown, partner: unknown, name: string, wanted: st
   });
 }
 
-export interface VerifyOptions {
-  /** At least one: a file or `env://NAME`. */
-  readonly keys: readonly string[];
-  readonly threshold: number;
-  readonly annotations: Readonly<Record<string, string>>;
-  readonly recursive: boolean;
-  /** `registry/repository`, normalised. */
-  readonly signedAs: readonly string[];
-  /** Files. */
-  readonly bundles: readonly string[];
-  /** As they shall be printed in the verdict. */
-  readonly weakened: readonly string[];
-  readonly exitCodes: "countersign" | "cosign";
-}
-
-/** @throws CountersignError `usage`: no key, an annotation that is not a pair. */
-export function readVerifyOptions(raw: RawOptions): VerifyOptions {
-  const keys = list(raw, "key");
-  if (keys.length === 0) {
-    throw new CountersignError("usage", "nothing says whose signature is wanted", {
-      found: "no --key",
-      wanted: "--key KEY",
-    });
-  }
-  return {
-    keys,
-    threshold: number(raw, "threshold") ?? 1,
-    annotations: readAnnotations(list(raw, "annotations")),
-    recursive: flag(raw, "recursive"),
-    signedAs: list(raw, "signedAs").map((name) => readRepository("--signed-as", name)),
-    bundles: list(raw, "bundle"),
-    weakened: weakenings(raw),
-    exitCodes: text(raw, "exitCodes") === "cosign" ? "cosign" : "countersign",
-  };
-}
-
-/** Every flag that weakens a check, in the order of the help page. */
-function weakenings(raw: RawOptions): readonly string[] {
-  const flags: readonly (readonly [string, string])[] = [
-    ["insecureIgnoreTlog", "--insecure-ignore-tlog"],
-    ["allowHttpRegistry", "--allow-http-registry"],
-    ["allowInsecureRegistry", "--allow-insecure-registry"],
-  ];
-  return flags.flatMap(([name, spelled]) => (flag(raw, name) ? [spelled] : []));
-}
-
-export interface SigningOptions {
-  /** A file or `env://NAME`. */
-  readonly key: string;
-  readonly annotations: Readonly<Record<string, string>>;
-  readonly recursive: boolean;
-  readonly formats: readonly SignatureFormat[];
-  /** `registry/repository`, normalised: what legacy payloads name instead of where the image is. */
-  readonly signAs: string | undefined;
-  readonly yes: boolean;
-  readonly dryRun: boolean;
-}
-
-/** @throws CountersignError `usage`: no key, an unknown format, an annotation that is not a pair. */
-export function readSigningOptions(raw: RawOptions): SigningOptions {
-  const key = text(raw, "key");
-  if (key === undefined) {
-    throw new CountersignError("usage", "nothing to sign with", { found: "no --key", wanted: "--key KEY" });
-  }
-  const formats = list(raw, "format").map(readFormat);
-  return {
-    key,
-    annotations: readAnnotations(list(raw, "annotations")),
-    recursive: flag(raw, "recursive"),
-    formats: formats.length === 0 ? ["bundle"] : [...new Set(formats)],
-    signAs: readSignAs(raw),
-    yes: flag(raw, "yes"),
-    dryRun: flag(raw, "dryRun"),
-  };
-}
-
-function readSignAs(raw: RawOptions): string | undefined {
-  const name = text(raw, "signContainerIdentity");
-  return name === undefined ? undefined : readRepository("--sign-container-identity", name);
-}
-
 /** `acme/app` is `docker.io/acme/app`, as in references: a legacy payload holds the whole name. */
-function readRepository(flagName: string, name: string): string {
+export function readRepository(flagName: string, name: string): string {
   try {
     return repositoryName(parseRepository(name));
   } catch (cause) {
@@ -268,13 +132,8 @@ function readRepository(flagName: string, name: string): string {
   }
 }
 
-function readFormat(name: string): SignatureFormat {
-  if (name === "bundle" || name === "cosign-legacy") return name;
-  throw new CountersignError("usage", "not a signature format", { found: name, wanted: "bundle or cosign-legacy" });
-}
-
 /** `name=value` pairs; the value may hold further equal signs and may be empty. */
-function readAnnotations(pairs: readonly string[]): Readonly<Record<string, string>> {
+export function readAnnotations(pairs: readonly string[]): Readonly<Record<string, string>> {
   const annotations = new Map<string, string>();
   for (const pair of pairs) {
     const at = pair.indexOf("=");
@@ -330,21 +189,21 @@ function platform(value: string): Platform {
   return parsePlatformName(value);
 }
 
-function text(raw: RawOptions, name: string): string | undefined {
+export function text(raw: RawOptions, name: string): string | undefined {
   const value = raw[name];
   return typeof value === "string" ? value : undefined;
 }
 
-function number(raw: RawOptions, name: string): number | undefined {
+export function number(raw: RawOptions, name: string): number | undefined {
   const value = raw[name];
   return typeof value === "number" ? value : undefined;
 }
 
-function flag(raw: RawOptions, name: string): boolean {
+export function flag(raw: RawOptions, name: string): boolean {
   return raw[name] === true;
 }
 
-function list(raw: RawOptions, name: string): readonly string[] {
+export function list(raw: RawOptions, name: string): readonly string[] {
   const value = raw[name];
   return Array.isArray(value) ? value.map(String) : [];
 }

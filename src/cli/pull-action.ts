@@ -19,9 +19,10 @@ import { readBundles } from "./bundles.ts";
 import type { Context } from "./context.ts";
 import { judgeImages, openWiring, pulledPlatform, readRequirement } from "./images.ts";
 import { acceptedManifest, concludeMove, movedNot } from "./moves.ts";
-import { type RawOptions, type RegistryOptions, readRegistryOptions, readVerifyOptions } from "./options.ts";
+import { type RawOptions, type RegistryOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { openProgress, type Progress } from "./progress.ts";
+import { readVerifyOptions } from "./verify-options.ts";
 
 type FileLocation = Extract<Location, { readonly path: string }>;
 type Place = FileLocation | { readonly kind: "engine"; readonly engine: Engine };

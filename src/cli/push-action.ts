@@ -5,13 +5,13 @@ import { refusePublishedKeys } from "../core/crypto/published.ts";
 import { CountersignError } from "../core/errors.ts";
 import { formatLocation, type Location, parseLocation } from "../core/oci/location.ts";
 import { formatReference } from "../core/oci/reference.ts";
-import type { ContentStore, Signer } from "../core/ports.ts";
+import type { ContentStore } from "../core/ports.ts";
 import { layerDigesters } from "../io/disk/decompress.ts";
 import { docker } from "../io/engine/docker.ts";
 import { loadSigner } from "../io/keys/load.ts";
 import { taggedDestination } from "../ops/destination.ts";
 import { pushImage } from "../ops/push.ts";
-import { type SignOptions, signImage } from "../ops/sign.ts";
+import { keySignatory, type SignOptions, signImage } from "../ops/sign.ts";
 import { resolveTarget, type Target, verifyImage } from "../ops/verify.ts";
 import type { MovedImage } from "../report/transfer.ts";
 import type { Wiring } from "../wire.ts";
@@ -19,10 +19,11 @@ import type { Context } from "./context.ts";
 import { requireTag } from "./copy-action.ts";
 import { createdAt, narrowTarget, openWiring, placesOf } from "./images.ts";
 import { concludeMove } from "./moves.ts";
-import { type RawOptions, type RegistryOptions, readRegistryOptions, readSigningOptions } from "./options.ts";
+import { type RawOptions, type RegistryOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { openProgress } from "./progress.ts";
 import { refuseTwoReaders } from "./sign-action.ts";
+import { readSigningOptions } from "./sign-options.ts";
 
 /** `countersign push SRC IMAGE`: by digest, signed, verified as its consumers will, and the tag moved last. */
 export async function push(
@@ -41,7 +42,17 @@ export async function push(
     const signer = await loadSigner(flags.key, { ...context, warn: output.warn });
     refusePublishedKeys([signer.publicKey], placesOf([image]));
     const { formats, annotations, recursive, signAs } = flags;
-    const signing: SignOptions = { signer, formats, annotations, recursive, signAs, createdAt: createdAt(context) };
+    const signatory = keySignatory(signer);
+    const now = context.referenceTime;
+    const signing: SignOptions = {
+      signatory,
+      formats,
+      annotations,
+      recursive,
+      signAs,
+      createdAt: createdAt(context),
+      now,
+    };
     await withSource(context, wiring, source, async (opened) => {
       const target = await narrowTarget(opened, registry.platform);
       const progress = openProgress(context, output);
@@ -112,7 +123,7 @@ async function pushOne(
     onTransfer,
     maxWorkers: registry.maxWorkers,
     sign: async (store) => await signPublished(published(store), signing),
-    verify: async (store) => (await verifyImage(published(store), verification(signing.signer, signing))).verdicts,
+    verify: async (store) => (await verifyImage(published(store), await verification(signing))).verdicts,
   });
   return { verdicts, ...(isNamed ? { destination: formatLocation(place), summary: copied } : {}) };
 }
@@ -123,11 +134,14 @@ async function signPublished(target: Target, signing: SignOptions): Promise<void
 }
 
 /** As a consumer who holds the public key and asks for what was signed. */
-function verification(
-  signer: Signer,
-  { annotations, recursive, signAs }: SignOptions,
-): Parameters<typeof verifyImage>[1] {
+async function verification({
+  signatory,
+  annotations,
+  recursive,
+  signAs,
+  now,
+}: SignOptions): Promise<Parameters<typeof verifyImage>[1]> {
   const signedAs = signAs === undefined ? [] : [signAs];
-  const requirement = { keys: [signer.publicKey], threshold: 1, annotations, signedAs };
+  const requirement = { ...signatory.accepts(await signatory.signer()), threshold: 1, annotations, signedAs, now };
   return { requirement, recursive, contentFollows: true };
 }

@@ -7,15 +7,16 @@ import { reasonClass } from "../core/reasons.ts";
 import type { SignedImage } from "../core/results.ts";
 import { loadSigner } from "../io/keys/load.ts";
 import { mapConcurrently } from "../ops/concurrency.ts";
-import { signImage } from "../ops/sign.ts";
+import { keySignatory, type SignOptions, signImage } from "../ops/sign.ts";
 import type { Target } from "../ops/verify.ts";
 import { signedDocument, signedText } from "../report/sign.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { exitCodeOfClasses } from "./exit-codes.ts";
 import { createdAt, narrowTarget, openWiring, placesOf } from "./images.ts";
-import { type RawOptions, readRegistryOptions, readSigningOptions } from "./options.ts";
+import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
+import { readSigningOptions } from "./sign-options.ts";
 import { isSeenTwice } from "./verdicts.ts";
 
 /** `countersign sign IMAGE…`: each image is signed whatever becomes of the others. */
@@ -40,7 +41,18 @@ export async function sign(
     const { formats, annotations, recursive, dryRun, signAs } = flags;
     const { maxWorkers } = registry;
     const { cache } = wiring;
-    const options = { signer, formats, annotations, recursive, dryRun, signAs, createdAt: created, maxWorkers, cache };
+    const options: SignOptions = {
+      signatory: keySignatory(signer),
+      formats,
+      annotations,
+      recursive,
+      dryRun,
+      signAs,
+      createdAt: created,
+      now: context.referenceTime,
+      maxWorkers,
+      cache,
+    };
     const signed = await mapConcurrently(opened, maxWorkers ?? AT_ONCE, async (one) =>
       isTarget(one) ? await signImage(one, options) : one,
     );

@@ -3,9 +3,10 @@ import { verdictsText } from "../report/text.ts";
 import { readBundles } from "./bundles.ts";
 import type { Context } from "./context.ts";
 import { judgeImages, openWiring, readRequirement } from "./images.ts";
-import { type RawOptions, readRegistryOptions, readVerifyOptions } from "./options.ts";
+import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { concludeVerdicts } from "./verdicts.ts";
+import { readVerifyOptions } from "./verify-options.ts";
 
 /** `countersign verify IMAGE…`. */
 export async function verify(

@@ -42,6 +42,8 @@ export const LIMITS = {
   /** Log entries and timestamps in a bundle. */
   bundleLogEntries: 32,
   bundleTimestamps: 32,
+  /** Hashes of an inclusion proof: a tree of 2^63 leaves has 63. */
+  proofHashes: 64,
   /** Certificates in a bundle's chain. */
   bundleCertificates: 16,
   /** Tags of a repository, over all pages. */

@@ -1,8 +1,11 @@
 import type { PublicKey } from "./crypto/public-key.ts";
+import type { Finding } from "./errors.ts";
+import type { UntrustedLogEntry } from "./formats/envelope.ts";
 import type { Descriptor } from "./oci/descriptor.ts";
 import type { Digest, DigestAlgorithm } from "./oci/digest.ts";
 import type { LayerCompression } from "./oci/layer.ts";
 import type { Manifest } from "./oci/manifest.ts";
+import type { Requirement } from "./verify/requirement.ts";
 
 /** Bytes that can be read again from any offset: what an upload needs to survive a retry. */
 export interface BlobSource {
@@ -98,8 +101,44 @@ export interface Destination {
 /** A private key, wherever it lives. */
 export interface Signer {
   readonly publicKey: PublicKey;
+  /** Keyless: what binds the key to an identity (DER, the leaf first, then what leads to the root without it). */
+  readonly certificates?: readonly Uint8Array[] | undefined;
   /** The signature over `data` with the key's own algorithm (ECDSA in DER form). */
   sign(data: Uint8Array): Promise<Uint8Array>;
+}
+
+/** What a log or a timestamp authority is shown of a signature. */
+export interface Witnessed {
+  readonly signer: Signer;
+  /** Exactly the bytes that were signed; logs get their digest. */
+  readonly signedBytes: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+/** What came back, checked for being about this signature. */
+export interface Testimony {
+  readonly logEntries: readonly UntrustedLogEntry[];
+  /** DER TimeStampResp each. */
+  readonly timestamps: readonly Uint8Array[];
+  /** Why the log's entry is missing, where that was allowed: it is to be added later. */
+  readonly postponed?: Finding | undefined;
+}
+
+/** The logs and timestamp authorities of a signing configuration. */
+export interface Witness {
+  /** Nothing is sent before this is called. @throws CountersignError where a service that is required fails. */
+  witness(signed: Witnessed): Promise<Testimony>;
+}
+
+/**
+ * Who signs: one key, or an identity that gets a certificate for a key made on the spot.
+ */
+export interface Signatory {
+  /** A signer for the next image. A key is always the same; a keyless signer is made anew, unless one serves them all. */
+  signer(): Promise<Signer>;
+  readonly witness?: Witness | undefined;
+  /** What a verifier would ask for to accept what this signer signs. */
+  accepts(signer: Signer): Pick<Requirement, "keys" | "keyProof" | "identities">;
 }
 
 /** Small content that was proven by its digest before: kept so that a second look costs no request. */

@@ -63,6 +63,47 @@ export const REASONS = {
     meaning: "Something is stored as a signature but is not one: its format is broken.",
     next: "ask the publisher to sign again with a current tool",
   },
+  "wrong-identity": {
+    class: "refused",
+    meaning: "A signature is proven, but by another identity than the one asked for.",
+    next: "check which workflow or person signs this publisher's releases; release through it, then verify again",
+  },
+  "certificate-untrusted": {
+    class: "refused",
+    meaning:
+      "A signing certificate does not lead to the trust root, was not valid when it signed, or is of a wrong kind.",
+    next: "check that you hold the trust root of the authority that the publisher signs with",
+  },
+  "log-entry-missing": {
+    class: "refused",
+    meaning: "A signature is in no transparency log that the trust root knows, and one was asked for.",
+    next: "ask the publisher to log the signature: countersign sign --finish",
+  },
+  "log-entry-invalid": {
+    class: "refused",
+    meaning: "A log entry is not about this signature, or the log's proof of it does not hold.",
+    next: "treat the signature as tampered with; ask the publisher to sign again",
+  },
+  "timestamp-missing": {
+    class: "refused",
+    meaning: "Nothing proves when a signature was made, so nothing proves that its certificate was valid then.",
+    next: "ask the publisher to sign with a timestamp authority or a log that your trust root knows",
+  },
+  "timestamp-invalid": {
+    class: "refused",
+    meaning: "A timestamp is not about this signature, or its authority's signature does not hold.",
+    next: "treat the signature as tampered with; ask the publisher to sign again",
+  },
+  unattested: {
+    class: "refused",
+    meaning: "Every place an attestation can be stored was read, and there is none of the wanted type.",
+    next: "ask the publisher for an attestation of this type, or attest it yourself: countersign attest",
+  },
+  "condition-not-met": {
+    class: "refused",
+    meaning: "An attestation by a wanted signer does not say what the condition asks for.",
+    next: "look at what it says: countersign inspect --attestation TYPE -o json IMAGE",
+  },
   "threshold-not-met": {
     class: "refused",
     meaning: "Fewer distinct keys signed than were asked for.",
@@ -107,7 +148,7 @@ export const REASONS = {
   // --- undetermined: we could not look, so we do not know ----------------------------------------------------------
   unreachable: {
     class: "undetermined",
-    meaning: "The registry could not be reached: name, port, TLS or network.",
+    meaning: "The registry or service could not be reached: name, port, TLS or network.",
     next: "check the name, the port, the proxy and the network, then try again",
   },
   timeout: {
@@ -117,12 +158,12 @@ export const REASONS = {
   },
   throttled: {
     class: "undetermined",
-    meaning: "The registry asked us to slow down, and kept asking until the tries were used up.",
+    meaning: "The registry or service asked us to slow down, and kept asking until the tries were used up.",
     next: "try again later; until then the image counts as not verified",
   },
   "server-error": {
     class: "undetermined",
-    meaning: "The registry failed with a server error on every try.",
+    meaning: "The registry or service failed with a server error on every try.",
     next: "try again later; until then the image counts as not verified",
   },
   denied: {
@@ -154,6 +195,17 @@ export const REASONS = {
     class: "undetermined",
     meaning: "More was offered than will be read: a size, a count or a depth limit was reached.",
     next: "remove what does not belong there, then try again",
+  },
+  "trust-stale": {
+    class: "undetermined",
+    meaning: "The trust material is too old to be believed and could not be refreshed.",
+    next: "refresh it with countersign trusted-root update, or load a newer air-gap kit",
+  },
+  "trust-rejected": {
+    class: "undetermined",
+    meaning:
+      "What the trust repository offered is not a valid successor of what was trusted: rolled back, forked, unsigned.",
+    next: "keep what you have, and find out who answers for the repository before you trust it again",
   },
   "write-conflict": {
     class: "undetermined",
@@ -216,6 +268,26 @@ export const REASONS = {
     class: "usage",
     meaning: "A configuration file, a credential helper's answer or an environment variable cannot be used.",
     next: "correct the named file or variable",
+  },
+  "trust-invalid": {
+    class: "usage",
+    meaning: "A trust root or a signing configuration cannot be used.",
+    next: "get the file again from the authority's operator",
+  },
+  "token-invalid": {
+    class: "usage",
+    meaning: "An identity token is not one, has expired, or is meant for somebody else.",
+    next: "get a new token with the audience that the authority asks for",
+  },
+  "identity-missing": {
+    class: "usage",
+    meaning: "Nothing says who signs: no key, no token, and no pipeline that gives one.",
+    next: "give --key or --identity-token, or run where the pipeline offers an identity token",
+  },
+  "consent-missing": {
+    class: "usage",
+    meaning: "Signing would publish something for ever, and nobody agreed to it.",
+    next: "say yes at the question, or give --yes",
   },
   "destination-exists": {
     class: "usage",

@@ -12,6 +12,8 @@ export interface SignOutcome {
   readonly state: "signed" | "unchanged" | "would-sign";
   /** The manifest that holds it: absent where nothing was written. */
   readonly manifest?: Digest | undefined;
+  /** Why its log entry is missing: it is to be added later. */
+  readonly postponed?: Finding | undefined;
   /** The tag it is kept under; bundles are referrers and have none. */
   readonly tag?: string | undefined;
 }

@@ -194,7 +194,16 @@ function describeAttachment(annotations: Annotations): UntrustedDescription {
 
 function describeCandidate(candidate: UntrustedCandidate): UntrustedDescription {
   const envelope = parseCandidate(candidate);
-  const { format, keyHint, hasCertificate, logEntries, timestamps } = envelope;
+  const { format, keyHint } = envelope;
   const { predicateType, annotations, subjects } = readClaim(envelope);
-  return { format, predicateType, keyHint, hasCertificate, logEntries, timestamps, annotations, subjects };
+  return {
+    format,
+    predicateType,
+    keyHint,
+    hasCertificate: envelope.certificates.length > 0,
+    logEntries: envelope.logEntries.length,
+    timestamps: envelope.timestamps.length,
+    annotations,
+    subjects,
+  };
 }

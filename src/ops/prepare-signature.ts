@@ -1,41 +1,72 @@
-import { encodeBase64 } from "../core/bytes.ts";
-import { CountersignError } from "../core/errors.ts";
-import { LEGACY_ANNOTATIONS, makeLegacyManifest, makeLegacyPayload } from "../core/formats/cosign-legacy.ts";
-import type { StoredSignature } from "../core/formats/envelope.ts";
+import { CountersignError, type Finding } from "../core/errors.ts";
+import { legacyAnnotations, makeLegacyManifest, makeLegacyPayload } from "../core/formats/cosign-legacy.ts";
+import { SIGNATURE_PREDICATE, type StoredSignature } from "../core/formats/envelope.ts";
 import { makeStatement } from "../core/formats/intoto.ts";
+import { LEGACY_ANNOTATIONS } from "../core/formats/legacy-material.ts";
 import { bundleSignedBytes, makeBundle, makeReferrerManifest } from "../core/formats/sigstore-bundle.ts";
 import type { Annotations } from "../core/oci/descriptor.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import type { ImageManifest, Manifest } from "../core/oci/manifest.ts";
 import { MEDIA_TYPES } from "../core/oci/media-types.ts";
 import { cosignTag, hasCosignTags } from "../core/oci/referrers.ts";
-import type { BlobSource, ContentStore, Signer } from "../core/ports.ts";
+import type { BlobSource, ContentStore, Signer, Testimony, Witness } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import type { Subject, UntrustedCandidate } from "../core/verify/evidence.ts";
 import { updateTag } from "./update-tag.ts";
 
+/** Who signs one image, and what bears witness to it. */
+export interface Signing {
+  readonly signer: Signer;
+  readonly witness?: Witness | undefined;
+}
+
 /** A signature that was made and is not stored yet. */
 export interface PreparedSignature {
+  /** Why its log entry is missing, where that was allowed. */
+  readonly postponed?: Finding | undefined;
   /** As a verifier would find it. */
   readonly candidate: UntrustedCandidate;
   /** Stores it, and returns when a reader would find it. @throws `write-conflict`, `write-unconfirmed`. */
   store(store: ContentStore): Promise<{ readonly manifest: Digest; readonly tag?: string | undefined }>;
 }
 
-/** A bundle over a statement, stored as a referrer of the subject. */
+const NOTHING: Testimony = { logEntries: [], timestamps: [] };
+
+async function signAndWitness(
+  signedBytes: Uint8Array,
+  { signer, witness }: Signing,
+): Promise<Testimony & { readonly signature: Uint8Array }> {
+  const signature = await signer.sign(signedBytes);
+  return { signature, ...((await witness?.witness({ signer, signedBytes, signature })) ?? NOTHING) };
+}
+
+/** A bundle over the statement that signs the image, stored as a referrer of the subject. */
 export async function prepareBundle(
   subject: Subject,
-  signer: Signer,
+  signing: Signing,
   annotations: Annotations,
   created: Instant,
 ): Promise<PreparedSignature> {
   const statement = makeStatement(subject.descriptor.digest, annotations);
-  const signature = await signer.sign(bundleSignedBytes(statement));
-  const bytes = makeBundle({ statement, signature, hint: signer.publicKey.hint });
+  return await prepareStatement(subject, signing, { statement, predicateType: SIGNATURE_PREDICATE }, created);
+}
+
+/** A bundle over any statement about the subject, stored in the same way. */
+export async function prepareStatement(
+  subject: Subject,
+  signing: Signing,
+  { statement, predicateType }: { readonly statement: Uint8Array; readonly predicateType: string },
+  created: Instant,
+): Promise<PreparedSignature> {
+  const { signature, logEntries, timestamps, postponed } = await signAndWitness(bundleSignedBytes(statement), signing);
+  const [certificate] = signing.signer.certificates ?? [];
+  const signer = certificate === undefined ? { hint: signing.signer.publicKey.hint } : { certificate };
+  const bytes = makeBundle({ statement, signature, signer, logEntries, timestamps });
   return {
+    postponed,
     candidate: { format: "bundle", origin: { via: "file" }, bytes },
     store: async (store) => {
-      const stored = makeReferrerManifest({ bundle: bytes, subject: subject.descriptor, created });
+      const stored = makeReferrerManifest({ bundle: bytes, subject: subject.descriptor, created, predicateType });
       await pushBlobs(store, stored);
       await store.pushManifest(stored.manifest);
       return { manifest: stored.manifest.descriptor.digest };
@@ -46,27 +77,29 @@ export async function prepareBundle(
 /** A legacy payload, appended to what is kept under the subject's `.sig` tag. */
 export async function prepareLegacy(
   subject: Subject,
-  signer: Signer,
+  signing: Signing,
   annotations: Annotations,
 ): Promise<PreparedSignature> {
   const { digest } = subject.descriptor;
   const tag = legacyTag(digest);
   const payload = makeLegacyPayload(repositoryOf(subject), digest, annotations);
-  const signature = encodeBase64(await signer.sign(payload));
-  const layerAnnotations = { [LEGACY_ANNOTATIONS.signature]: signature };
+  const { signature, logEntries, timestamps, postponed } = await signAndWitness(payload, signing);
+  const certificates = signing.signer.certificates ?? [];
+  const layerAnnotations = legacyAnnotations(signature, { certificates, logEntries, timestamps });
   const mediaType = MEDIA_TYPES.simpleSigning;
   return {
+    postponed,
     candidate: { format: "cosign-legacy", origin: { via: "file" }, payload, mediaType, annotations: layerAnnotations },
     store: async (store) => {
       const written = await updateTag(
         store,
         tag,
         async (existing) => {
-          const stored = makeLegacyManifest(imageOrNothing(existing), payload, signature);
+          const stored = makeLegacyManifest(imageOrNothing(existing), payload, layerAnnotations);
           await pushBlobs(store, stored);
           return stored.manifest;
         },
-        (found) => holdsSignature(found, signature),
+        (found) => holdsSignature(found, layerAnnotations),
       );
       return { manifest: written.descriptor.digest, tag };
     },
@@ -92,8 +125,9 @@ function imageOrNothing(existing: Manifest | undefined): ImageManifest | undefin
   return existing?.kind === "image" ? existing : undefined;
 }
 
-function holdsSignature(manifest: Manifest, signature: string): boolean {
+function holdsSignature(manifest: Manifest, annotations: Annotations): boolean {
   if (manifest.kind !== "image") return false;
+  const signature = annotations[LEGACY_ANNOTATIONS.signature];
   return manifest.layers.some((layer) => layer.annotations?.[LEGACY_ANNOTATIONS.signature] === signature);
 }
 

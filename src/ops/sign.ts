@@ -1,8 +1,9 @@
 import { refusePublishedKeys } from "../core/crypto/published.ts";
 import { CountersignError, type Finding, findingUnlessInterrupted } from "../core/errors.ts";
+import { explainFinding } from "../core/explain.ts";
 import type { SignatureFormat } from "../core/formats/envelope.ts";
 import type { Annotations, Descriptor } from "../core/oci/descriptor.ts";
-import type { ContentCache, ContentStore, Signer } from "../core/ports.ts";
+import type { ContentCache, ContentStore, Signatory, Signer } from "../core/ports.ts";
 import type { ReasonCode } from "../core/reasons.ts";
 import type { SignedImage, SignOutcome } from "../core/results.ts";
 import type { Instant } from "../core/time.ts";
@@ -17,7 +18,7 @@ import { type PreparedSignature, prepareBundle, prepareLegacy } from "./prepare-
 import { placeOf, resolveTarget, type Target } from "./verify.ts";
 
 export interface SignOptions {
-  readonly signer: Signer;
+  readonly signatory: Signatory;
   /** At least one; each is looked for and written on its own. */
   readonly formats: readonly SignatureFormat[];
   readonly annotations: Annotations;
@@ -29,15 +30,21 @@ export interface SignOptions {
   readonly dryRun?: boolean | undefined;
   /** What the signature's manifest says of its time; unsigned. */
   readonly createdAt: Instant;
+  /** The reference time, by which what is made is judged before it is stored. */
+  readonly now: Instant;
   readonly cache?: ContentCache | undefined;
   readonly maxWorkers?: number | undefined;
 }
 
 const DEFAULT_WORKERS = 8;
 
+/** Signs with one key, and with no witness. */
+export function keySignatory(signer: Signer): Signatory {
+  return { signer: async () => signer, accepts: () => ({ keys: [signer.publicKey], identities: [] }) };
+}
+
 /** Signs many images, each whatever becomes of the others, in the order they were given. */
 export async function signImages(targets: readonly Target[], options: SignOptions): Promise<SignedImage[]> {
-  refusePublishedKeys([options.signer.publicKey], targets.map(placeOf));
   return mapConcurrently(targets, options.maxWorkers ?? DEFAULT_WORKERS, (target) => signImage(target, options));
 }
 
@@ -47,7 +54,6 @@ export async function signImages(targets: readonly Target[], options: SignOption
  * @throws CountersignError only `interrupted` and `key-published`.
  */
 export async function signImage(target: Target, options: SignOptions): Promise<SignedImage> {
-  refusePublishedKeys([options.signer.publicKey], [placeOf(target)]);
   const outcomes: SignOutcome[] = [];
   const named = { image: target.image, name: target.image, outcomes };
   try {
@@ -56,7 +62,7 @@ export async function signImage(target: Target, options: SignOptions): Promise<S
     const tag = target.tag === undefined ? "" : `:${target.tag}`;
     const resolved = { ...named, name: `${target.store.location}${tag}@${digest}`, digest };
     const children = options.recursive === true && root.kind === "index" ? root.manifests : [];
-    const finding = await signAll(target.store, [root.descriptor, ...children], outcomes, options);
+    const finding = await signAll(target, [root.descriptor, ...children], outcomes, options);
     return { ...resolved, ...(finding === undefined ? {} : { finding }) };
   } catch (error) {
     return { ...named, finding: findingUnlessInterrupted(error) };
@@ -64,14 +70,14 @@ export async function signImage(target: Target, options: SignOptions): Promise<S
 }
 
 async function signAll(
-  store: ContentStore,
+  target: Target,
   descriptors: readonly Descriptor[],
   outcomes: SignOutcome[],
   options: SignOptions,
 ): Promise<Finding | undefined> {
   try {
     const signed = await mapConcurrently(descriptors, DEFAULT_WORKERS, (descriptor) =>
-      signManifest(store, descriptor, options),
+      signManifest(target, descriptor, options),
     );
     outcomes.push(...signed.flat());
     return undefined;
@@ -80,19 +86,22 @@ async function signAll(
   }
 }
 
-/** Signs one manifest in every format that was asked for. */
-export async function signManifest(
-  store: ContentStore,
+/** Signs one manifest in every format that was asked for. @throws CountersignError what went wrong. */
+async function signManifest(
+  target: Target,
   descriptor: Descriptor,
   options: SignOptions,
 ): Promise<readonly SignOutcome[]> {
+  const { store } = target;
+  const signer = await options.signatory.signer();
+  refusePublishedKeys([signer.publicKey], [placeOf(target)]);
   const subject: Subject = {
     name: `${store.location}@${descriptor.digest}`,
     repository: options.signAs ?? store.repository,
     descriptor,
   };
   const outcomes: SignOutcome[] = [];
-  for (const format of options.formats) outcomes.push(await signSubject(store, subject, format, options));
+  for (const format of options.formats) outcomes.push(await signSubject(store, subject, format, signer, options));
   return outcomes;
 }
 
@@ -100,16 +109,21 @@ async function signSubject(
   store: ContentStore,
   subject: Subject,
   format: SignatureFormat,
+  signer: Signer,
   options: SignOptions,
 ): Promise<SignOutcome> {
   const { digest } = subject.descriptor;
-  const own = await findOwnSignature(store, subject, format, options);
+  const requirement = ownRequirement(signer, options);
+  const own = await findOwnSignature(store, subject, format, requirement, options);
   if (own !== undefined) return { digest, format, state: "unchanged", manifest: own.origin.manifest };
+  const isDry = options.dryRun === true;
+  const signing = { signer, witness: isDry ? undefined : options.signatory.witness };
   const prepare = format === "bundle" ? prepareBundle : prepareLegacy;
-  const prepared = await prepare(subject, options.signer, options.annotations, options.createdAt);
-  checkPrepared(prepared, subject, options);
-  if (options.dryRun === true) return { digest, format, state: "would-sign" };
-  return { digest, format, state: "signed", ...(await prepared.store(store)) };
+  const prepared = await prepare(subject, signing, options.annotations, options.createdAt);
+  if (isDry) return { digest, format, state: "would-sign" };
+  checkPrepared(prepared, subject, requirement);
+  const { postponed } = prepared;
+  return { digest, format, state: "signed", ...(await prepared.store(store)), ...(postponed && { postponed }) };
 }
 
 /** With these, it is not known what is there already. Junk beside the signatures is no reason not to sign. */
@@ -131,9 +145,9 @@ async function findOwnSignature(
   store: ContentStore,
   subject: Subject,
   format: SignatureFormat,
+  requirement: Requirement,
   options: SignOptions,
 ): Promise<SignatureReport | undefined> {
-  const requirement = ownRequirement(options);
   for await (const part of gather(store, subject.descriptor.digest, { cache: options.cache, formats: [format] })) {
     const unseen = part.obstacles.find((obstacle) => COULD_NOT_LOOK.has(obstacle.code));
     if (unseen !== undefined) throw new CountersignError(unseen.code, unseen.message, unseen);
@@ -144,8 +158,8 @@ async function findOwnSignature(
   return undefined;
 }
 
-function ownRequirement(options: SignOptions): Requirement {
-  return { keys: [options.signer.publicKey], threshold: 1, annotations: options.annotations, signedAs: [] };
+function ownRequirement(signer: Signer, { signatory, annotations, now }: SignOptions): Requirement {
+  return { ...signatory.accepts(signer), threshold: 1, annotations, signedAs: [], now };
 }
 
 /** All that was asked for is there (the requirement saw to that), and nothing more. */
@@ -154,10 +168,22 @@ function sameAnnotations(found: Annotations | undefined, wanted: Annotations): b
 }
 
 /** Nothing is stored that the judge would not accept: a broken key or plug-in shows here, not at the consumer's. */
-function checkPrepared(prepared: PreparedSignature, subject: Subject, options: SignOptions): void {
-  const judgement = judge({ subject, candidates: [prepared.candidate], obstacles: [] }, ownRequirement(options));
+export function checkPrepared(prepared: PreparedSignature, subject: Subject, requirement: Requirement): void {
+  const wanted = prepared.postponed === undefined ? requirement : withoutLogs(requirement);
+  const judgement = judge({ subject, candidates: [prepared.candidate], obstacles: [] }, wanted);
   if (judgement.status === "accepted") return;
+  const [reason] = judgement.reasons;
   throw new CountersignError("internal", "the signature that was made does not verify; nothing was stored", {
-    found: judgement.reasons[0]?.message,
+    found: reason === undefined ? undefined : explainFinding(reason),
   });
+}
+
+/** What is judged before its log entry was added. */
+function withoutLogs(requirement: Requirement): Requirement {
+  const { keyProof } = requirement;
+  return {
+    ...requirement,
+    ...(keyProof && { keyProof: { ...keyProof, demands: { ...keyProof.demands, logs: 0 } } }),
+    identities: requirement.identities.map((one) => ({ ...one, demands: { ...one.demands, logs: 0 } })),
+  };
 }

@@ -1,5 +1,5 @@
 import { type PlaceOfUse, refusePublishedKeys } from "../core/crypto/published.ts";
-import { CountersignError, findingUnlessInterrupted } from "../core/errors.ts";
+import { CountersignError, type Finding, findingUnlessInterrupted } from "../core/errors.ts";
 import type { Descriptor, Platform } from "../core/oci/descriptor.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import type { ImageIndex, Manifest } from "../core/oci/manifest.ts";
@@ -8,9 +8,10 @@ import type { ContentCache, ContentStore } from "../core/ports.ts";
 import { reasonClass } from "../core/reasons.ts";
 import { describeChecks, type Scope } from "../core/verify/checks.ts";
 import type { Subject, UntrustedCandidate } from "../core/verify/evidence.ts";
+import { examine } from "../core/verify/examine.ts";
 import { checkRequirement, type Requirement } from "../core/verify/requirement.ts";
-import type { Verdict } from "../core/verify/verdict.ts";
-import { type Judgement, judge } from "../core/verify/verify.ts";
+import type { SignatureReport, Verdict } from "../core/verify/verdict.ts";
+import { conclude, type Judgement, judge } from "../core/verify/verify.ts";
 import { mapConcurrently } from "./concurrency.ts";
 import { gather } from "./gather.ts";
 
@@ -166,18 +167,17 @@ async function judgeSubject(store: ContentStore, subject: Subject, options: Veri
     );
     return judge({ subject, candidates, obstacles: [] }, options.requirement);
   }
-  let evidence = { subject, candidates: [] as readonly UntrustedCandidate[], obstacles: [] as Judgement["reasons"] };
-  let judgement = judge(evidence, options.requirement);
-  for await (const part of gather(store, subject.descriptor.digest, { cache: options.cache })) {
-    evidence = {
-      subject,
-      candidates: [...evidence.candidates, ...part.candidates],
-      obstacles: [...evidence.obstacles, ...part.obstacles],
-    };
-    judgement = judge(evidence, options.requirement);
+  const { requirement, cache } = options;
+  const signatures: SignatureReport[] = [];
+  const obstacles: Finding[] = [];
+  let judgement = conclude(signatures, obstacles, requirement);
+  for await (const part of gather(store, subject.descriptor.digest, { cache })) {
+    signatures.push(...part.candidates.map((candidate) => examine(candidate, subject, requirement)));
+    obstacles.push(...part.obstacles);
+    judgement = conclude(signatures, obstacles, requirement);
     if (judgement.status === "accepted") break;
   }
-  return judgement;
+  return { ...judgement, signatures: [...signatures] };
 }
 
 function toResult(verdicts: readonly Verdict[], root: Manifest, selected: Descriptor): VerifiedImage {
@@ -201,6 +201,7 @@ function toVerdict(
     name: nameOf(target, descriptor),
     digest: descriptor.digest,
     weakened: options.weakened ?? [],
+    judgedAt: options.requirement.now,
   };
 }
 
@@ -214,7 +215,7 @@ function nameOf(target: Target, descriptor: Descriptor): string {
 export function unresolved(
   target: Pick<Target, "image">,
   error: unknown,
-  options: Pick<VerifyOptions, "weakened">,
+  options: Pick<VerifyOptions, "weakened" | "requirement">,
 ): Verdict {
   const finding = findingUnlessInterrupted(error);
   return {
@@ -227,5 +228,6 @@ export function unresolved(
     checked: [],
     notChecked: [],
     weakened: options.weakened ?? [],
+    judgedAt: options.requirement.now,
   };
 }

@@ -2,6 +2,8 @@ import type { Finding } from "../core/errors.ts";
 import { nextStep, tallyOf } from "../core/explain.ts";
 import { printableJson } from "../core/printable.ts";
 import { reasonClass } from "../core/reasons.ts";
+import { formatInstant, type Instant } from "../core/time.ts";
+import type { SignatureProof } from "../core/trust/material.ts";
 import type { SignatureReport, Verdict } from "../core/verify/verdict.ts";
 
 /** Grows by one when a member changes its meaning or goes away; new members do not count. */
@@ -37,6 +39,7 @@ export function verdictMember(verdict: Verdict): Readonly<Record<string, unknown
     checked: verdict.checked,
     notChecked: verdict.notChecked,
     weakened: verdict.weakened,
+    judgedAt: formatInstant(verdict.judgedAt),
   };
 }
 
@@ -51,12 +54,33 @@ export function findingMember(finding: Finding): Readonly<Record<string, unknown
   };
 }
 
+function proofMember({
+  logs,
+  timestamps,
+  certificateLogs,
+  signedAt,
+}: SignatureProof): Readonly<Record<string, unknown>> {
+  return {
+    logs: logs.map(({ log, index, integratedAt }) => ({ log, index, integratedAt: timeMember(integratedAt) })),
+    timestamps: timestamps.map(({ authority, at }) => ({ authority, at: formatInstant(at) })),
+    certificateLogs,
+    signedAt: timeMember(signedAt),
+  };
+}
+
+function timeMember(at: Instant | undefined): string | undefined {
+  return at === undefined ? undefined : formatInstant(at);
+}
+
 function signatureMember(signature: SignatureReport): Readonly<Record<string, unknown>> {
   return {
     format: signature.format,
     origin: signature.origin,
     accepted: signature.accepted,
     signedBy: signature.signedBy,
+    proof: signature.proof === undefined ? undefined : proofMember(signature.proof),
+    predicateType: signature.predicateType,
+    statement: signature.statement,
     annotations: signature.annotations,
     finding: signature.finding === undefined ? undefined : findingMember(signature.finding),
   };

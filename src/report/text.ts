@@ -1,6 +1,7 @@
 import type { Finding } from "../core/errors.ts";
 import { describeSigner, explainFinding, formatName, nextStep, originName } from "../core/explain.ts";
 import { printable } from "../core/printable.ts";
+import { describeAge, type Instant } from "../core/time.ts";
 import type { SignatureReport, Verdict } from "../core/verify/verdict.ts";
 import { PLAIN, type Style } from "./style.ts";
 
@@ -39,7 +40,9 @@ export function verdictsText(verdicts: readonly Verdict[], style: Style = PLAIN)
 function acceptedRows(verdict: Verdict): readonly Row[] {
   const accepted = verdict.signatures.filter((signature) => signature.accepted);
   return [
-    ...distinct(accepted.flatMap((signature) => signerLine(signature))).map((line): Row => ["signed by", line]),
+    ...distinct(accepted.flatMap((signature) => signerLine(signature, verdict.judgedAt))).map(
+      (line): Row => ["signed by", line],
+    ),
     ...annotationRows(accepted),
     ...platformRows(verdict),
     ...listRow("checked", verdict.checked),
@@ -72,11 +75,12 @@ export function findingRows(finding: Finding): readonly Row[] {
   return [["because", finding.message], ...found, ...wanted];
 }
 
-function signerLine(signature: SignatureReport): readonly string[] {
+function signerLine(signature: SignatureReport, now: Instant): readonly string[] {
   const signer = describeSigner(signature);
-  return signer === undefined
-    ? []
-    : [`${signer}, ${formatName(signature.format)} from ${originName(signature.origin)}`];
+  if (signer === undefined) return [];
+  const { signedAt } = signature.proof ?? {};
+  const age = signedAt === undefined ? "" : `, ${describeAge(signedAt, now)}`;
+  return [`${signer}${age}, ${formatName(signature.format)} from ${originName(signature.origin)}`];
 }
 
 function annotationRows(accepted: readonly SignatureReport[]): readonly Row[] {

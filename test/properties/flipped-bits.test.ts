@@ -7,10 +7,11 @@ import { withPrehash } from "../../src/core/crypto/prehash.ts";
 import { type PublicKey, publicKeyFrom } from "../../src/core/crypto/public-key.ts";
 import { signData, verifySignature } from "../../src/core/crypto/signature.ts";
 import { CountersignError } from "../../src/core/errors.ts";
-import { LEGACY_ANNOTATIONS, makeLegacyPayload } from "../../src/core/formats/cosign-legacy.ts";
+import { makeLegacyPayload } from "../../src/core/formats/cosign-legacy.ts";
 import type { UntrustedCandidate, VerifiedClaim } from "../../src/core/formats/envelope.ts";
 import { parseCandidate, readClaim } from "../../src/core/formats/format.ts";
 import { makeStatement } from "../../src/core/formats/intoto.ts";
+import { LEGACY_ANNOTATIONS } from "../../src/core/formats/legacy-material.ts";
 import { bundleSignedBytes, makeBundle } from "../../src/core/formats/sigstore-bundle.ts";
 import { parseDigest } from "../../src/core/oci/digest.ts";
 import { MEDIA_TYPES } from "../../src/core/oci/media-types.ts";
@@ -39,7 +40,7 @@ const SIGNINGS: Readonly<Record<string, Signing>> = {
 function conclude(candidate: UntrustedCandidate, key: PublicKey): VerifiedClaim | undefined {
   try {
     const envelope = parseCandidate(candidate);
-    if (!verifySignature(key, envelope.signedBytes, envelope.signature).verified) return undefined;
+    if (!verifySignature(key, envelope.signed.bytes, envelope.signature).verified) return undefined;
     return readClaim(envelope);
   } catch (error) {
     if (error instanceof CountersignError) return undefined;
@@ -69,7 +70,7 @@ for (const [name, { privateKey, key }] of Object.entries(SIGNINGS)) {
   describe(`one flipped bit, ${name}`, () => {
     const statement = makeStatement(DIGEST, ANNOTATIONS);
     const signature = signData(privateKey, bundleSignedBytes(statement));
-    const bundle = makeBundle({ statement, signature, hint: key.hint });
+    const bundle = makeBundle({ statement, signature, signer: { hint: key.hint } });
     const payload = makeLegacyPayload("registry.example.test/team/app", DIGEST, ANNOTATIONS);
     const legacySignature = signData(privateKey, payload);
 

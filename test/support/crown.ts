@@ -8,7 +8,7 @@ import { parseReference } from "../../src/core/oci/reference.ts";
 import { instant } from "../../src/core/time.ts";
 import { writeFileAtomic } from "../../src/io/disk/atomic.ts";
 import { openRegistry } from "../../src/io/registry/store.ts";
-import { signImage } from "../../src/ops/sign.ts";
+import { keySignatory, signImage } from "../../src/ops/sign.ts";
 import { type Registry, type RegistryOptions, startRegistry } from "../../src/testbed/registry.ts";
 import { makeBytes, makeImage, makeLayer, pushImage } from "./images.ts";
 import { captureContext } from "./session.ts";
@@ -40,7 +40,13 @@ export class Stage {
     const layers = [await makeLayer(content(1)), await makeLayer({ ...content(2), compression: "zstd" })];
     await pushImage(store, await makeImage({ layers }), "1.0");
     const target = { image: stage.image, store, tag: "1.0" };
-    const signed = await signImage(target, { signer, formats: ["bundle"], annotations: {}, createdAt: instant(0) });
+    const signed = await signImage(target, {
+      signatory: keySignatory(signer),
+      formats: ["bundle"],
+      annotations: {},
+      createdAt: instant(0),
+      now: instant(0),
+    });
     assert.equal(signed.finding, undefined);
     await store.close();
     await writeFileAtomic(join(folder, "key.pub"), Buffer.from(publicKeyPem(signer.publicKey)));

@@ -2,14 +2,16 @@ import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { encodeBase64 } from "../../src/core/bytes.ts";
 import { publicKeyFrom } from "../../src/core/crypto/public-key.ts";
 import { signData } from "../../src/core/crypto/signature.ts";
-import { LEGACY_ANNOTATIONS, makeLegacyPayload } from "../../src/core/formats/cosign-legacy.ts";
+import { makeLegacyPayload } from "../../src/core/formats/cosign-legacy.ts";
 import type { UntrustedCandidate } from "../../src/core/formats/envelope.ts";
 import { makeStatement } from "../../src/core/formats/intoto.ts";
+import { LEGACY_ANNOTATIONS } from "../../src/core/formats/legacy-material.ts";
 import { bundleSignedBytes, makeBundle } from "../../src/core/formats/sigstore-bundle.ts";
 import type { Annotations } from "../../src/core/oci/descriptor.ts";
 import { type Digest, digestOf } from "../../src/core/oci/digest.ts";
 import { MEDIA_TYPES } from "../../src/core/oci/media-types.ts";
 import type { Signer } from "../../src/core/ports.ts";
+import { instant } from "../../src/core/time.ts";
 import type { Subject } from "../../src/core/verify/evidence.ts";
 import type { Requirement } from "../../src/core/verify/requirement.ts";
 
@@ -40,7 +42,7 @@ export function testSubject(name = "image", repository: string | undefined = REP
 
 export function bundleOver(signer: TestSigner, statement: Uint8Array): UntrustedCandidate {
   const signature = signData(signer.privateKey, bundleSignedBytes(statement));
-  const bytes = makeBundle({ statement, signature, hint: signer.publicKey.hint });
+  const bytes = makeBundle({ statement, signature, signer: { hint: signer.publicKey.hint } });
   return { format: "bundle", origin: { via: "referrers-api" }, bytes };
 }
 
@@ -65,5 +67,13 @@ export function legacyOf(
 }
 
 export function requirementOf(signers: readonly Signer[], more: Partial<Requirement> = {}): Requirement {
-  return { keys: signers.map((signer) => signer.publicKey), threshold: 1, annotations: {}, signedAs: [], ...more };
+  return {
+    keys: signers.map((signer) => signer.publicKey),
+    identities: [],
+    threshold: 1,
+    annotations: {},
+    signedAs: [],
+    now: instant(Date.UTC(2026, 0, 1)),
+    ...more,
+  };
 }

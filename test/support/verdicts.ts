@@ -1,4 +1,5 @@
 import type { Digest } from "../../src/core/oci/digest.ts";
+import { instant } from "../../src/core/time.ts";
 import type { SignatureReport, Verdict } from "../../src/core/verify/verdict.ts";
 
 /** Made-up verdicts for reports. */
@@ -11,7 +12,7 @@ export function signature(overrides: Partial<SignatureReport> = {}): SignatureRe
     format: "bundle",
     origin: { via: "referrers-api", manifest: digest("c"), layer: 0 },
     accepted: true,
-    signedBy: { label: "release.pub", fingerprint: `SHA256:${"ab".repeat(32)}` },
+    signedBy: { kind: "key", label: "release.pub", fingerprint: `SHA256:${"ab".repeat(32)}` },
     annotations: {},
     ...overrides,
   };
@@ -29,6 +30,7 @@ export function verdict(overrides: Partial<Verdict> = {}): Verdict {
     checked: status === "accepted" ? ["digest", "signature"] : [],
     notChecked: status === "accepted" ? ["transparency log"] : [],
     weakened: [],
+    judgedAt: instant(Date.UTC(2026, 0, 1)),
     ...overrides,
   };
 }

@@ -1,8 +1,9 @@
 import { Argument, Command } from "commander";
 import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
-import { addRegistryOptions, addSigningOptions, globalOptions, type RawOptions } from "../options.ts";
+import { addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
+import { addSigningOptions } from "../sign-options.ts";
 
 export function pushCommand(context: Context): Command {
   const command = new Command("push")

@@ -1,8 +1,9 @@
 import { Argument, Command } from "commander";
 import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
-import { addDryRun, addRegistryOptions, addSigningOptions, globalOptions, type RawOptions } from "../options.ts";
+import { addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
+import { addDryRun, addSigningOptions } from "../sign-options.ts";
 import { IMAGE_ARGUMENT } from "./verify.ts";
 
 export function signCommand(context: Context): Command {

@@ -1,8 +1,9 @@
 import { Argument, Command } from "commander";
 import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
-import { addRegistryOptions, addVerifyOptions, globalOptions, type RawOptions } from "../options.ts";
+import { addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
+import { addVerifyOptions } from "../verify-options.ts";
 
 export const IMAGE_ARGUMENT = "[registry/]repository[:tag][@digest], oci:DIR, oci-archive:FILE or docker-archive:FILE";
 

@@ -33,6 +33,23 @@ export function parsePem(input: Uint8Array | string, what: string): PemBlock {
   return { label, content };
 }
 
+/** Some blocks and nothing but white space around them: a chain of certificates. undefined for anything else. */
+export function parsePemBlocks(text: string, most: number): readonly PemBlock[] | undefined {
+  const parts = text
+    .replace(/\r\n/g, "\n")
+    .trim()
+    .split(/(?<=^-----END [A-Z0-9 ]{1,64}-----)\s*\n/m, most + 1);
+  if (parts.length > most) return undefined;
+  const blocks = parts.map(parseBlock);
+  return blocks.every((block) => block !== undefined) ? blocks : undefined;
+}
+
+function parseBlock(text: string): PemBlock | undefined {
+  const [, label, body, end] = BLOCK.exec(text) ?? [];
+  const content = body === undefined ? undefined : decodeBase64(body.replaceAll("\n", ""));
+  return label === undefined || label !== end || content === undefined ? undefined : { label, content };
+}
+
 /** DER as a PEM block with lines of 64 characters. */
 export function formatPem(block: PemBlock): string {
   const lines =

@@ -1,4 +1,4 @@
-import { decodeBase64, encodeUtf8 } from "../bytes.ts";
+import { decodeBase64, encodeBase64, encodeUtf8 } from "../bytes.ts";
 import { CountersignError } from "../errors.ts";
 import { type JsonObject, type JsonValue, parseJsonObject } from "../json.ts";
 import { LIMITS } from "../limits.ts";
@@ -13,18 +13,11 @@ import {
   type StoredSignature,
   type UntrustedCandidate,
   type UntrustedEnvelope,
+  type UntrustedMaterial,
   type VerifiedClaim,
 } from "./envelope.ts";
+import { LEGACY_ANNOTATIONS, readAnnotation, readLegacyMaterial, writeLegacyMaterial } from "./legacy-material.ts";
 import { malformed, requireClosed, requireObject, requireString } from "./members.ts";
-
-/** Annotations of a layer in a `.sig` manifest (cosign SIGNATURE_SPEC.md). */
-export const LEGACY_ANNOTATIONS = {
-  signature: "dev.cosignproject.cosign/signature",
-  certificate: "dev.sigstore.cosign/certificate",
-  chain: "dev.sigstore.cosign/chain",
-  bundle: "dev.sigstore.cosign/bundle",
-  timestamp: "dev.sigstore.cosign/rfc3161timestamp",
-} as const;
 
 const PAYLOAD_TYPE = "cosign container image signature";
 const PAYLOAD = "the payload";
@@ -49,6 +42,11 @@ function cosignName(repository: string): string {
   return repository.replace(/^docker\.io\//, "index.docker.io/");
 }
 
+/** A layer's annotations: the signature, and what is to prove who made it. */
+export function legacyAnnotations(signature: Uint8Array, material: UntrustedMaterial): Annotations {
+  return { [LEGACY_ANNOTATIONS.signature]: encodeBase64(signature), ...writeLegacyMaterial(material) };
+}
+
 /**
  * The `.sig` manifest with this signature as its last layer: a new one, or the existing one with every member and layer
  * kept as it is. The configuration is made anew from the layers, as cosign does.
@@ -58,12 +56,9 @@ function cosignName(repository: string): string {
 export function makeLegacyManifest(
   existing: ImageManifest | undefined,
   payload: Uint8Array,
-  signatureBase64: string,
+  annotations: Annotations,
 ): StoredSignature {
-  const layer: Descriptor = {
-    ...describe(payload, MEDIA_TYPES.simpleSigning),
-    annotations: { [LEGACY_ANNOTATIONS.signature]: signatureBase64 },
-  };
+  const layer: Descriptor = { ...describe(payload, MEDIA_TYPES.simpleSigning), annotations };
   const digests = [...(existing?.layers ?? []).map((each) => each.digest), layer.digest];
   if (digests.length > LIMITS.candidates) {
     throw new CountersignError("limit-reached", "the image has too many legacy signatures to add one", {
@@ -140,23 +135,18 @@ export function parseLegacySignature(candidate: LegacyCandidate): UntrustedEnvel
       wanted: `at most ${LIMITS.signatureBytes} bytes`,
     });
   }
-  const has = (name: string): boolean => annotation(candidate, name) !== "";
+  const signature = readSignature(readAnnotation(candidate.annotations, LEGACY_ANNOTATIONS.signature));
   return {
     format: "cosign-legacy",
     origin: candidate.origin,
-    signedBytes: candidate.payload,
-    signature: readSignature(annotation(candidate, LEGACY_ANNOTATIONS.signature)),
+    encoding: "plain",
+    signed: { kind: "bytes", bytes: candidate.payload },
+    signature,
+    timestamped: signature,
     payload: candidate.payload,
     payloadType: candidate.mediaType,
-    hasCertificate: has(LEGACY_ANNOTATIONS.certificate),
-    logEntries: has(LEGACY_ANNOTATIONS.bundle) ? 1 : 0,
-    timestamps: has(LEGACY_ANNOTATIONS.timestamp) ? 1 : 0,
+    ...readLegacyMaterial(candidate.annotations),
   };
-}
-
-/** An empty annotation counts as absent: cosign writes empty certificates and chains. */
-function annotation(candidate: LegacyCandidate, name: string): string {
-  return Object.hasOwn(candidate.annotations, name) ? (candidate.annotations[name] ?? "") : "";
 }
 
 function readSignature(text: string): Uint8Array {

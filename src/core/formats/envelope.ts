@@ -1,3 +1,4 @@
+import type { JsonObject } from "../json.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { ImageManifest } from "../oci/manifest.ts";
@@ -26,27 +27,79 @@ export type UntrustedCandidate =
       readonly annotations: Readonly<Record<string, string>>;
     };
 
+/** Exactly the bytes that were signed: a DSSE pre-authentication encoding, a legacy payload, a file. */
+export interface SignedBytes {
+  readonly kind: "bytes";
+  readonly bytes: Uint8Array;
+}
+
+/** What was signed is known by its digest alone: a file that is elsewhere. */
+export interface SignedDigest {
+  readonly kind: "digest";
+  readonly algorithm: "sha256" | "sha384" | "sha512";
+  readonly digest: Uint8Array;
+}
+
+/** Where a log says that an entry is in its tree, and the checkpoint that it signed over the tree. */
+export interface UntrustedInclusionProof {
+  readonly logIndex: bigint;
+  readonly treeSize: bigint;
+  readonly rootHash: Uint8Array;
+  readonly hashes: readonly Uint8Array[];
+  /** A signed note (C2SP signed-note, tlog-checkpoint), as text. */
+  readonly checkpoint: string;
+}
+
+/** An entry of a transparency log as it was stored beside a signature (protobuf-specs, sigstore_rekor.proto). */
+export interface UntrustedLogEntry {
+  readonly logIndex: bigint;
+  readonly logId: Uint8Array;
+  /** `hashedrekord`, `dsse`, `intoto`, and the version of that kind. */
+  readonly kind: string;
+  readonly version: string;
+  /** Seconds since 1970. Anybody's word unless `promise` covers it. */
+  readonly integratedTime?: bigint | undefined;
+  /** The log's promise to include the entry: its SignedEntryTimestamp. */
+  readonly promise?: Uint8Array | undefined;
+  readonly proof?: UntrustedInclusionProof | undefined;
+  /** `canonicalizedBody`: the bytes of the leaf. */
+  readonly body: Uint8Array;
+}
+
+/** What is stored beside a signature to prove who made it and when. */
+export interface UntrustedMaterial {
+  /** DER, the leaf first; empty for a bare key. What follows the leaf may help to build a chain and is never a root. */
+  readonly certificates: readonly Uint8Array[];
+  readonly logEntries: readonly UntrustedLogEntry[];
+  /** DER TimeStampResp each (RFC 3161). */
+  readonly timestamps: readonly Uint8Array[];
+}
+
+/** A signature, what it covers, and what is to prove its maker. */
+export interface UntrustedSignature extends UntrustedMaterial {
+  /** Logs record an envelope's payload, or the signed bytes themselves. */
+  readonly encoding: "dsse" | "plain";
+  readonly signed: SignedBytes | SignedDigest;
+  readonly signature: Uint8Array;
+  /** The statement or payload inside, still bytes; absent where a file was signed. */
+  readonly payload?: Uint8Array | undefined;
+  /** What a timestamp covers: the signature, or for a legacy attestation the whole envelope. */
+  readonly timestamped: Uint8Array;
+}
+
 /**
- * A signature with what it covers, parsed and not proven. Only `verify/verify.ts` turns it into a claim, after the
- * signature over `signedBytes` has been verified with a wanted key.
+ * A signature of an image with what it covers, parsed and not proven. Only `verify/examine.ts` turns it into a claim, after
+ * the signature over `signed` has been verified with a wanted key or a proven certificate.
  */
-export interface UntrustedEnvelope {
+export interface UntrustedEnvelope extends UntrustedSignature {
   readonly format: SignatureFormat;
   readonly origin: Origin;
-  /** Exactly the bytes that were signed: a DSSE pre-authentication encoding, or a legacy payload. */
-  readonly signedBytes: Uint8Array;
-  readonly signature: Uint8Array;
-  /** The statement or payload inside, still bytes. */
+  readonly signed: SignedBytes;
   readonly payload: Uint8Array;
   /** DSSE's payload type; for legacy payloads the layer's media type. */
   readonly payloadType: string;
   /** Base64 SHA-256 of the signer's key, as claimed. */
   readonly keyHint?: string | undefined;
-  /** It was made with a certificate (keyless), not with a bare key. */
-  readonly hasCertificate: boolean;
-  /** Entries of a transparency log and timestamps that it carries; a bare key verifies without them. */
-  readonly logEntries: number;
-  readonly timestamps: number;
 }
 
 /** What the signer said, read from a payload whose signature was verified. */
@@ -58,8 +111,8 @@ export interface VerifiedClaim {
   /** The repository it names; only legacy payloads name one. */
   readonly repository?: string | undefined;
   readonly annotations: Readonly<Record<string, string>>;
-  /** The predicate, for attestations. */
-  readonly predicate?: unknown;
+  /** The whole statement as it was signed, parsed; absent for legacy payloads, which are none. */
+  readonly statement?: JsonObject | undefined;
 }
 
 /** The predicate type of an image signature (cosign 3). Legacy payloads are given it too, once their type was checked. */

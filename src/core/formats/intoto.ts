@@ -57,7 +57,7 @@ export function readStatement(payload: Uint8Array): VerifiedClaim {
     predicateType,
     subjects: subjects.flatMap((subject) => subject.digests),
     annotations: sharedAnnotations(subjects.map((subject) => subject.annotations)),
-    predicate: json["predicate"],
+    statement: json,
   };
 }
 

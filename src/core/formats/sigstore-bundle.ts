@@ -6,7 +6,14 @@ import { type ImageManifest, parseManifest } from "../oci/manifest.ts";
 import { EMPTY_JSON, MEDIA_TYPES } from "../oci/media-types.ts";
 import { formatInstant, type Instant } from "../time.ts";
 import { type DsseEnvelope, preAuthEncoding, readDsse } from "./dsse.ts";
-import { type Origin, SIGNATURE_PREDICATE, type StoredSignature, type UntrustedEnvelope } from "./envelope.ts";
+import {
+  type Origin,
+  SIGNATURE_PREDICATE,
+  type StoredSignature,
+  type UntrustedEnvelope,
+  type UntrustedLogEntry,
+} from "./envelope.ts";
+import { readLogEntry, writeLogEntry } from "./log-entry.ts";
 import {
   isPresent,
   malformed,
@@ -45,8 +52,7 @@ export interface UntrustedBundle {
   readonly signer:
     | { readonly kind: "public-key"; readonly hint: string | undefined }
     | { readonly kind: "certificate"; readonly certificates: readonly Uint8Array[] };
-  /** Counted and structurally checked; proving them is another step. */
-  readonly logEntries: readonly JsonObject[];
+  readonly logEntries: readonly UntrustedLogEntry[];
   /** DER TimeStampResp each. */
   readonly timestamps: readonly Uint8Array[];
 }
@@ -57,8 +63,11 @@ export interface BundleParts {
   /** The statement exactly as it was signed (as a pre-authentication encoding). */
   readonly statement: Uint8Array;
   readonly signature: Uint8Array;
-  /** `PublicKey.hint` of the signer. */
-  readonly hint: string;
+  /** `PublicKey.hint` of the signer, or the certificate that it signed with (DER). */
+  readonly signer: { readonly hint: string } | { readonly certificate: Uint8Array };
+  readonly logEntries?: readonly UntrustedLogEntry[] | undefined;
+  /** DER TimeStampResp each. */
+  readonly timestamps?: readonly Uint8Array[] | undefined;
 }
 
 /** What a signer signs for a bundle: the pre-authentication encoding of the statement. */
@@ -66,12 +75,12 @@ export function bundleSignedBytes(statement: Uint8Array): Uint8Array {
   return preAuthEncoding(MEDIA_TYPES.intoto, statement);
 }
 
-/** A bundle v0.3 by a bare key without log entries, member for member as cosign 3 writes it. */
+/** A bundle v0.3, member for member as cosign 3 writes it. */
 export function makeBundle(parts: BundleParts): Uint8Array {
   return encodeUtf8(
     JSON.stringify({
       mediaType: MEDIA_TYPES.sigstoreBundle,
-      verificationMaterial: { publicKey: { hint: parts.hint } },
+      verificationMaterial: writeMaterial(parts),
       dsseEnvelope: {
         payload: encodeBase64(parts.statement),
         payloadType: MEDIA_TYPES.intoto,
@@ -79,6 +88,19 @@ export function makeBundle(parts: BundleParts): Uint8Array {
       },
     }),
   );
+}
+
+/** @internal Members that would be empty are absent, as in ProtoJSON. */
+export function writeMaterial(parts: Pick<BundleParts, "signer" | "logEntries" | "timestamps">): JsonObject {
+  const { signer, logEntries = [], timestamps = [] } = parts;
+  const rfc3161Timestamps = timestamps.map((timestamp) => ({ signedTimestamp: encodeBase64(timestamp) }));
+  return {
+    ...("hint" in signer
+      ? { publicKey: { hint: signer.hint } }
+      : { certificate: { rawBytes: encodeBase64(signer.certificate) } }),
+    ...(logEntries.length === 0 ? {} : { tlogEntries: logEntries.map(writeLogEntry) }),
+    ...(timestamps.length === 0 ? {} : { timestampVerificationData: { rfc3161Timestamps } }),
+  };
 }
 
 export interface ReferrerParts {
@@ -175,14 +197,16 @@ export function parseBundleSignature(bytes: Uint8Array, origin: Origin): Untrust
   return {
     format: "bundle",
     origin,
-    signedBytes: preAuthEncoding(payloadType, payload),
+    encoding: "dsse",
+    signed: { kind: "bytes", bytes: preAuthEncoding(payloadType, payload) },
     signature,
+    timestamped: signature,
     payload,
     payloadType,
     keyHint: bundle.signer.kind === "public-key" ? bundle.signer.hint : undefined,
-    hasCertificate: bundle.signer.kind === "certificate",
-    logEntries: bundle.logEntries.length,
-    timestamps: bundle.timestamps.length,
+    certificates: bundle.signer.kind === "certificate" ? bundle.signer.certificates : [],
+    logEntries: bundle.logEntries,
+    timestamps: bundle.timestamps,
   };
 }
 
@@ -202,7 +226,7 @@ function readMaterial(
   const entries = optionalList(json, "tlogEntries", MATERIAL, LIMITS.bundleLogEntries);
   return {
     signer: readSigner(json, version),
-    logEntries: entries.map((entry, at) => readLogEntry(entry, at, version)),
+    logEntries: entries.map((entry, at) => readBundleEntry(entry, at, version)),
     timestamps: readTimestamps(json["timestampVerificationData"]),
   };
 }
@@ -229,23 +253,14 @@ function readCertificate(value: JsonValue | undefined): Uint8Array {
 }
 
 /** v0.1 bundles carry the log's promise, later ones its proof with a checkpoint; anything less proves nothing. */
-function readLogEntry(value: JsonValue, at: number, version: Version): JsonObject {
+function readBundleEntry(value: JsonValue, at: number, version: Version): UntrustedLogEntry {
   const where = `log entry ${at} of the bundle`;
-  const json = requireClosed(value, where, [
-    "logIndex",
-    "logId",
-    "kindVersion",
-    "integratedTime",
-    "inclusionPromise",
-    "inclusionProof",
-    "canonicalizedBody",
-  ]);
-  requireBase64(json, "canonicalizedBody", where);
-  const proof = version === "0.1" ? "inclusionPromise" : "inclusionProof";
-  if (!isPresent(json[proof])) {
-    throw malformed(`${where} lacks what bundles v${version} must have`, "nothing", proof);
+  const entry = readLogEntry(value, where);
+  if ((version === "0.1" ? entry.promise : entry.proof) === undefined) {
+    const wanted = version === "0.1" ? "inclusionPromise" : "inclusionProof";
+    throw malformed(`${where} lacks what bundles v${version} must have`, "nothing", wanted);
   }
-  return json;
+  return entry;
 }
 
 function readTimestamps(value: JsonValue | undefined): readonly Uint8Array[] {

@@ -3,25 +3,29 @@ import { verifySignature } from "../crypto/signature.ts";
 import { CountersignError, type Finding, toFinding } from "../errors.ts";
 import { SIGNATURE_PREDICATE, type UntrustedEnvelope, type VerifiedClaim } from "../formats/envelope.ts";
 import { parseCandidate, readClaim } from "../formats/format.ts";
+import { describeCondition, identityMismatch } from "../trust/identity.ts";
+import type { SignatureProof } from "../trust/material.ts";
 import type { Subject, UntrustedCandidate } from "./evidence.ts";
-import type { Requirement } from "./requirement.ts";
-import type { SignatureReport } from "./verdict.ts";
+import type { IdentityRequirement, Requirement } from "./requirement.ts";
+import type { SignatureReport, SignedBy } from "./verdict.ts";
 
 /**
  * What one candidate is worth. The order is the order of trust: parse within bounds, verify the signature with a wanted
- * key, and only then read what was signed and hold it against the subject and the requirement.
+ * key or prove its certificate, and only then read what was signed and hold it against the subject and the requirement.
  * Never throws: whatever is wrong with a candidate is that candidate's finding.
  */
 export function examine(candidate: UntrustedCandidate, subject: Subject, requirement: Requirement): SignatureReport {
   const { format, origin } = candidate;
   try {
     const envelope = parseCandidate(candidate);
-    const signer = signerOf(envelope, requirement.keys);
-    if (signer === undefined) return { format, origin, accepted: false, finding: unknownSigner(envelope, requirement) };
-    const signedBy = { label: signer.label, fingerprint: signer.fingerprint };
-    const finding = examineClaim(envelope, subject, requirement);
-    if ("code" in finding) return { format, origin, accepted: false, signedBy, finding };
-    return { format, origin, accepted: true, signedBy, annotations: finding.annotations };
+    const signer = proveSigner(envelope, requirement);
+    const { signedBy, proof } = signer;
+    if ("finding" in signer) return { format, origin, accepted: false, signedBy, proof, finding: signer.finding };
+    const claim = examineClaim(envelope, subject, requirement);
+    if ("code" in claim) return { format, origin, accepted: false, signedBy, proof, finding: claim };
+    const { predicateType, annotations, statement } = claim;
+    const attested = requirement.attestation === undefined ? {} : { predicateType, statement };
+    return { format, origin, accepted: true, signedBy, proof, annotations, ...attested };
   } catch (error) {
     return { format, origin, accepted: false, finding: brokenCandidate(error) };
   }
@@ -33,8 +37,30 @@ function brokenCandidate(error: unknown): Finding {
   return { code: "malformed-signature", message: "the signature could not be read", found: toFinding(error).message };
 }
 
-function signerOf(envelope: UntrustedEnvelope, keys: readonly PublicKey[]): PublicKey | undefined {
-  return keys.find((key) => verifySignature(key, envelope.signedBytes, envelope.signature).verified);
+/** Who made it and what proves it; with a finding, why that does not do. */
+type Proven = { readonly signedBy: SignedBy; readonly proof?: SignatureProof | undefined };
+type Unproven = { readonly signedBy?: SignedBy; readonly proof?: SignatureProof; readonly finding: Finding };
+
+/** A wanted key counts whether or not a certificate lies beside its signature. */
+function proveSigner(envelope: UntrustedEnvelope, requirement: Requirement): Proven | Unproven {
+  const byKey = proveKey(envelope, requirement);
+  const isKeyless = envelope.certificates.length > 0 && requirement.identities.length > 0;
+  return byKey.signedBy === undefined && isKeyless ? proveIdentity(envelope, requirement) : byKey;
+}
+
+// --- keys -------------------------------------------------------------------------------------------------------------
+
+function proveKey(envelope: UntrustedEnvelope, requirement: Requirement): Proven | Unproven {
+  const { keys, keyProof } = requirement;
+  const key = keys.find((one) => verifySignature(one, envelope.signed.bytes, envelope.signature).verified);
+  if (key === undefined) return { finding: unknownSigner(envelope, requirement) };
+  const signedBy: SignedBy = { kind: "key", label: key.label, fingerprint: key.fingerprint };
+  if (keyProof === undefined) return { signedBy };
+  try {
+    return { signedBy, proof: keyProof.trust.proveKey(envelope, key, keyProof.demands) };
+  } catch (error) {
+    return { signedBy, finding: brokenCandidate(error) };
+  }
 }
 
 /** A hint is unauthenticated: it tells "tampered with" from "somebody else's" in the message, and nothing more. */
@@ -50,14 +76,14 @@ function unknownSigner(envelope: UntrustedEnvelope, requirement: Requirement): F
   }
   return {
     code: "wrong-key",
-    message: "the signature is by another key",
+    message: requirement.keys.length === 0 ? "the signature is by a bare key" : "the signature is by another key",
     found: describeSigner(envelope),
-    wanted: requirement.keys.map(describeKey).join(" or "),
+    wanted: describeWanted(requirement),
   };
 }
 
 function describeSigner(envelope: UntrustedEnvelope): string {
-  if (envelope.hasCertificate) return "a keyless signature, made with a certificate";
+  if (envelope.certificates.length > 0) return "a keyless signature, made with a certificate";
   if (envelope.keyHint === undefined) return "a signature by a key that it does not name";
   return `a signature by key ${shortHint(envelope.keyHint)}`;
 }
@@ -71,7 +97,45 @@ export function describeKey(key: PublicKey): string {
   return `${key.label} (${key.fingerprint.slice(0, "SHA256:".length + 16)}…)`;
 }
 
-/** The checks on a claim whose signature holds: kind, subject, repository, annotations. */
+/** Everybody who may sign. */
+export function describeWanted({ keys, identities }: Requirement): string {
+  return [...keys.map(describeKey), ...identities.map(({ condition }) => describeCondition(condition))].join(" or ");
+}
+
+// --- identities -------------------------------------------------------------------------------------------------------
+
+/** Each wanted identity brings the root that it is proven by; the first that holds counts, else the nearest is told. */
+function proveIdentity(envelope: UntrustedEnvelope, requirement: Requirement): Proven | Unproven {
+  const { identities, now } = requirement;
+  let nearest: Unproven | undefined;
+  for (const wanted of identities) {
+    const result = proveOne(envelope, wanted, now);
+    if (!("finding" in result)) return result;
+    if (nearest === undefined || (nearest.signedBy === undefined && result.signedBy !== undefined)) nearest = result;
+  }
+  return nearest ?? { finding: unknownSigner(envelope, requirement) };
+}
+
+function proveOne(
+  envelope: UntrustedEnvelope,
+  { condition, trust, demands }: IdentityRequirement,
+  now: Requirement["now"],
+): Proven | Unproven {
+  try {
+    const { identity, publicKey: _, ...proof } = trust.proveCertificate(envelope, demands, now);
+    const signedBy: SignedBy = { kind: "identity", identity };
+    const mismatch = identityMismatch(identity, condition);
+    if (mismatch === undefined) return { signedBy, proof };
+    const message = "the signature is by another identity";
+    return { signedBy, proof, finding: { code: "wrong-identity", message, ...mismatch } };
+  } catch (error) {
+    return { finding: brokenCandidate(error) };
+  }
+}
+
+// --- claims -----------------------------------------------------------------------------------------------------------
+
+/** The checks on a claim whose signature holds: kind, subject, repository, annotations, conditions. */
 function examineClaim(
   envelope: UntrustedEnvelope,
   subject: Subject,
@@ -79,23 +143,25 @@ function examineClaim(
 ): Finding | VerifiedClaim {
   const claim = readClaim(envelope);
   return (
-    checkKind(claim) ??
+    checkKind(claim, requirement) ??
     checkSubject(claim, subject) ??
     checkRepository(claim, subject, requirement) ??
     checkAnnotations(claim, requirement) ??
+    checkConditions(claim, requirement) ??
     claim
   );
 }
 
 /** An attestation by the same signer is not a signature (CVE-2022-35930's family): the predicate type decides. */
-function checkKind(claim: VerifiedClaim): Finding | undefined {
-  if (claim.predicateType === SIGNATURE_PREDICATE) return undefined;
-  return {
-    code: "not-a-signature",
-    message: "the key signed an attestation, not the image",
-    found: `a statement of type ${claim.predicateType}`,
-    wanted: SIGNATURE_PREDICATE,
-  };
+function checkKind(claim: VerifiedClaim, { attestation }: Requirement): Finding | undefined {
+  const wanted = attestation?.predicateTypes ?? [SIGNATURE_PREDICATE];
+  if (wanted.includes(claim.predicateType)) return undefined;
+  const found = `a statement of type ${claim.predicateType}`;
+  if (attestation === undefined) {
+    const message = "what was signed is an attestation, not the image";
+    return { code: "not-a-signature", message, found, wanted: SIGNATURE_PREDICATE };
+  }
+  return { code: "unattested", message: "the attestation is of another type", found, wanted: wanted.join(" or ") };
 }
 
 function checkSubject(claim: VerifiedClaim, subject: Subject): Finding | undefined {
@@ -133,6 +199,21 @@ function checkAnnotations(claim: VerifiedClaim, requirement: Requirement): Findi
       message: "the signature lacks an annotation that was asked for",
       found: found === undefined ? `no annotation ${name}` : `${name}=${found}`,
       wanted: `${name}=${wanted}`,
+    };
+  }
+  return undefined;
+}
+
+/** A legacy payload is no statement: no condition on one can hold. */
+function checkConditions(claim: VerifiedClaim, { attestation }: Requirement): Finding | undefined {
+  for (const condition of attestation?.conditions ?? []) {
+    const result = condition.check(claim.statement ?? {});
+    if (result.met) continue;
+    return {
+      code: "condition-not-met",
+      message: "the attestation does not say what was asked for",
+      found: result.why === undefined ? "a statement for which it is false" : `it cannot be evaluated: ${result.why}`,
+      wanted: condition.text,
     };
   }
   return undefined;

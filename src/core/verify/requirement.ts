@@ -1,29 +1,62 @@
 import type { PublicKey } from "../crypto/public-key.ts";
 import { CountersignError } from "../errors.ts";
+import type { Condition } from "../policy/condition.ts";
+import type { Instant } from "../time.ts";
+import type { IdentityCondition } from "../trust/identity.ts";
+import type { Demands, TrustMaterial } from "../trust/material.ts";
 
-/** What must hold for an image to be accepted: signatures by bare keys. */
+/** What must hold for an image to be accepted. */
 export interface Requirement {
   /** Any of these may sign; two with the same fingerprint are one signer. */
   readonly keys: readonly PublicKey[];
-  /** How many distinct keys must have signed. */
+  /** What a signature by a key must bring beside itself; nothing where absent. */
+  readonly keyProof?: { readonly trust: TrustMaterial; readonly demands: Demands } | undefined;
+  /** Any of these may sign too, with a certificate. */
+  readonly identities: readonly IdentityRequirement[];
+  /** How many distinct keys and identities must have signed. */
   readonly threshold: number;
   /** Every pair must be among the signed annotations. */
   readonly annotations: Readonly<Record<string, string>>;
   /** Names that a legacy payload may carry beside the repository that it is in: the image was mirrored. */
   readonly signedAs: readonly string[];
+  /** The statement that is wanted; the image's own signature where absent. */
+  readonly attestation?: AttestationRequirement | undefined;
+  /** The present, read once at the door: what certificates are judged by where no time is proven and that is allowed. */
+  readonly now: Instant;
+}
+
+/** A certificate's identity, and whose word is taken for it: the root is chosen here and never by the certificate. */
+export interface IdentityRequirement {
+  readonly condition: IdentityCondition;
+  readonly trust: TrustMaterial;
+  readonly demands: Demands;
+}
+
+/** An attestation: a statement of a kind about the image, of which conditions hold. */
+export interface AttestationRequirement {
+  /** Any of these predicate types, exactly. */
+  readonly predicateTypes: readonly string[];
+  /** All of these. */
+  readonly conditions: readonly Condition[];
 }
 
 /**
- * @throws CountersignError `usage` for a requirement that nothing or anything could meet: no key, a threshold below one
- * or above the number of distinct keys.
+ * @throws CountersignError `usage` for a requirement that nothing or anything could meet: nobody who may sign, a threshold
+ * below one or above the number of distinct signers.
  */
 export function checkRequirement(requirement: Requirement): void {
-  const distinct = new Set(requirement.keys.map((key) => key.fingerprint)).size;
-  if (distinct === 0) throw new CountersignError("usage", "no key was given to verify with", { wanted: "--key KEY" });
+  const keys = new Set(requirement.keys.map((key) => key.fingerprint)).size;
+  if (keys === 0 && requirement.identities.length === 0) {
+    throw new CountersignError("usage", "nothing says whose signature is wanted", {
+      wanted: "--key KEY, or --certificate-identity and --certificate-oidc-issuer",
+    });
+  }
   const { threshold } = requirement;
-  if (Number.isSafeInteger(threshold) && threshold >= 1 && threshold <= distinct) return;
+  // One pattern may be met by many identities.
+  const most = requirement.identities.length > 0 ? Number.MAX_SAFE_INTEGER : keys;
+  if (Number.isSafeInteger(threshold) && threshold >= 1 && threshold <= most) return;
   throw new CountersignError("usage", "the threshold cannot be met", {
-    found: `a threshold of ${threshold}, and ${distinct === 1 ? "only one key" : `${distinct} different keys`}`,
-    wanted: distinct === 1 ? "a threshold of 1, or more keys" : `a threshold from 1 to ${distinct}, or more keys`,
+    found: `a threshold of ${threshold}, and ${keys === 1 ? "only one key" : `${keys} different keys`}`,
+    wanted: keys === 1 ? "a threshold of 1, or more keys" : `a threshold from 1 to ${keys}, or more keys`,
   });
 }

@@ -1,8 +1,17 @@
 import type { Finding } from "../errors.ts";
 import type { Origin, SignatureFormat } from "../formats/envelope.ts";
+import type { JsonObject } from "../json.ts";
 import type { Digest } from "../oci/digest.ts";
+import type { Instant } from "../time.ts";
+import type { CertificateIdentity } from "../trust/identity.ts";
+import type { SignatureProof } from "../trust/material.ts";
 
 export type VerdictStatus = "accepted" | "refused" | "undetermined";
+
+/** The key that verified a signature, or the identity in the certificate that did. */
+export type SignedBy =
+  | { readonly kind: "key"; readonly label: string; readonly fingerprint: string }
+  | { readonly kind: "identity"; readonly identity: CertificateIdentity };
 
 /** One signature that was looked at, and what became of it. */
 export interface SignatureReport {
@@ -10,8 +19,14 @@ export interface SignatureReport {
   readonly origin: Origin;
   /** Counts towards acceptance. */
   readonly accepted: boolean;
-  /** Label and fingerprint of the key that verified it. */
-  readonly signedBy?: { readonly label: string; readonly fingerprint: string } | undefined;
+  /** Who made it: proven, whether wanted or not. */
+  readonly signedBy?: SignedBy | undefined;
+  /** Logs and times, where they were asked for or come with a certificate. */
+  readonly proof?: SignatureProof | undefined;
+  /** Of the verified statement. */
+  readonly predicateType?: string | undefined;
+  /** The verified statement, where an attestation was asked for. */
+  readonly statement?: JsonObject | undefined;
   /** Only from a verified payload. */
   readonly annotations?: Readonly<Record<string, string>> | undefined;
   /** Why it does not count. */
@@ -38,6 +53,8 @@ export interface Verdict {
   readonly notChecked: readonly string[];
   /** Every `--insecure-…` and `--allow-…` flag that was used. */
   readonly weakened: readonly string[];
+  /** The reference time. */
+  readonly judgedAt: Instant;
   /** What satisfied it: "2 of 2 distinct keys". Only when accepted. */
   readonly because?: string | undefined;
 }

@@ -1,7 +1,7 @@
 import type { Finding } from "../errors.ts";
 import { type ReasonCode, reasonClass } from "../reasons.ts";
 import type { Evidence } from "./evidence.ts";
-import { describeKey, examine } from "./examine.ts";
+import { describeWanted, examine } from "./examine.ts";
 import type { Requirement } from "./requirement.ts";
 import type { SignatureReport, VerdictStatus } from "./verdict.ts";
 
@@ -24,14 +24,30 @@ export interface Judgement {
  */
 export function judge(evidence: Evidence, requirement: Requirement): Judgement {
   const signatures = evidence.candidates.map((candidate) => examine(candidate, evidence.subject, requirement));
-  const signers = new Set(signatures.flatMap((report) => (report.accepted ? [report.signedBy?.fingerprint] : [])));
+  return conclude(signatures, evidence.obstacles, requirement);
+}
+
+/** The second half of it, for a caller who examines candidates as they come in. */
+export function conclude(
+  signatures: readonly SignatureReport[],
+  obstacles: readonly Finding[],
+  requirement: Requirement,
+): Judgement {
+  const signers = new Set(signatures.flatMap((report) => (report.accepted ? signerId(report) : [])));
   if (signers.size >= requirement.threshold) {
     return { status: "accepted", reasons: [], signatures, because: countSigners(signers.size, requirement) };
   }
-  const findings = distinctFindings([...evidence.obstacles, ...findingsOf(signatures)]);
+  const findings = distinctFindings([...obstacles, ...findingsOf(signatures)]);
   const unseen = findings.filter((finding) => reasonClass(finding.code) !== "refused");
   if (unseen.length > 0) return { status: "undetermined", reasons: unseen, signatures };
   return { status: "refused", reasons: refusal(findings, signers.size, requirement), signatures };
+}
+
+/** Who, not how many: one key is one signer, and one subject of one issuer is. */
+function signerId({ signedBy }: SignatureReport): readonly string[] {
+  if (signedBy === undefined) return [];
+  if (signedBy.kind === "key") return [signedBy.fingerprint];
+  return [JSON.stringify([signedBy.identity.issuer, signedBy.identity.subjectKind, signedBy.identity.subject])];
 }
 
 function findingsOf(signatures: readonly SignatureReport[]): readonly Finding[] {
@@ -40,11 +56,19 @@ function findingsOf(signatures: readonly SignatureReport[]): readonly Finding[] 
 
 /** From nearest to acceptance to farthest: what a person has to look at first. */
 const NEARNESS: readonly ReasonCode[] = [
+  "condition-not-met",
   "wrong-annotations",
   "wrong-repository",
   "wrong-digest",
+  "wrong-identity",
   "bad-signature",
+  "timestamp-invalid",
+  "log-entry-invalid",
+  "timestamp-missing",
+  "log-entry-missing",
+  "certificate-untrusted",
   "not-a-signature",
+  "unattested",
   "digest-mismatch",
   "size-mismatch",
   "wrong-key",
@@ -52,19 +76,27 @@ const NEARNESS: readonly ReasonCode[] = [
 ];
 
 function refusal(findings: readonly Finding[], count: number, requirement: Requirement): readonly Finding[] {
-  const keys = requirement.keys.map(describeKey).join(" or ");
+  const wanted = describeWanted(requirement);
   const others = findings.toSorted((a, b) => rank(a) - rank(b));
   if (count > 0) {
     const short: Finding = {
       code: "threshold-not-met",
-      message: "too few distinct keys signed",
+      message: "too few distinct signers signed",
       found: `${count} of ${requirement.threshold}`,
-      wanted: `${requirement.threshold} of ${keys}`,
+      wanted: `${requirement.threshold} of ${wanted}`,
     };
     return [short, ...others];
   }
   if (others.length > 0) return others;
-  return [{ code: "unsigned", message: "the image is not signed", found: "no signature", wanted: `one by ${keys}` }];
+  const { attestation } = requirement;
+  if (attestation === undefined) {
+    return [
+      { code: "unsigned", message: "the image is not signed", found: "no signature", wanted: `one by ${wanted}` },
+    ];
+  }
+  const types = attestation.predicateTypes.join(" or ");
+  const message = "the image has no attestation of this type";
+  return [{ code: "unattested", message, found: "no attestation", wanted: `${types}, by ${wanted}` }];
 }
 
 function rank(finding: Finding): number {
@@ -78,6 +110,10 @@ function distinctFindings(findings: readonly Finding[]): readonly Finding[] {
 }
 
 function countSigners(count: number, requirement: Requirement): string {
+  if (requirement.identities.length > 0) {
+    if (requirement.threshold === 1) return "signed by a required identity";
+    return `${count} distinct signers signed; ${requirement.threshold} were required`;
+  }
   const keys = new Set(requirement.keys.map((key) => key.fingerprint)).size;
   const wanted = requirement.threshold === 1 ? "one was required" : `${requirement.threshold} were required`;
   return keys === 1 ? "signed by the required key" : `${count} of ${keys} keys signed; ${wanted}`;

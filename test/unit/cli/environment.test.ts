@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Command, Option } from "commander";
 import { applyEnvironment, variableOf } from "../../../src/cli/environment.ts";
-import { addRegistryOptions, addVerifyOptions } from "../../../src/cli/options.ts";
+import { addRegistryOptions } from "../../../src/cli/options.ts";
+import { addVerifyOptions } from "../../../src/cli/verify-options.ts";
 import { isUsage } from "../../support/usage.ts";
 
 function options(env: Record<string, string>, ...argv: readonly string[]): Record<string, unknown> {

@@ -1,16 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Command } from "commander";
-import {
-  addRegistryOptions,
-  addSigningOptions,
-  addVerifyOptions,
-  count,
-  duration,
-  readRegistryOptions,
-  readSigningOptions,
-  readVerifyOptions,
-} from "../../../src/cli/options.ts";
+import { addRegistryOptions, count, duration, readRegistryOptions } from "../../../src/cli/options.ts";
+import { addSigningOptions, readSigningOptions } from "../../../src/cli/sign-options.ts";
+import { addVerifyOptions, readVerifyOptions } from "../../../src/cli/verify-options.ts";
 import { isUsage } from "../../support/usage.ts";
 
 function parse(add: (command: Command) => Command, argv: readonly string[]): Record<string, unknown> {

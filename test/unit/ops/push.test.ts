@@ -6,6 +6,7 @@ import type { Manifest } from "../../../src/core/oci/manifest.ts";
 import { MEDIA_TYPES } from "../../../src/core/oci/media-types.ts";
 import type { ContentStore } from "../../../src/core/ports.ts";
 import type { ReasonCode } from "../../../src/core/reasons.ts";
+import { instant } from "../../../src/core/time.ts";
 import type { Verdict } from "../../../src/core/verify/verdict.ts";
 import { layerDigesters } from "../../../src/io/disk/decompress.ts";
 import { taggedDestination } from "../../../src/ops/destination.ts";
@@ -79,6 +80,7 @@ function verdict(reason?: ReasonCode): Verdict {
     checked: [],
     notChecked: [],
     weakened: [],
+    judgedAt: instant(Date.UTC(2026, 0, 1)),
   };
 }
 

@@ -7,7 +7,7 @@ import type { SignatureFormat } from "../../../src/core/formats/envelope.ts";
 import type { Manifest } from "../../../src/core/oci/manifest.ts";
 import { cosignTag } from "../../../src/core/oci/referrers.ts";
 import { instant } from "../../../src/core/time.ts";
-import { type SignOptions, signImage, signImages } from "../../../src/ops/sign.ts";
+import { keySignatory, type SignOptions, signImage, signImages } from "../../../src/ops/sign.ts";
 import { updateTag } from "../../../src/ops/update-tag.ts";
 import { type Target, verifyImage } from "../../../src/ops/verify.ts";
 import { rejectedBy } from "../../support/codes.ts";
@@ -24,7 +24,14 @@ function target(store: MemoryStore): Target {
 }
 
 function options(more: Partial<SignOptions> = {}): SignOptions {
-  return { signer: alice, formats: ["bundle"], annotations: {}, createdAt: instant(0), ...more };
+  return {
+    signatory: keySignatory(alice),
+    formats: ["bundle"],
+    annotations: {},
+    createdAt: instant(0),
+    now: instant(0),
+    ...more,
+  };
 }
 
 async function storeWithImage(): Promise<MemoryStore> {
@@ -58,7 +65,7 @@ test("other annotations, more annotations and another key are other signatures",
     { annotations: { env: "prod" } },
     { annotations: { env: "prod", more: "yes" } },
     { annotations: { env: "dev" } },
-    { signer: bob },
+    { signatory: keySignatory(bob) },
     {},
   ]) {
     const signed = await signImage(target(store), options({ formats: BOTH, ...more }));
@@ -92,7 +99,7 @@ test("recursive signs the index and every manifest in it, each once", async () =
 test("a signature that does not verify is not stored", async () => {
   const store = await storeWithImage();
   const broken = { publicKey: alice.publicKey, sign: (data: Uint8Array) => bob.sign(data) };
-  const signed = await signImage(target(store), options({ signer: broken }));
+  const signed = await signImage(target(store), options({ signatory: keySignatory(broken) }));
   assert.equal(signed.finding?.code, "internal");
   assert.deepEqual(writes(store), []);
 });
@@ -135,7 +142,7 @@ test("an interruption is thrown", async () => {
 test("a second legacy signer keeps the first one's signature", async () => {
   const store = await storeWithImage();
   await signImage(target(store), options({ formats: ["cosign-legacy"] }));
-  await signImage(target(store), options({ formats: ["cosign-legacy"], signer: bob }));
+  await signImage(target(store), options({ formats: ["cosign-legacy"], signatory: keySignatory(bob) }));
   const requirement = requirementOf([alice, bob], { threshold: 2 });
   assert.equal((await verifyImage(target(store), { requirement })).accepted, true);
 });
@@ -145,7 +152,7 @@ test("a legacy signature that another writer overwrote is written again, and the
   const image = await makeImage();
   const tag = cosignTag(image.manifest.descriptor.digest, "sig");
   const other = await storeWithImage();
-  await signImage(target(other), options({ formats: ["cosign-legacy"], signer: bob }));
+  await signImage(target(other), options({ formats: ["cosign-legacy"], signatory: keySignatory(bob) }));
   const theirs = await other.resolve(tag);
   assert.ok(theirs?.kind === "image");
   for (const [digest, bytes] of other.blobs) store.blobs.set(digest, bytes);
@@ -195,7 +202,9 @@ test("a key that is published as an example signs nowhere but in a loopback regi
   const example = new URL("../../../keys-example/demo.pub", import.meta.url);
   const publicKey = parsePublicKey(await readFile(example), "demo.pub");
   const store = await storeWithImage();
-  await rejectedBy(() => signImage(target(store), options({ signer: { ...alice, publicKey } })), "key-published");
+  const signed = await signImage(target(store), options({ signatory: keySignatory({ ...alice, publicKey }) }));
+  assert.equal(signed.finding?.code, "key-published");
+  assert.deepEqual(writes(store), []);
   await rejectedBy(
     () => verifyImage(target(new MemoryStore("oci-layout")), { requirement: requirementOf([{ ...alice, publicKey }]) }),
     "key-published",

@@ -5,7 +5,7 @@ import { LIMITS } from "../../../src/core/limits.ts";
 import { EMPTY_JSON, MEDIA_TYPES } from "../../../src/core/oci/media-types.ts";
 import { cosignTag, fallbackTag } from "../../../src/core/oci/referrers.ts";
 import { instant } from "../../../src/core/time.ts";
-import { type SignOptions, signImage } from "../../../src/ops/sign.ts";
+import { keySignatory, type SignOptions, signImage } from "../../../src/ops/sign.ts";
 import { type Target, verifyImage, verifyImages } from "../../../src/ops/verify.ts";
 import { rejectedBy } from "../../support/codes.ts";
 import {
@@ -29,7 +29,14 @@ function target(store: MemoryStore, tag = "1.0"): Target {
 }
 
 function signing(signer: TestSigner, more: Partial<SignOptions> = {}): SignOptions {
-  return { signer, formats: ["bundle"], annotations: {}, createdAt: instant(0), ...more };
+  return {
+    signatory: keySignatory(signer),
+    formats: ["bundle"],
+    annotations: {},
+    createdAt: instant(0),
+    now: instant(0),
+    ...more,
+  };
 }
 
 async function signedStore(more: Partial<SignOptions> = {}): Promise<MemoryStore> {

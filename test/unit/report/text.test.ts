@@ -54,7 +54,7 @@ describe("the text of a verdict", () => {
   });
 
   it("names one signer once, however often it signed, and not those that do not count", () => {
-    const other = { label: "eve.pub", fingerprint: `SHA256:${"ee".repeat(32)}` };
+    const other = { kind: "key", label: "eve.pub", fingerprint: `SHA256:${"ee".repeat(32)}` } as const;
     const text = verdictText(
       verdict({ signatures: [signature(), signature(), signature({ accepted: false, signedBy: other })] }),
     );
@@ -97,7 +97,9 @@ describe("the text of a verdict", () => {
       signatures: [],
     });
     const good = verdict({
-      signatures: [signature({ annotations: { [EVIL]: EVIL }, signedBy: { label: EVIL, fingerprint: EVIL } })],
+      signatures: [
+        signature({ annotations: { [EVIL]: EVIL }, signedBy: { kind: "key", label: EVIL, fingerprint: EVIL } }),
+      ],
       checked: [EVIL],
       because: EVIL,
     });

@@ -4,15 +4,15 @@ import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { encodeUtf8 } from "../../../../src/core/bytes.ts";
 import {
-  LEGACY_ANNOTATIONS,
   makeLegacyManifest,
   makeLegacyPayload,
   parseLegacySignature,
   readLegacyPayload,
 } from "../../../../src/core/formats/cosign-legacy.ts";
 import type { UntrustedCandidate } from "../../../../src/core/formats/envelope.ts";
+import { LEGACY_ANNOTATIONS } from "../../../../src/core/formats/legacy-material.ts";
 import { LIMITS } from "../../../../src/core/limits.ts";
-import { checkBytes } from "../../../../src/core/oci/descriptor.ts";
+import { type Annotations, checkBytes } from "../../../../src/core/oci/descriptor.ts";
 import { parseDigest } from "../../../../src/core/oci/digest.ts";
 import { type ImageManifest, parseManifest } from "../../../../src/core/oci/manifest.ts";
 import { MEDIA_TYPES } from "../../../../src/core/oci/media-types.ts";
@@ -37,9 +37,11 @@ function text(bytes: Uint8Array): string {
 }
 
 /** The signature of a layer, as its annotation has it. */
-function signatureAt(manifest: ImageManifest, at: number): string {
-  return manifest.layers[at]?.annotations?.[LEGACY_ANNOTATIONS.signature] ?? "";
+function annotationsAt(manifest: ImageManifest, at: number): Annotations {
+  return manifest.layers[at]?.annotations ?? {};
 }
+
+const SIGNED = { [LEGACY_ANNOTATIONS.signature]: "AAE=" };
 
 describe("the legacy payload", () => {
   it("is 246 bytes and has the known hash", () => {
@@ -76,7 +78,7 @@ describe("the legacy payload", () => {
 describe("the .sig manifest", () => {
   it("is byte for byte what cosign writes for a first signature, and its configuration too", () => {
     const cosign = image(vector("cosign-p256/manifest.json"));
-    const made = makeLegacyManifest(undefined, vector("cosign-p256/payload.json"), signatureAt(cosign, 0));
+    const made = makeLegacyManifest(undefined, vector("cosign-p256/payload.json"), annotationsAt(cosign, 0));
     assert.equal(text(made.manifest.bytes), text(cosign.bytes));
     assert.equal(text(made.blobs[0]?.bytes ?? new Uint8Array()), text(vector("cosign-p256/config.json")));
   });
@@ -84,7 +86,7 @@ describe("the .sig manifest", () => {
   it("is byte for byte what cosign writes when it appends a signature of the same payload", () => {
     const existing = image(vector("cosign-p256/manifest.json"));
     const cosign = image(vector("cosign-appended/manifest.json"));
-    const made = makeLegacyManifest(existing, vector("cosign-appended/payload.json"), signatureAt(cosign, 1));
+    const made = makeLegacyManifest(existing, vector("cosign-appended/payload.json"), annotationsAt(cosign, 1));
     assert.equal(text(made.manifest.bytes), text(cosign.bytes));
     assert.equal(text(made.blobs[0]?.bytes ?? new Uint8Array()), text(vector("cosign-appended/config.json")));
     for (const { descriptor, bytes } of made.blobs) checkBytes(bytes, descriptor, "a blob");
@@ -102,7 +104,7 @@ describe("the .sig manifest", () => {
     const made = makeLegacyManifest(
       image(encodeUtf8(JSON.stringify(foreign))),
       makeLegacyPayload("a.b/c", DIGEST),
-      "AAE=",
+      SIGNED,
     );
     const written = JSON.parse(text(made.manifest.bytes)) as typeof foreign;
     assert.deepEqual(written.layers[0], foreign.layers[0]);
@@ -121,7 +123,7 @@ describe("the .sig manifest", () => {
     const { manifest } = makeLegacyManifest(
       image(encodeUtf8(JSON.stringify(docker))),
       makeLegacyPayload("a.b/c", DIGEST),
-      "AAE=",
+      SIGNED,
     );
     assert.equal(manifest.descriptor.mediaType, MEDIA_TYPES.dockerManifest);
     assert.equal(manifest.config.mediaType, MEDIA_TYPES.dockerConfig);
@@ -132,9 +134,9 @@ describe("the .sig manifest", () => {
     const filled = (count: number): ImageManifest =>
       image(encodeUtf8(JSON.stringify({ ...json, layers: Array.from({ length: count }, () => json.layers[0]) })));
     const payload = makeLegacyPayload("a.b/c", DIGEST);
-    const { manifest } = makeLegacyManifest(filled(LIMITS.candidates - 1), payload, "AAE=");
+    const { manifest } = makeLegacyManifest(filled(LIMITS.candidates - 1), payload, SIGNED);
     assert.equal(manifest.layers.length, LIMITS.candidates);
-    thrownBy(() => makeLegacyManifest(filled(LIMITS.candidates), payload, "AAE="), "limit-reached");
+    thrownBy(() => makeLegacyManifest(filled(LIMITS.candidates), payload, SIGNED), "limit-reached");
   });
 });
 
@@ -154,35 +156,23 @@ function candidate(change: Partial<LegacyCandidate> = {}): LegacyCandidate {
 describe("reading a layer of a .sig manifest (cosign SIGNATURE_SPEC.md)", () => {
   it("signs the payload's raw bytes", () => {
     const envelope = parseLegacySignature(candidate());
-    assert.equal(envelope.signedBytes, envelope.payload);
+    assert.equal(envelope.signed.bytes, envelope.payload);
     assert.deepEqual([...envelope.signature], [0, 1]);
-    assert.equal(envelope.hasCertificate, false);
-    assert.equal(envelope.logEntries + envelope.timestamps, 0);
+    assert.deepEqual([envelope.certificates, envelope.logEntries, envelope.timestamps], [[], [], []]);
   });
 
   it("does not parse the payload: that is for after the signature was verified", () => {
     parseLegacySignature(candidate({ payload: encodeUtf8("junk") }));
   });
 
-  it("tells what else it carries, and takes empty annotations for absent", () => {
+  it("takes empty annotations for absent", () => {
     const signature = { [LEGACY_ANNOTATIONS.signature]: "AAE=" };
-    const full = parseLegacySignature(
-      candidate({
-        annotations: {
-          ...signature,
-          [LEGACY_ANNOTATIONS.certificate]: "x",
-          [LEGACY_ANNOTATIONS.bundle]: "x",
-          [LEGACY_ANNOTATIONS.timestamp]: "x",
-        },
-      }),
-    );
-    assert.deepEqual([full.hasCertificate, full.logEntries, full.timestamps], [true, 1, 1]);
     const empty = parseLegacySignature(
       candidate({
         annotations: { ...signature, [LEGACY_ANNOTATIONS.certificate]: "", [LEGACY_ANNOTATIONS.bundle]: "" },
       }),
     );
-    assert.deepEqual([empty.hasCertificate, empty.logEntries], [false, 0]);
+    assert.deepEqual([empty.certificates, empty.logEntries], [[], []]);
   });
 
   it("refuses more bytes than the limit", () => {

@@ -84,7 +84,7 @@ for (const format of ["bundle", "cosign-legacy"] as const) {
           const envelope = parseCandidate(candidateOf(format, name, layer));
           const { verified, variant } = verifySignature(
             await publicKeyOf(key),
-            envelope.signedBytes,
+            envelope.signed.bytes,
             envelope.signature,
           );
           assert.equal(verified, true);
@@ -95,7 +95,7 @@ for (const format of ["bundle", "cosign-legacy"] as const) {
         it(`${name} does not verify with another key`, async () => {
           const envelope = parseCandidate(candidateOf(format, name, layer));
           const other = await publicKeyOf("cosign-empty-password");
-          assert.deepEqual(verifySignature(other, envelope.signedBytes, envelope.signature), { verified: false });
+          assert.deepEqual(verifySignature(other, envelope.signed.bytes, envelope.signature), { verified: false });
         });
       }
 
@@ -107,7 +107,7 @@ for (const format of ["bundle", "cosign-legacy"] as const) {
       if (fails?.stage === "signature") {
         it(`${name} does not verify`, async () => {
           const envelope = parseCandidate(candidateOf(format, name, layer));
-          const check = verifySignature(await publicKeyOf(key), envelope.signedBytes, envelope.signature);
+          const check = verifySignature(await publicKeyOf(key), envelope.signed.bytes, envelope.signature);
           assert.deepEqual(check, { verified: false });
         });
       }
@@ -115,7 +115,7 @@ for (const format of ["bundle", "cosign-legacy"] as const) {
         it(`${name} is well signed and still refused when it is read`, async () => {
           const envelope = parseCandidate(candidateOf(format, name, layer));
           assert.equal(
-            verifySignature(await publicKeyOf(key), envelope.signedBytes, envelope.signature).verified,
+            verifySignature(await publicKeyOf(key), envelope.signed.bytes, envelope.signature).verified,
             true,
             "the vector itself must be well signed",
           );
