@@ -36,63 +36,54 @@ export async function* gather(
   subject: Digest,
   options: GatherOptions = {},
 ): AsyncGenerator<EvidencePart, void, undefined> {
-  const budget = new Budget();
+  const search: Search = { store, subject, cache: options.cache, budget: new Budget() };
   const formats = options.formats ?? ["bundle", "cosign-legacy"];
-  if (formats.includes("bundle")) yield* gatherBundles(store, subject, budget, options.cache);
-  if (formats.includes("cosign-legacy")) yield* gatherLegacy(store, subject, budget, options.cache);
+  if (formats.includes("bundle")) yield* gatherBundles(search);
+  if (formats.includes("cosign-legacy")) yield* gatherLegacy(search);
 }
 
-async function* gatherBundles(
-  store: ContentStore,
-  subject: Digest,
-  budget: Budget,
-  cache: ContentCache | undefined,
-): AsyncGenerator<EvidencePart, void, undefined> {
+/** One looking for the signatures of one subject: where, and how much of it may still be read. */
+interface Search {
+  readonly store: ContentStore;
+  readonly subject: Digest;
+  readonly cache: ContentCache | undefined;
+  readonly budget: Budget;
+}
+
+async function* gatherBundles(search: Search): AsyncGenerator<EvidencePart, void, undefined> {
+  const { store, subject } = search;
   const listing = await attempt(() => store.referrers(subject));
   if ("obstacle" in listing) return yield { candidates: [], obstacles: [listing.obstacle] };
-  const { descriptors, via } = listing.value;
-  yield* gatherReferrers(store, subject, descriptors, via, budget, cache);
+  yield* gatherReferrers(search, listing.value);
   const beside = await attempt(() => listedBeside(store, subject, listing.value));
   if ("obstacle" in beside) return yield { candidates: [], obstacles: [beside.obstacle] };
-  yield* gatherReferrers(store, subject, beside.value.descriptors, beside.value.via, budget, cache);
+  yield* gatherReferrers(search, beside.value);
 }
 
 async function* gatherReferrers(
-  store: ContentStore,
-  subject: Digest,
-  descriptors: readonly Descriptor[],
-  via: ReferrersListing["via"],
-  budget: Budget,
-  cache: ContentCache | undefined,
+  search: Search,
+  { descriptors, via }: ReferrersListing,
 ): AsyncGenerator<EvidencePart, void, undefined> {
-  const readers = likeliestFirst(descriptors).map(
-    (descriptor) => () => readReferrer(store, subject, descriptor, via, budget, cache),
-  );
-  yield* inBatches(readers, budget);
+  const readers = likeliestFirst(descriptors).map((descriptor) => () => readReferrer(search, descriptor, via));
+  yield* inBatches(readers, search.budget);
 }
 
-async function* gatherLegacy(
-  store: ContentStore,
-  subject: Digest,
-  budget: Budget,
-  cache: ContentCache | undefined,
-): AsyncGenerator<EvidencePart, void, undefined> {
+async function* gatherLegacy(search: Search): AsyncGenerator<EvidencePart, void, undefined> {
+  const { store, subject } = search;
   if (!hasCosignTags(subject)) return;
   const found = await attempt(() => store.resolve(cosignTag(subject, "sig")));
   if ("obstacle" in found) return yield { candidates: [], obstacles: [found.obstacle] };
   const manifest = found.value;
   if (manifest?.kind !== "image") return;
   const readers = manifest.layers.flatMap((layer, at) =>
-    layer.mediaType === MEDIA_TYPES.simpleSigning
-      ? [() => readLegacyLayer(store, manifest, layer, at, budget, cache)]
-      : [],
+    layer.mediaType === MEDIA_TYPES.simpleSigning ? [() => readLegacyLayer(search, manifest, layer, at)] : [],
   );
-  yield* inBatches(readers, budget);
+  yield* inBatches(readers, search.budget);
 }
 
 type Reader = () => Promise<readonly UntrustedCandidate[]>;
 
-/** Batches double, so that judging again after each costs no more than twice judging all at once. */
+/** Batches double, so that reading more costs no more than twice what was read before. */
 async function* inBatches(readers: readonly Reader[], budget: Budget): AsyncGenerator<EvidencePart, void, undefined> {
   let start = 0;
   for (let size = FIRST_BATCH; start < readers.length; size *= 2) {
@@ -117,41 +108,31 @@ async function readBatch(readers: readonly Reader[]): Promise<EvidencePart> {
 
 /** One referrer: its manifest must name our subject and hold exactly one bundle; anything else is not a signature. */
 async function readReferrer(
-  store: ContentStore,
-  subject: Digest,
+  search: Search,
   descriptor: Descriptor,
   via: ReferrersListing["via"],
-  budget: Budget,
-  cache: ContentCache | undefined,
 ): Promise<readonly UntrustedCandidate[]> {
-  const manifest = await readManifest(store, descriptor, budget, cache);
+  const manifest = await readManifest(search, descriptor);
   const [layer, ...others] = manifest.kind === "image" ? manifest.layers : [];
-  if (manifest.subject?.digest !== subject || layer === undefined || others.length > 0) return [];
+  if (manifest.subject?.digest !== search.subject || layer === undefined || others.length > 0) return [];
   if (!layer.mediaType.startsWith(BUNDLE_PREFIX)) return [];
-  const bytes = await readSmallBlob(store, layer, budget, cache);
+  const bytes = await readSmallBlob(search, layer);
   return [{ format: "bundle", origin: { via, manifest: descriptor.digest, layer: 0 }, bytes }];
 }
 
 async function readLegacyLayer(
-  store: ContentStore,
+  search: Search,
   manifest: ImageManifest,
   layer: Descriptor,
   at: number,
-  budget: Budget,
-  cache: ContentCache | undefined,
 ): Promise<readonly UntrustedCandidate[]> {
-  const payload = await readSmallBlob(store, layer, budget, cache);
+  const payload = await readSmallBlob(search, layer);
   const annotations: Annotations = layer.annotations ?? {};
   const origin = { via: "sig-tag", manifest: manifest.descriptor.digest, layer: at } as const;
   return [{ format: "cosign-legacy", origin, payload, mediaType: layer.mediaType, annotations }];
 }
 
-async function readManifest(
-  store: ContentStore,
-  descriptor: Descriptor,
-  budget: Budget,
-  cache: ContentCache | undefined,
-): Promise<Manifest> {
+async function readManifest({ store, budget, cache }: Search, descriptor: Descriptor): Promise<Manifest> {
   budget.spend(descriptor.size);
   const known = await cache?.get(descriptor.digest);
   if (known !== undefined) return parseDescribedManifest(known, descriptor);
@@ -160,12 +141,7 @@ async function readManifest(
   return manifest;
 }
 
-async function readSmallBlob(
-  store: ContentStore,
-  descriptor: Descriptor,
-  budget: Budget,
-  cache: ContentCache | undefined,
-): Promise<Uint8Array> {
+async function readSmallBlob({ store, budget, cache }: Search, descriptor: Descriptor): Promise<Uint8Array> {
   budget.spend(descriptor.size);
   const known = await cache?.get(descriptor.digest);
   if (known !== undefined && known.byteLength === descriptor.size) return known;
