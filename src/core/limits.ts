@@ -36,6 +36,9 @@ export const LIMITS = {
   candidates: 1_000,
   /** All the bytes of candidate signatures read for one subject: of their manifests and of their blobs. */
   candidateBytes: 64 * MIB,
+  /** The same for all the platforms of one index together. */
+  indexCandidates: 10_000,
+  indexCandidateBytes: 256 * MIB,
   /** Subjects and digests of an in-toto statement. */
   statementSubjects: 1024,
   subjectDigests: 32,

@@ -17,6 +17,8 @@ export type EvidencePart = Pick<Evidence, "candidates" | "obstacles">;
 
 export interface GatherOptions {
   readonly cache?: ContentCache | undefined;
+  /** What all the platforms of one index may cost together. */
+  readonly within?: Budget | undefined;
   /** Only these formats; both where absent. */
   readonly formats?: readonly UntrustedCandidate["format"][] | undefined;
 }
@@ -36,7 +38,7 @@ export async function* gather(
   subject: Digest,
   options: GatherOptions = {},
 ): AsyncGenerator<EvidencePart, void, undefined> {
-  const search: Search = { store, subject, cache: options.cache, budget: new Budget() };
+  const search: Search = { store, subject, cache: options.cache, budget: new Budget({ within: options.within }) };
   const formats = options.formats ?? ["bundle", "cosign-legacy"];
   if (formats.includes("bundle")) yield* gatherBundles(search);
   if (formats.includes("cosign-legacy")) yield* gatherLegacy(search);

@@ -31,7 +31,7 @@ const DSSE_TYPE = "application/vnd.dsse.envelope.v1+json";
 export async function inspectImage(target: Target): Promise<Inspection> {
   const root = await resolveTarget(target);
   const node = await inspectManifest(
-    { store: target.store, budget: new Budget(LIMITS.treeManifests) },
+    { store: target.store, budget: new Budget({ items: LIMITS.treeManifests }) },
     root,
     target.tag,
   );

@@ -1,5 +1,6 @@
 import { type PlaceOfUse, refusePublishedKeys } from "../core/crypto/published.ts";
 import { CountersignError, type Finding, findingUnlessInterrupted } from "../core/errors.ts";
+import { LIMITS } from "../core/limits.ts";
 import type { Descriptor, Platform } from "../core/oci/descriptor.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import type { ImageIndex, Manifest } from "../core/oci/manifest.ts";
@@ -12,6 +13,7 @@ import { examine } from "../core/verify/examine.ts";
 import { checkRequirement, type Requirement } from "../core/verify/requirement.ts";
 import type { SignatureReport, Verdict } from "../core/verify/verdict.ts";
 import { conclude, type Judgement, judge } from "../core/verify/verify.ts";
+import { Budget } from "./budget.ts";
 import { mapConcurrently } from "./concurrency.ts";
 import { gather } from "./gather.ts";
 
@@ -140,8 +142,9 @@ async function verifyChildren(
   options: VerifyOptions,
   memo: Memo,
 ): Promise<readonly Verdict[]> {
+  const within = new Budget({ items: LIMITS.indexCandidates, bytes: LIMITS.indexCandidateBytes });
   return mapConcurrently(index.manifests, options.maxWorkers ?? DEFAULT_WORKERS, async (child) => {
-    const judgement = await judgeOnce(target, child, options, memo);
+    const judgement = await judgeOnce(target, child, options, memo, within);
     const verdict = toVerdict({ ...target, tag: undefined }, child, judgement, options, "platform");
     const platform = child.platform === undefined ? {} : { platform: platformName(child.platform) };
     return { ...verdict, ...platform, index: index.descriptor.digest };
@@ -149,18 +152,29 @@ async function verifyChildren(
 }
 
 /** Judges each digest of a repository once in a call, however often it is mentioned. */
-function judgeOnce(target: Target, descriptor: Descriptor, options: VerifyOptions, memo: Memo): Promise<Judgement> {
+function judgeOnce(
+  target: Target,
+  descriptor: Descriptor,
+  options: VerifyOptions,
+  memo: Memo,
+  within?: Budget,
+): Promise<Judgement> {
   const key = `${target.store.location}@${descriptor.digest}`;
   const known = memo.get(key);
   if (known !== undefined) return known;
   const subject = { name: nameOf(target, descriptor), repository: target.store.repository, descriptor };
-  const judgement = judgeSubject(target.store, subject, options);
+  const judgement = judgeSubject(target.store, subject, options, within);
   memo.set(key, judgement);
   return judgement;
 }
 
 /** Gathers step by step and judges after each: an acceptance ends the looking, since evidence only adds. */
-async function judgeSubject(store: ContentStore, subject: Subject, options: VerifyOptions): Promise<Judgement> {
+async function judgeSubject(
+  store: ContentStore,
+  subject: Subject,
+  options: VerifyOptions,
+  within: Budget | undefined,
+): Promise<Judgement> {
   if (options.bundles !== undefined) {
     const candidates = options.bundles.map(
       (bytes): UntrustedCandidate => ({ format: "bundle", origin: { via: "file" }, bytes }),
@@ -171,7 +185,7 @@ async function judgeSubject(store: ContentStore, subject: Subject, options: Veri
   const signatures: SignatureReport[] = [];
   const obstacles: Finding[] = [];
   let judgement = conclude(signatures, obstacles, requirement);
-  for await (const part of gather(store, subject.descriptor.digest, { cache })) {
+  for await (const part of gather(store, subject.descriptor.digest, { cache, within })) {
     signatures.push(...part.candidates.map((candidate) => examine(candidate, subject, requirement)));
     obstacles.push(...part.obstacles);
     judgement = conclude(signatures, obstacles, requirement);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LIMITS } from "../../../src/core/limits.ts";
+import { Budget } from "../../../src/ops/budget.ts";
 import { inspectImage } from "../../../src/ops/inspect.ts";
 import { verifyImage } from "../../../src/ops/verify.ts";
 import { makeImage, makeReferrer, pushImage } from "../../support/images.ts";
@@ -42,4 +43,14 @@ test("inspect reads no more of what is attached than LIMITS.candidateBytes, and 
   const { incomplete } = await inspectImage({ image: "registry.example/app:1.0", store, tag: "1.0" });
   assert.equal(incomplete, true);
   assert.ok(manifestsRead(store) < junk);
+});
+
+test("all the platforms of one index share LIMITS.indexCandidates and LIMITS.indexCandidateBytes", () => {
+  const within = new Budget({ items: 5, bytes: 100 });
+  const [one, other] = [new Budget({ items: 4, bytes: 80, within }), new Budget({ items: 4, bytes: 80, within })];
+  assert.equal(one.take(9), 4);
+  assert.equal(other.take(9), 1);
+  one.spend(80);
+  assert.throws(() => other.spend(21), { code: "limit-reached" });
+  assert.throws(() => one.spend(1), { code: "limit-reached" });
 });
