@@ -155,14 +155,16 @@ export function referenceName(text: string): LayoutName {
   return { tag: reference.tag, reference: formatReference({ ...reference, digest: undefined }) };
 }
 
-/** @throws always: `reference-invalid`, with the names to choose from. */
+/** `reference-invalid`, with what to choose from: names, or digests where the images share one. */
 export function ambiguous(message: string, entries: readonly IndexEntry[]): CountersignError {
-  const choices = entries.map((entry) => entry.reference ?? entry.tag ?? entry.descriptor.digest);
+  const names = entries.map((entry) => entry.reference ?? entry.tag ?? entry.descriptor.digest);
+  const isTelling = new Set(names).size === names.length;
+  const choices = isTelling ? names : entries.map(({ descriptor }) => descriptor.digest);
   const more = choices.length > 8 ? [`… ${choices.length - 8} more`] : [];
   return new CountersignError("reference-invalid", message, {
     found: [...choices.slice(0, 8), ...more].join(", "),
-    wanted: "one of them, by its tag or by @digest",
-    next: "name one of them: LOCATION:TAG or LOCATION@DIGEST",
+    wanted: isTelling ? "one of them, by its tag or by @digest" : "one of them, by @digest",
+    next: `name one of them: ${isTelling ? "LOCATION:TAG or " : ""}LOCATION@DIGEST`,
   });
 }
 
