@@ -49,6 +49,9 @@ export const LIMITS = {
   proofHashes: 64,
   /** Certificates in a bundle's chain. */
   bundleCertificates: 16,
+  /** A signing certificate, and a name or claim in it. */
+  certificateBytes: 64 * KIB,
+  certificateTextBytes: 4 * KIB,
   /** Tags of a repository, over all pages. */
   tags: 100_000,
   tagPages: 1_000,
