@@ -1,3 +1,4 @@
+import type { JsonObject } from "../../../src/core/json.ts";
 import type { Extension } from "./certificates.ts";
 import { octets } from "./der.ts";
 import { digest, type FakeKey, fakeKey } from "./keys.ts";
@@ -40,29 +41,37 @@ export class FakeCertificateLog {
 
   /** A SignedCertificateTimestamp as it stands in a list. */
   vouch({ issuerSpki, tbs, at = NOW }: Precertificate): Buffer {
-    const timestamp = Buffer.alloc(8);
-    timestamp.writeBigUInt64BE(BigInt(at));
-    const extensions = opaque(new Uint8Array(), 2);
-    // digitally-signed struct: version, certificate_timestamp, time, precert_entry, issuer_key_hash, TBS, extensions.
-    const signed = Buffer.concat([
-      Buffer.of(0, 0),
-      timestamp,
-      Buffer.of(0, 1),
-      digest(issuerSpki),
-      opaque(tbs, 3),
-      extensions,
-    ]);
+    const entry = Buffer.concat([Buffer.of(0, 1), digest(issuerSpki), opaque(tbs, 3)]);
+    return Buffer.concat([Buffer.of(0), this.logId, uint64(at), NO_EXTENSIONS, this.#sign(entry, at)]);
+  }
+
+  /** An SCT that stands beside its certificate, in the JSON of add-chain (RFC 6962 §4.1). */
+  vouchBeside(certificate: Uint8Array, at: number = NOW): JsonObject {
+    const entry = Buffer.concat([Buffer.of(0, 0), opaque(certificate, 3)]);
+    return {
+      sct_version: 0,
+      id: this.logId.toString("base64"),
+      timestamp: at,
+      extensions: "",
+      signature: this.#sign(entry, at).toString("base64"),
+    };
+  }
+
+  /** A digitally-signed struct over version, certificate_timestamp, time, entry, extensions. */
+  #sign(entry: Uint8Array, at: number): Buffer {
+    const signed = Buffer.concat([Buffer.of(0, 0), uint64(at), entry, NO_EXTENSIONS]);
     const algorithm = { sha256: 4, sha384: 5, sha512: 6 }[this.key.hash];
     const scheme = this.key.kind === "rsa2048" ? 1 : 3;
-    return Buffer.concat([
-      Buffer.of(0),
-      this.logId,
-      timestamp,
-      extensions,
-      Buffer.of(algorithm, scheme),
-      opaque(this.key.sign(signed), 2),
-    ]);
+    return Buffer.concat([Buffer.of(algorithm, scheme), opaque(this.key.sign(signed), 2)]);
   }
+}
+
+const NO_EXTENSIONS = Buffer.of(0, 0);
+
+function uint64(value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(value));
+  return bytes;
 }
 
 /** RFC 6962 §3.3: the list of SCTs inside a certificate. */

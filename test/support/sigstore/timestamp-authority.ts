@@ -40,9 +40,10 @@ export interface TimestampOptions {
   readonly imprintOf?: Uint8Array;
   /** The imprint itself, instead of a hash of anything. */
   readonly imprint?: Uint8Array;
-  /** PKIStatus: 0 granted, 2 rejection. */
+  /** PKIStatus: 0 granted, 1 granted with changes; anything above is a refusal, which has no token. */
   readonly status?: number;
-  readonly withoutToken?: boolean;
+  /** Whether there is a token whatever the status says. */
+  readonly withToken?: boolean;
   /** Whether the leaf and what issued it come with the token; they do by default. */
   readonly withCertificates?: boolean;
   /** Other certificates than those, in this order. */
@@ -79,6 +80,7 @@ export class FakeTimestampAuthority {
   readonly key: FakeKey;
   readonly root: Uint8Array;
   readonly leaf: Uint8Array;
+  readonly #name: Name;
   readonly #rootName: Name;
   #serial = 1n;
 
@@ -88,6 +90,7 @@ export class FakeTimestampAuthority {
     this.operator = options.operator ?? "example.com";
     this.key = fakeKey(options.key ?? "p256");
     this.#rootName = { organization: this.name, commonName: "root" };
+    this.#name = { organization: this.name, commonName: "timestamping" };
     const rootKey = fakeKey("p384");
     this.root = certificate({
       serial: ROOT_SERIAL,
@@ -101,7 +104,7 @@ export class FakeTimestampAuthority {
     });
     this.leaf = certificate({
       serial: LEAF_SERIAL,
-      subject: { organization: this.name, commonName: "timestamping" },
+      subject: this.#name,
       issuer: this.#rootName,
       notBefore: options.leaf?.notBefore ?? FROM,
       notAfter: options.leaf?.notAfter ?? UNTIL,
@@ -118,10 +121,9 @@ export class FakeTimestampAuthority {
 
   /** A DER TimeStampResp about some bytes: a signature's, as Sigstore has it. */
   timestamp(data: Uint8Array, options: TimestampOptions = {}): Uint8Array {
-    const status = sequence(sequence(integer(options.status ?? 0)));
-    if (options.withoutToken === true) return status;
-    const token = this.#token(this.#tstInfo(data, options), options);
-    return sequence(sequence(integer(options.status ?? 0)), token);
+    const { status = 0, withToken = status <= 1 } = options;
+    const info = sequence(integer(status));
+    return withToken ? sequence(info, this.#token(this.#tstInfo(data, options), options)) : sequence(info);
   }
 
   #tstInfo(data: Uint8Array, options: TimestampOptions): Buffer {
@@ -136,7 +138,7 @@ export class FakeTimestampAuthority {
       // Accuracy: one second.
       sequence(integer(1)),
       ...(nonce === undefined ? [] : [integer(nonce)]),
-      context(0, context(4, writeName(this.#rootName))),
+      context(0, context(4, writeName(this.#name))),
     );
   }
 
