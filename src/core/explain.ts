@@ -1,7 +1,7 @@
 import type { Finding } from "./errors.ts";
 import type { Origin, SignatureFormat } from "./formats/envelope.ts";
 import { REASONS } from "./reasons.ts";
-import type { CertificateIdentity } from "./trust/identity.ts";
+import { describeIdentity } from "./trust/identity.ts";
 import type { SignatureReport, Verdict } from "./verify/verdict.ts";
 
 /** The one home for words: findings and verdicts as sentences. Nothing here is escaped; the report does that. */
@@ -75,15 +75,6 @@ export function describeSigner(signature: SignatureReport): string | undefined {
   if (signedBy === undefined) return undefined;
   if (signedBy.kind === "identity") return describeIdentity(signedBy.identity);
   return `${signedBy.label} (${shortFingerprint(signedBy.fingerprint)})`;
-}
-
-/** `release.yml of acme/app at refs/tags/v1 (GitHub Actions)`, else the subject and its issuer as they are. */
-export function describeIdentity({ subject, issuer }: CertificateIdentity): string {
-  const [, repository, workflow, ref] =
-    /^https:\/\/github\.com\/([^/@]+\/[^/@]+)\/\.github\/workflows\/([^/@]+)@(.+)$/.exec(subject) ?? [];
-  if (repository === undefined) return `${subject} (${issuer})`;
-  const by = issuer === "https://token.actions.githubusercontent.com" ? "GitHub Actions" : issuer;
-  return `${workflow} of ${repository} at ${ref} (${by})`;
 }
 
 export function shortFingerprint(fingerprint: string): string {

@@ -52,6 +52,8 @@ export const LIMITS = {
   /** A signing certificate, and a name or claim in it. */
   certificateBytes: 64 * KIB,
   certificateTextBytes: 4 * KIB,
+  /** A pattern that an identity has to match. */
+  patternCharacters: 4 * KIB,
   /** Tags of a repository, over all pages. */
   tags: 100_000,
   tagPages: 1_000,

@@ -1,3 +1,5 @@
+import { CountersignError } from "../errors.ts";
+
 /**
  * Who a signing certificate speaks for. Only made from a certificate whose chain was proven.
  * Sigstore's certificates carry one subject alternative name and say which issuer vouched for it (Fulcio, docs/oid-info.md).
@@ -41,10 +43,13 @@ export type ClaimName = keyof typeof CLAIMS;
 
 /** What a text has to be: exactly this, or wholly matched by this pattern. Never guessed, never a part of it. */
 export interface TextCondition {
-  readonly kind: "exact" | "pattern";
+  /** `any-case`: the same but for the case of ASCII letters, as host names and GitHub's names are compared. */
+  readonly kind: "exact" | "any-case" | "pattern";
   /** As it was written. */
   readonly text: string;
   matches(value: string): boolean;
+  /** Of a text that is not the wanted one and looks like it: what tells them apart. */
+  nearMiss?(value: string): string | undefined;
 }
 
 /** Who is wanted. */
@@ -52,31 +57,119 @@ export interface IdentityCondition {
   readonly subject: TextCondition;
   readonly issuer: TextCondition;
   readonly claims: readonly { readonly name: ClaimName; readonly condition: TextCondition }[];
+  /** How it is printed, where its parts would say it less clearly. */
+  readonly label?: string | undefined;
 }
 
+/** @throws CountersignError `usage` for an empty text: nobody is called that, and elsewhere it means anybody. */
 export function exactly(text: string): TextCondition {
-  return { kind: "exact", text, matches: (value) => value === text };
+  requireText(text);
+  return { kind: "exact", text, matches: (value) => value === text, nearMiss: (value) => nearMissOf(value, text) };
+}
+
+/** The same text, ASCII letters in either case. Letters that only look alike are others. @throws as `exactly`. */
+export function inAnyCase(text: string): TextCondition {
+  requireText(text);
+  return { kind: "any-case", text, matches: (value) => foldCase(value) === foldCase(text) };
+}
+
+function requireText(text: string): void {
+  if (text !== "") return;
+  throw new CountersignError("usage", "nobody is named", { found: "an empty text", wanted: "a name" });
+}
+
+function nearMissOf(value: string, text: string): string | undefined {
+  if (foldCase(value) === foldCase(text)) return "only upper and lower case differ";
+  const [foreign] = value.match(/\P{ASCII}/u) ?? [];
+  if (foreign === undefined || /\P{ASCII}/u.test(text)) return undefined;
+  const code = foreign.codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0");
+  return `it has a character that is not plain ASCII (U+${code})`;
+}
+
+function foldCase(text: string): string {
+  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 
 /** The first thing in which an identity differs from what is wanted; undefined where it is the one. */
 export function identityMismatch(
   identity: CertificateIdentity,
+  wanted: IdentityCondition,
+): { readonly message: string; readonly found: string; readonly wanted: string } | undefined {
+  const difference = firstDifference(identity, wanted);
+  if (difference === undefined) return undefined;
+  const { what, claim, nearMiss } = difference;
+  return {
+    message: nearMiss === undefined ? what : `${what}: ${nearMiss}`,
+    found: `${isShort(wanted) ? describeIdentity(identity) : spellIdentity(identity)}${claim ?? ""}`,
+    wanted: describeCondition(wanted),
+  };
+}
+
+interface Difference {
+  readonly what: string;
+  readonly nearMiss?: string | undefined;
+  /** What the identity says instead of the wanted claim. */
+  readonly claim?: string;
+}
+
+function firstDifference(
+  identity: CertificateIdentity,
   { subject, issuer, claims }: IdentityCondition,
-): { readonly found: string; readonly wanted: string } | undefined {
-  if (!issuer.matches(identity.issuer)) return { found: `issuer ${identity.issuer}`, wanted: describeText(issuer) };
-  if (!subject.matches(identity.subject)) return { found: identity.subject, wanted: describeText(subject) };
+): Difference | undefined {
+  if (!issuer.matches(identity.issuer)) {
+    return { what: "the identity is vouched for by another issuer", nearMiss: issuer.nearMiss?.(identity.issuer) };
+  }
+  if (!subject.matches(identity.subject)) {
+    return { what: "the signature is by another identity", nearMiss: subject.nearMiss?.(identity.subject) };
+  }
   for (const { name, condition } of claims) {
     const found = identity.claims[name];
     if (found !== undefined && condition.matches(found)) continue;
-    return { found: `${name} ${found ?? "absent"}`, wanted: `${name} ${describeText(condition)}` };
+    const nearMiss = found === undefined ? undefined : condition.nearMiss?.(found);
+    return { what: `the identity differs in ${name}`, nearMiss, claim: `, ${name} ${found ?? "absent"}` };
   }
   return undefined;
 }
 
-export function describeText({ kind, text }: TextCondition): string {
-  return kind === "exact" ? text : `what matches ${text}`;
+// --- words ------------------------------------------------------------------------------------------------------------
+
+const WORKFLOW = /^https:\/\/github\.com\/([^/@]+\/[^/@]+)\/\.github\/workflows\/([^/@]+)@(.+)$/;
+
+/** The issuer of GitHub Actions' tokens. */
+export const GITHUB_ISSUER = "https://token.actions.githubusercontent.com";
+
+/** `release.yml of acme/app at refs/tags/v1 (GitHub Actions)`, else the subject and its issuer as they are. */
+export function describeIdentity({ subject, issuer }: Pick<CertificateIdentity, "subject" | "issuer">): string {
+  const [, repository, workflow, ref] = WORKFLOW.exec(subject) ?? [];
+  const by = issuer === GITHUB_ISSUER ? "GitHub Actions" : describeIssuer(issuer);
+  return `${repository === undefined ? subject : `${workflow} of ${repository} at ${ref}`} (${by})`;
 }
 
-export function describeCondition({ subject, issuer }: IdentityCondition): string {
-  return `${describeText(subject)} by issuer ${describeText(issuer)}`;
+function describeIssuer(issuer: string): string {
+  return issuer === "" ? "no issuer" : issuer;
+}
+
+/** The same as it is in the certificate: to be held against a pattern. */
+function spellIdentity({ subject, issuer }: CertificateIdentity): string {
+  return `${subject} by issuer ${describeIssuer(issuer)}`;
+}
+
+/** Everybody who is wanted is printed as an identity is: both can be compared at a glance. */
+function isShort({ label, subject, issuer }: IdentityCondition): boolean {
+  if (label !== undefined) return true;
+  return subject.kind === "exact" && issuer.kind === "exact" && WORKFLOW.test(subject.text);
+}
+
+function describeText({ kind, text }: TextCondition): string {
+  if (kind === "exact") return text;
+  return kind === "any-case" ? `${text} in any case` : `what matches ${text}`;
+}
+
+export function describeCondition(condition: IdentityCondition): string {
+  const { subject, issuer, claims, label } = condition;
+  const who = isShort(condition)
+    ? (label ?? describeIdentity({ subject: subject.text, issuer: issuer.text }))
+    : `${describeText(subject)} by issuer ${describeText(issuer)}`;
+  const more = label === undefined ? claims.map(({ name, condition: each }) => `, ${name} ${describeText(each)}`) : [];
+  return who + more.join("");
 }

@@ -3,6 +3,7 @@ import { verifySignature } from "../crypto/signature.ts";
 import { CountersignError, type Finding, toFinding } from "../errors.ts";
 import { SIGNATURE_PREDICATE, type UntrustedEnvelope, type VerifiedClaim } from "../formats/envelope.ts";
 import { parseCandidate, readClaim } from "../formats/format.ts";
+import { describeAge } from "../time.ts";
 import { describeCondition, identityMismatch } from "../trust/identity.ts";
 import type { SignatureProof } from "../trust/material.ts";
 import type { Subject, UntrustedCandidate } from "./evidence.ts";
@@ -126,8 +127,9 @@ function proveOne(
     const signedBy: SignedBy = { kind: "identity", identity };
     const mismatch = identityMismatch(identity, condition);
     if (mismatch === undefined) return { signedBy, proof };
-    const message = "the signature is by another identity";
-    return { signedBy, proof, finding: { code: "wrong-identity", message, ...mismatch } };
+    const age = proof.signedAt === undefined ? "" : `, ${describeAge(proof.signedAt, now)}`;
+    const finding: Finding = { code: "wrong-identity", ...mismatch, found: `${mismatch.found}${age}` };
+    return { signedBy, proof, finding };
   } catch (error) {
     return { finding: brokenCandidate(error) };
   }

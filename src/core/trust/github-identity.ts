@@ -1,0 +1,60 @@
+import { CountersignError } from "../errors.ts";
+import { exactly, GITHUB_ISSUER, type IdentityCondition, inAnyCase } from "./identity.ts";
+import type { Demands } from "./material.ts";
+import { pattern } from "./pattern.ts";
+
+/** A repository of github.com, or all of an owner's. */
+export interface GithubSource {
+  readonly owner: string;
+  readonly repository?: string | undefined;
+}
+
+/** Of private repositories: GitHub's own authority logs nothing and has its timestamp authority vouch for the time. */
+export const GITHUB_DEMANDS: Demands = { logs: 0, certificateLogs: 0, timestamps: 1, times: 1, currentTime: false };
+
+/** `owner/name`. @throws CountersignError `usage`. */
+export function parseGithubRepository(text: string): Required<GithubSource> {
+  const [owner = "", repository = "", ...more] = text.split("/");
+  if (more.length === 0 && isName(owner) && isName(repository)) return { owner, repository };
+  throw new CountersignError("usage", "not a repository of GitHub", { found: text, wanted: "owner/name" });
+}
+
+/** @throws CountersignError `usage`. */
+export function parseGithubOwner(owner: string): GithubSource {
+  if (isName(owner)) return { owner };
+  throw new CountersignError("usage", "not an owner on GitHub", { found: owner, wanted: "a user or an organization" });
+}
+
+/** What GitHub calls users, organizations and repositories; two dots alone lead elsewhere. */
+function isName(text: string): boolean {
+  return /^[A-Za-z0-9._-]{1,100}$/.test(text) && !/^\.+$/.test(text);
+}
+
+/**
+ * What gh asks of an attestation for `--owner` and `--repo`, case ignored: the issuer is GitHub Actions, the source
+ * repository or its owner is this one, and so is the workflow's, unless `subject` says which workflow signs.
+ */
+export async function githubWorkflow(
+  { owner, repository }: GithubSource,
+  subject?: IdentityCondition["subject"],
+): Promise<IdentityCondition> {
+  const url = `https://github.com/${owner}${repository === undefined ? "" : `/${repository}`}`;
+  return {
+    subject: subject ?? (await pattern(workflowPattern(owner, repository))),
+    issuer: exactly(GITHUB_ISSUER),
+    claims:
+      repository === undefined
+        ? [{ name: "source-repository-owner-uri", condition: inAnyCase(url) }]
+        : [{ name: "source-repository-uri", condition: inAnyCase(url) }],
+  };
+}
+
+/** As it could be given to `--certificate-identity-regexp`. */
+export function workflowPattern(owner: string, repository: string | undefined): string {
+  const inside = repository === undefined ? "[^/]+" : quote(repository);
+  return `(?i)https://github\\.com/${quote(owner)}/${inside}/\\.github/workflows/[^@]+@.+`;
+}
+
+function quote(name: string): string {
+  return name.replaceAll(".", "\\.");
+}
