@@ -4,7 +4,7 @@ import { canonicalJson, type EntryBody, type EntryKind, entryBody, type Logged }
 import { digest, type FakeKey, fakeKey } from "./keys.ts";
 import { MerkleTree } from "./merkle.ts";
 import { checkpointText, noteKeyId, signatureLine, signedNote, witnessLine } from "./note.ts";
-import { NOW } from "./times.ts";
+import { NOW, seconds } from "./times.ts";
 
 export interface LogOptions {
   /** Rekor's: 1 promises (SET) and tells the time, 2 proves and does not. */
@@ -167,8 +167,4 @@ export function promisedBytes({ body, integratedTime, logIndex, logId }: Promise
     logIndex: Number(logIndex),
   };
   return Buffer.from(canonicalJson(payload));
-}
-
-export function seconds(at: number): bigint {
-  return BigInt(Math.floor(at / 1000));
 }

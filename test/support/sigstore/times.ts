@@ -15,3 +15,8 @@ export interface Window {
   readonly notBefore: number;
   readonly notAfter: number;
 }
+
+/** As logs and tokens tell the time. */
+export function seconds(at: number): bigint {
+  return BigInt(Math.floor(at / 1000));
+}
