@@ -1,7 +1,7 @@
 import type { Finding } from "./errors.ts";
 import type { Origin, SignatureFormat } from "./formats/envelope.ts";
 import { REASONS } from "./reasons.ts";
-import { describeIdentity } from "./trust/identity.ts";
+import { describeIdentity } from "./trust/identity-mismatch.ts";
 import type { SignatureReport, Verdict } from "./verify/verdict.ts";
 
 /** The one home for words: findings and verdicts as sentences. Nothing here is escaped; the report does that. */

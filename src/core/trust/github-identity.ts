@@ -1,5 +1,6 @@
 import { CountersignError } from "../errors.ts";
-import { exactly, GITHUB_ISSUER, type IdentityCondition, inAnyCase } from "./identity.ts";
+import { exactly, GITHUB_ISSUER, type IdentityCondition, inAnyCase, type TextCondition } from "./identity.ts";
+import { describeClaims } from "./identity-mismatch.ts";
 import type { Demands } from "./material.ts";
 import { pattern } from "./pattern.ts";
 
@@ -32,27 +33,27 @@ function isName(text: string): boolean {
 
 /**
  * What gh asks of an attestation for `--owner` and `--repo`, case ignored: the issuer is GitHub Actions, the source
- * repository or its owner is this one, and so is the workflow's, unless `subject` says which workflow signs.
+ * repository or its owner is this one, and so is the workflow's, unless `more` says which workflow signs.
  */
 export async function githubWorkflow(
   { owner, repository }: GithubSource,
-  subject?: IdentityCondition["subject"],
+  more: { readonly subject?: TextCondition | undefined; readonly claims: IdentityCondition["claims"] },
 ): Promise<IdentityCondition> {
-  const url = `https://github.com/${owner}${repository === undefined ? "" : `/${repository}`}`;
-  return {
-    subject: subject ?? (await pattern(workflowPattern(owner, repository))),
+  const name = repository === undefined ? owner : `${owner}/${repository}`;
+  const claim = repository === undefined ? "source-repository-owner-uri" : "source-repository-uri";
+  const wanted: IdentityCondition = {
+    subject: more.subject ?? (await pattern(workflowPattern(owner, repository))),
     issuer: exactly(GITHUB_ISSUER),
-    claims:
-      repository === undefined
-        ? [{ name: "source-repository-owner-uri", condition: inAnyCase(url) }]
-        : [{ name: "source-repository-uri", condition: inAnyCase(url) }],
+    claims: [{ name: claim, condition: inAnyCase(`https://github.com/${name}`) }, ...more.claims],
   };
+  if (more.subject !== undefined) return wanted;
+  return { ...wanted, label: `a workflow of ${name} (GitHub Actions)${describeClaims(more.claims)}` };
 }
 
 /** As it could be given to `--certificate-identity-regexp`. */
 export function workflowPattern(owner: string, repository: string | undefined): string {
   const inside = repository === undefined ? "[^/]+" : quote(repository);
-  return `(?i)https://github\\.com/${quote(owner)}/${inside}/\\.github/workflows/[^@]+@.+`;
+  return `(?i)https://github\\.com/${quote(owner)}/${inside}/\\.github/workflows/.+@.+`;
 }
 
 function quote(name: string): string {

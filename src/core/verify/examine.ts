@@ -4,7 +4,7 @@ import { CountersignError, type Finding, toFinding } from "../errors.ts";
 import { SIGNATURE_PREDICATE, type UntrustedEnvelope, type VerifiedClaim } from "../formats/envelope.ts";
 import { parseCandidate, readClaim } from "../formats/format.ts";
 import { describeAge } from "../time.ts";
-import { describeCondition, identityMismatch } from "../trust/identity.ts";
+import { describeCondition, identityMismatch } from "../trust/identity-mismatch.ts";
 import type { SignatureProof } from "../trust/material.ts";
 import type { Subject, UntrustedCandidate } from "./evidence.ts";
 import type { IdentityRequirement, Requirement } from "./requirement.ts";
