@@ -49,11 +49,30 @@ export const LIMITS = {
   proofHashes: 64,
   /** Certificates in a bundle's chain. */
   bundleCertificates: 16,
+  /** Values inside one value of a certificate or a timestamp. */
+  derParts: 1024,
+  /** A trust root; its logs and authorities, and the certificates of one of them. */
+  trustedRootBytes: 4 * MIB,
+  trustedRootEntries: 256,
+  trustedRootCertificates: 16,
+  /** Signatures of certificates that are checked to find the way from one of them to a trust root. */
+  chainSignatures: 64,
   /** A signing certificate, and a name or claim in it. */
   certificateBytes: 64 * KIB,
   certificateTextBytes: 4 * KIB,
   /** A pattern that an identity has to match. */
   patternCharacters: 4 * KIB,
+  /** A signing configuration (with a trust root in it, perhaps), and the services of one kind in it. */
+  signingConfigBytes: 4 * MIB,
+  services: 64,
+  /** Answers of a certificate authority, a log and a timestamp authority. */
+  authorityAnswerBytes: 1 * MIB,
+  logAnswerBytes: 1 * MIB,
+  timestampAnswerBytes: 64 * KIB,
+  /** A log answers when an entry is in its tree and a checkpoint over it is signed: at least this long is waited. */
+  integrationMs: 20 * SECOND,
+  /** Life that a certificate must have left to sign one more image with it. */
+  certificateLeftMs: 60 * SECOND,
   /** Tags of a repository, over all pages. */
   tags: 100_000,
   tagPages: 1_000,
@@ -94,8 +113,20 @@ export const LIMITS = {
   engineMs: 60 * 60 * SECOND,
   engineAnswerMs: 60 * SECOND,
   engineOutputBytes: 4 * MIB,
-  /** A key file. */
+  /** An identity token; a name in it (subject, issuer, address, audience); how many audiences it may have. */
+  identityTokenBytes: 32 * KIB,
+  identityNameCharacters: 1024,
+  tokenAudiences: 64,
+  /** How far the clock of a token's issuer may be ahead of ours. */
+  clockSkewMs: 60 * SECOND,
+  /** A key file, and how long a pipe may take to give one. */
   keyFileBytes: 64 * KIB,
+  keyReadMs: 120 * SECOND,
+  /** What a user writes to name a key. */
+  keyReferenceBytes: 4 * KIB,
+  /** One answer of a KMS plug-in or of a token, which may wait for somebody to touch it; and what either prints. */
+  keyServiceMs: 60 * SECOND,
+  keyServiceBytes: 1 * MIB,
   /** Rounds to derive an encrypted PKCS#8 key from its password: PBKDF2's iterations, or scrypt's N times r times p. */
   keyDerivations: 10_000_000,
   /** A password that opens one. */
