@@ -101,7 +101,7 @@ export interface Destination {
 /** A private key, wherever it lives. */
 export interface Signer {
   readonly publicKey: PublicKey;
-  /** Keyless: what binds the key to an identity (DER, the leaf first, then what leads to the root without it). */
+  /** Keyless: what binds the key to an identity (DER, the leaf first, then what leads to the root). */
   readonly certificates?: readonly Uint8Array[] | undefined;
   /** The signature over `data` with the key's own algorithm (ECDSA in DER form). */
   sign(data: Uint8Array): Promise<Uint8Array>;
@@ -138,8 +138,16 @@ export interface Signatory {
   signer(): Promise<Signer>;
   readonly witness?: Witness | undefined;
   /** What a verifier would ask for to accept what this signer signs. */
-  accepts(signer: Signer): Pick<Requirement, "keys" | "keyProof" | "identities">;
+  accepts(signer: Signer): Acceptance;
+  /**
+   * The same before there is a signer, where making one costs something: to find out whether there is a signature
+   * already. undefined where it cannot be known.
+   */
+  foresees?(): Promise<Acceptance | undefined>;
 }
+
+/** Whose signature a verifier would accept, and with what beside it. */
+export type Acceptance = Pick<Requirement, "keys" | "keyProof" | "identities">;
 
 /** Small content that was proven by its digest before: kept so that a second look costs no request. */
 export interface ContentCache {
