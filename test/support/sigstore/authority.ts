@@ -55,7 +55,7 @@ export interface IssueOptions extends Partial<Window> {
   readonly claims?: Readonly<Partial<Record<ClaimName, string>>>;
   /** OIDs of `USAGES`; code signing by default, empty for none. */
   readonly extendedKeyUsage?: readonly string[];
-  /** Adds basic constraints; without it there are none, as in Fulcio's certificates. */
+  /** Adds basic constraints, and for an authority the usage; without it there are none, as in Fulcio's certificates. */
   readonly isCa?: boolean;
   /** Added at the end, before the SCTs. */
   readonly extensions?: readonly Extension[];
@@ -191,7 +191,7 @@ function leafExtensions(options: IssueOptions, spki: Uint8Array, issuerSpki: Uin
   const names = [options.subject ?? { email: SUBJECT }].flat();
   const usages = options.extendedKeyUsage ?? [USAGES.codeSigning];
   return [
-    keyUsage("digitalSignature"),
+    keyUsage(options.isCa === true ? "both" : "digitalSignature"),
     ...(usages.length === 0 ? [] : [extendedKeyUsage(usages)]),
     ...(options.isCa === undefined ? [] : [basicConstraints(options.isCa)]),
     subjectKeyIdentifier(spki),

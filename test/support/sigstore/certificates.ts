@@ -66,7 +66,11 @@ export function name({ organization, commonName }: Name): Buffer {
 // --- extensions -------------------------------------------------------------------------------------------------------
 
 /** RFC 5280 §4.2.1.3, as the one byte of named bits. */
-const KEY_USAGES = { digitalSignature: bits(Buffer.of(0x80), 7), certificates: bits(Buffer.of(0x06), 1) } as const;
+const KEY_USAGES = {
+  digitalSignature: bits(Buffer.of(0x80), 7),
+  certificates: bits(Buffer.of(0x06), 1),
+  both: bits(Buffer.of(0x84), 2),
+} as const;
 
 export function keyUsage(usage: keyof typeof KEY_USAGES): Extension {
   return { id: "2.5.29.15", critical: true, value: KEY_USAGES[usage] };

@@ -97,8 +97,12 @@ function intoto(logged: Logged): JsonValue {
   };
 }
 
-/** The DSSE envelope as it was uploaded. */
-function envelopeText({ signature, payload = new Uint8Array(), payloadType = "" }: Logged): string {
+/** The DSSE envelope as it is uploaded, and stored where a log hashed it (`.att`). */
+export function envelopeText({
+  signature,
+  payload = new Uint8Array(),
+  payloadType = "",
+}: Pick<Logged, "signature" | "payload" | "payloadType">): string {
   return JSON.stringify({ payload: base64(payload), payloadType, signatures: [{ sig: base64(signature) }] });
 }
 

@@ -38,11 +38,10 @@ const HASHES: Readonly<Record<KeyKind, Hash>> = {
   rsa2048: "sha256",
 };
 
-/** A fresh pair. */
-export function fakeKey(kind: KeyKind = "p256"): FakeKey {
+/** A fresh pair, which hashes as its kind does or as it is told. */
+export function fakeKey(kind: KeyKind = "p256", hash: Hash = HASHES[kind]): FakeKey {
   const { publicKey, privateKey } = generate(kind);
   const spki = publicKey.export({ type: "spki", format: "der" });
-  const hash = HASHES[kind];
   return {
     kind,
     privateKey,

@@ -9,7 +9,7 @@ import { type Digest, digestOf } from "../../../src/core/oci/digest.ts";
 import { MEDIA_TYPES } from "../../../src/core/oci/media-types.ts";
 import { FakeAuthority, type IssuedCertificate, type IssueOptions } from "./authority.ts";
 import { FakeCertificateLog } from "./certificate-log.ts";
-import type { EntryKind, Logged } from "./entry-bodies.ts";
+import { type EntryKind, envelopeText, type Logged } from "./entry-bodies.ts";
 import { digest, type FakeKey, fakeKey, type Hash, type KeyKind } from "./keys.ts";
 import { type EntryOptions, FakeLog } from "./log.ts";
 import { MINUTE, NOW } from "./times.ts";
@@ -219,5 +219,20 @@ export function legacyCandidate(signed: Signed): LegacyCandidate {
     payload: signed.signedBytes,
     mediaType: MEDIA_TYPES.simpleSigning,
     annotations: legacyAnnotations(signed.signature, signed),
+  };
+}
+
+/** The DSSE envelope as a layer of an `.att` manifest holds it: what a timestamp there covers. */
+export function envelopeOf({ signature, statement, payloadType }: Signed): Uint8Array {
+  return encodeUtf8(envelopeText({ signature, payload: statement, payloadType }));
+}
+
+/** A layer of an `.att` manifest: what was signed has to be a statement. */
+export function legacyAttestation(signed: Signed, predicateType: string): LegacyCandidate {
+  return {
+    ...legacyCandidate(signed),
+    payload: envelopeOf(signed),
+    mediaType: "application/vnd.dsse.envelope.v1+json",
+    annotations: { ...legacyAnnotations(new Uint8Array(), signed), predicateType },
   };
 }

@@ -34,7 +34,7 @@ export interface TimestampAuthorityOptions {
 /** What may be odd about a token. */
 export interface TimestampOptions {
   readonly at?: number;
-  readonly nonce?: bigint;
+  readonly nonce?: bigint | undefined;
   readonly hash?: Hash;
   /** What the token is about, where it is not the data that was asked about. */
   readonly imprintOf?: Uint8Array;

@@ -54,6 +54,8 @@ function faulty(fault: string | undefined): TimestampOptions {
       return { imprint: digest(Buffer.from("something else")), hash: "sha256" };
     case "other-nonce":
       return { nonce: 1n };
+    case "no-nonce":
+      return { nonce: undefined };
     case "bad-signature":
       return { signer: fakeKey() };
     default:
