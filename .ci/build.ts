@@ -42,6 +42,8 @@ async function bundle(): Promise<Metafile> {
     minifyWhitespace: true,
     legalComments: "none",
     banner: { js: BANNER },
+    // Native code, installed by those who have a token.
+    external: ["pkcs11js"],
     plugins: [onlyVersion],
     metafile: true,
     logLevel: "warning",

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { type PublicKey, parsePublicKey, publicKeyFrom, publicKeyPem } from "../core/crypto/public-key.ts";
 import { isPublishedKey } from "../core/crypto/published.ts";
 import { CountersignError } from "../core/errors.ts";
+import { readKey, warnOfReaders } from "../io/keys/content.ts";
 import {
   formatKeyFile,
   GENERATED_ALGORITHMS,
@@ -11,9 +12,10 @@ import {
   openKey,
   readKeyFile,
 } from "../io/keys/keyfile.ts";
-import { openSigner, readKey, warnOfReaders } from "../io/keys/load.ts";
+import { loadPublicKey, openSigner } from "../io/keys/load.ts";
 import { requireNoPair, writeKeyPair } from "../io/keys/pair.ts";
 import { type AskPassword, passwordAsker } from "../io/keys/passphrase.ts";
+import { parseKeyReference } from "../io/keys/reference.ts";
 import { formatDocument } from "../report/json.ts";
 import type { Context } from "./context.ts";
 import type { Output, Result } from "./output.ts";
@@ -62,7 +64,7 @@ export async function importPair(
   const prefix = prefixPath(context, options);
   if (!options.force) await requireNoPair(prefix);
   const ask = passwordAsker(context);
-  const content = await readKey(options.file, context.env, context.workingDirectory);
+  const content = await readKey(options.file, context);
   const file = readKeyFile(content.content, content.label);
   const privateKey = await openKey(file, content.label, () => ask({ what: content.label, isNew: false }));
   warnOfReaders(content, output.warn);
@@ -104,24 +106,34 @@ export async function inspectKey(context: Context, output: Output, reference: st
   });
 }
 
-const KIND_NAMES: Readonly<Record<KeyFileKind, string>> = {
+const KIND_NAMES: Readonly<Record<PrivateKind, string>> = {
   cosign: "encrypted as cosign does",
   "encrypted-pkcs8": "encrypted PKCS#8",
   pkcs8: "PKCS#8, not encrypted",
   sec1: "SEC1, not encrypted",
   pkcs1: "PKCS#1, not encrypted",
+  kms: "in a key management service",
+  pkcs11: "in a token",
 };
+
+type PrivateKind = KeyFileKind | "kms" | "pkcs11";
 
 interface Identified {
   readonly publicKey: PublicKey;
   /** undefined for a public key. */
-  readonly kind: KeyFileKind | undefined;
+  readonly kind: PrivateKind | undefined;
+  /** Whether a password opens the file. */
   readonly encrypted: boolean;
 }
 
-/** Either half of a pair: a private key is opened for its public half. */
+/** Either half of a pair: a private key in a file is opened for its public half, a KMS or a token is asked for it. */
 async function identify(context: Context, output: Output, reference: string): Promise<Identified> {
-  const found = await readKey(reference, context.env, context.workingDirectory);
+  const { kind } = parseKeyReference(reference);
+  if (kind === "plugin" || kind === "pkcs11") {
+    const publicKey = await loadPublicKey(reference, { ...context, warn: output.warn });
+    return { publicKey, kind: kind === "plugin" ? "kms" : kind, encrypted: false };
+  }
+  const found = await readKey(reference, context);
   const { content, label } = found;
   if (!isPrivate(content)) return { publicKey: parsePublicKey(content, label), kind: undefined, encrypted: false };
   const file = readKeyFile(content, label);

@@ -16,6 +16,8 @@ function secret(name: string, purpose: string): Variable {
 
 export const VARIABLES: readonly Variable[] = [
   secret("COSIGN_PASSWORD", "the password of an encrypted private key"),
+  secret("COSIGN_PKCS11_PIN", "the PIN of the token that holds a pkcs11: key"),
+  plain("COSIGN_PKCS11_MODULE_PATH", "the library that speaks to that token"),
   secret("COUNTERSIGN_REGISTRY_PASSWORD", "the password that belongs to --registry-username"),
   plain("DOCKER_CONFIG", "the folder of Docker's config.json, where its logins are kept"),
   plain("REGISTRY_AUTH_FILE", "Podman's login file"),

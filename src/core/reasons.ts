@@ -227,6 +227,12 @@ export const REASONS = {
     meaning: "The container engine (docker, podman) is missing or failed.",
     next: "check that the engine is installed and running",
   },
+  "key-unavailable": {
+    class: "undetermined",
+    meaning:
+      "A key in a KMS or an HSM could not be used: its plug-in, its service or its token failed or was too slow.",
+    next: "check the login to the service or the token, then run the same command again",
+  },
   internal: {
     class: "undetermined",
     meaning: "Countersign itself failed. Nothing was accepted.",
@@ -256,7 +262,7 @@ export const REASONS = {
   },
   "key-password": {
     class: "usage",
-    meaning: "The key file is encrypted and the password does not open it.",
+    meaning: "The key file is encrypted or the token wants a PIN, and what was given does not open it.",
     next: "give the right password in COSIGN_PASSWORD, at the prompt or on standard input",
   },
   "key-published": {

@@ -13,13 +13,13 @@ export function keyCommand(context: Context): Command {
     .addCommand(generateCommand(context, "generate").summary("make a new key pair"))
     .addCommand(importCommand(context, "import").summary("turn a private key in PEM form into a key pair"))
     .addCommand(publicCommand(context, "public").summary("print the public half of a key"))
-    .addCommand(inspectCommand(context).summary("show which key a file holds"));
+    .addCommand(inspectCommand(context).summary("show which key it is"));
   return withManual(command, {
     examples: [
       { command: "countersign key generate", purpose: "cosign.key and cosign.pub in this folder" },
       { command: "countersign key public cosign.key > cosign.pub", purpose: "the public half, to give away" },
     ],
-    notes: [PASSWORD_NOTE],
+    notes: [KEY_NOTE, PASSWORD_NOTE],
     seeAlso: ["countersign sign", "countersign verify"],
   });
 }
@@ -37,7 +37,12 @@ const PASSWORD_NOTE =
   "The password of a private key comes from COSIGN_PASSWORD (which may be set and empty), else from a question on the" +
   " terminal, else from all of standard input.";
 
-const KEY_ARGUMENT = "a file in PEM form, or env://NAME";
+const KEY_ARGUMENT = "a file in PEM form, env://NAME, pkcs11:…, or a key in a KMS: awskms://…";
+
+const KEY_NOTE =
+  "A KEY is a file, env://NAME for the content of a variable, a pkcs11: URI for a key in a token, or NAME:// and the" +
+  " key's name there for one in a KMS: awskms://, gcpkms://, azurekms://, hashivault:// and all others for which" +
+  " Sigstore's plug-in sigstore-kms-NAME is installed. docs/kms-and-hsm.md has the details.";
 
 function generateCommand(context: Context, name: string): Command {
   const command = new Command(name)
@@ -107,15 +112,16 @@ function publicCommand(context: Context, name: string): Command {
     examples: [
       { command: `countersign ${pathOf(name)} cosign.key > cosign.pub`, purpose: "the public half, to give away" },
       { command: `countersign ${pathOf(name)} env://SIGNING_KEY`, purpose: "of a key in a variable" },
+      { command: `countersign ${pathOf(name)} awskms:///alias/release`, purpose: "of a key in a KMS" },
     ],
-    notes: [PASSWORD_NOTE],
+    notes: [KEY_NOTE, PASSWORD_NOTE],
     seeAlso: ["countersign key inspect"],
   });
 }
 
 function inspectCommand(context: Context): Command {
   const command = new Command("inspect")
-    .description("Shows which key a file holds: form, algorithm, fingerprint and hint. Secrets are never shown.")
+    .description("Shows which key it is: form, algorithm, fingerprint and hint. Secrets are never shown.")
     .addArgument(new Argument("<key>", KEY_ARGUMENT))
     .action(async (key: string, _options: unknown, self: Command) => {
       const { inspectKey } = await import("../key-actions.ts");
@@ -126,7 +132,10 @@ function inspectCommand(context: Context): Command {
       { command: "countersign key inspect cosign.pub", purpose: "is this the publisher's key?" },
       { command: "countersign key inspect cosign.pub -o json", purpose: "the fingerprint, for a script" },
     ],
-    notes: [`An encrypted private key is opened to name it. ${PASSWORD_NOTE}`],
+    notes: [
+      `An encrypted private key is opened to name it. ${PASSWORD_NOTE}`,
+      "A KMS or a token is asked for its public key; a token that hides it asks for the PIN.",
+    ],
     seeAlso: ["countersign key public"],
   });
 }

@@ -20,6 +20,8 @@ export interface PasswordRequest {
   readonly what: string;
   /** For a new key file: asked twice on a terminal, and never empty by accident. */
   readonly isNew: boolean;
+  /** What it is called at the prompt; "Password" where absent. */
+  readonly kind?: "Password" | "PIN" | undefined;
 }
 
 export type AskPassword = (request: PasswordRequest) => Promise<Uint8Array>;
@@ -50,8 +52,11 @@ function noPassword(request: PasswordRequest): CountersignError {
   });
 }
 
-async function askOnTerminal(sources: PasswordSources, { what, isNew }: PasswordRequest): Promise<Uint8Array> {
-  const password = await readHidden(sources, `Password for ${printable(what)}: `);
+async function askOnTerminal(
+  sources: PasswordSources,
+  { what, isNew, kind = "Password" }: PasswordRequest,
+): Promise<Uint8Array> {
+  const password = await readHidden(sources, `${kind} for ${printable(what)}: `);
   if (!isNew) return password;
   const again = await readHidden(sources, "The same password again: ");
   if (equalBytes(password, again)) return password;
