@@ -117,6 +117,11 @@ export const LIMITS = {
   identityTokenBytes: 32 * KIB,
   identityNameCharacters: 1024,
   tokenAudiences: 64,
+  /** A file with a token, or with what gets one. */
+  identityFileBytes: 64 * KIB,
+  /** Google's metadata server is close by or not there. */
+  metadataMs: 2 * SECOND,
+  metadataTries: 2,
   /** How far the clock of a token's issuer may be ahead of ours. */
   clockSkewMs: 60 * SECOND,
   /** A key file, and how long a pipe may take to give one. */
@@ -155,4 +160,34 @@ export const LIMITS = {
   cacheEntries: 20_000,
   /** How long it is remembered that a registry lacks the referrers API. */
   capabilityMs: 24 * 60 * 60 * SECOND,
+  /**
+   * TUF metadata, role by role. tuf-js takes time with the square of the entries of a file, be it signed or not: sizes and
+   * counts are kept well below what hurts.
+   */
+  tufRootBytes: 64 * KIB,
+  tufTimestampBytes: 16 * KIB,
+  tufSnapshotBytes: 256 * KIB,
+  tufTargetsBytes: 256 * KIB,
+  tufKeys: 64,
+  tufSignatures: 64,
+  tufFiles: 500,
+  tufDelegations: 128,
+  tufPatterns: 1024,
+  /** New root versions taken in one refresh; the next one goes on from there. */
+  tufRootSteps: 256,
+  /** Delegated roles that are looked into for one target. */
+  tufSearchedRoles: 32,
+  /** A target that is fetched: a trust root, a signing configuration. */
+  tufTargetBytes: 4 * MIB,
+  /** What is kept of one repository, and what is known of its versions. */
+  tufStateBytes: 32 * MIB,
+  tufMarksBytes: 64 * KIB,
+  /** Trust material that was confirmed this recently is not asked for again. */
+  trustRefreshMs: 24 * 60 * 60 * SECOND,
+  /** The configuration file, its nesting, and how many nodes it has with its aliases resolved. */
+  configurationBytes: 256 * KIB,
+  configurationDepth: 16,
+  configurationNodes: 10_000,
+  /** Trust instances in it. */
+  trustInstances: 64,
 } as const;
