@@ -8,9 +8,8 @@ import { taggedDestination } from "../ops/destination.ts";
 import type { Target, VerifiedImage } from "../ops/verify.ts";
 import type { MovedImage } from "../report/transfer.ts";
 import type { Wiring } from "../wire.ts";
-import { readBundles } from "./bundles.ts";
 import type { Context } from "./context.ts";
-import { judgeImages, openWiring, readRequirement } from "./images.ts";
+import { judgeImages, openWiring, readJudging } from "./images.ts";
 import { acceptedManifest, concludeMove, movedNot } from "./moves.ts";
 import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -28,26 +27,13 @@ export async function copy(
   const registry = readRegistryOptions(raw);
   const flags = readVerifyOptions(raw);
   const place = destinationPlace(target);
-  const requirement = await readRequirement(context, flags, [source]);
-  const bundles = await readBundles(context, flags.bundles);
+  const judging = await readJudging(context, [source], registry, flags);
   const wiring = await openWiring(context, output, registry, [source, target]);
   try {
-    const { recursive, weakened } = flags;
-    const { platform, maxWorkers } = registry;
-    const options = {
-      requirement,
-      platform,
-      recursive,
-      bundles,
-      weakened,
-      maxWorkers,
-      cache: wiring.cache,
-      contentFollows: true,
-    };
-    const [image] = await judgeImages(wiring, [source], options);
+    const [image] = await judgeImages(wiring, [source], { ...judging, contentFollows: true });
     const progress = openProgress(context, output);
     try {
-      const moved = image === undefined ? [] : [await copyOne(wiring, image, place, progress, maxWorkers)];
+      const moved = image === undefined ? [] : [await copyOne(wiring, image, place, progress, registry.maxWorkers)];
       progress.finish();
       await concludeMove(context, output, "copy", moved, flags.exitCodes);
     } finally {

@@ -5,8 +5,7 @@ import type { Platform } from "../core/oci/descriptor.ts";
 import { type Location, parseLocation } from "../core/oci/location.ts";
 import { choosePlatform, parsePlatformName } from "../core/oci/platform.ts";
 import { type Instant, instant } from "../core/time.ts";
-import type { Requirement } from "../core/verify/requirement.ts";
-import { loadPublicKey } from "../io/keys/load.ts";
+import { checkRequirement, type Requirement } from "../core/verify/requirement.ts";
 import {
   resolveTarget,
   type Target,
@@ -16,9 +15,11 @@ import {
   verifyImages,
 } from "../ops/verify.ts";
 import { Wiring } from "../wire.ts";
+import { readBundles } from "./bundles.ts";
 import type { Context } from "./context.ts";
 import type { RegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
+import { readSigners } from "./signers.ts";
 import type { VerifyOptions as VerifyFlags } from "./verify-options.ts";
 
 /** What the commands on images share: from flags and the context to what an operation takes. */
@@ -121,16 +122,31 @@ export function createdAt(context: Context): Instant {
 /** The year 9999: RFC 3339 has four digits for it. */
 const LAST_SECOND = 253_402_300_799;
 
-/** Who must have signed. @throws CountersignError `key-invalid`, `key-weak`, `key-published`, `usage`. */
-export async function readRequirement(
+/**
+ * How verify, pull and copy judge images: everything that the flags name is read here.
+ *
+ * @throws CountersignError as `readRequirement` and `readBundles`.
+ */
+export async function readJudging(
   context: Context,
-  flags: VerifyFlags,
   images: readonly string[],
-): Promise<Requirement> {
-  const keys = await Promise.all(flags.keys.map((key) => loadPublicKey(key, context)));
-  refusePublishedKeys(keys, placesOf(images));
+  { platform, maxWorkers }: RegistryOptions,
+  flags: VerifyFlags,
+): Promise<VerifyOptions> {
+  const requirement = await readRequirement(context, flags, images);
+  const bundles = await readBundles(context, flags.bundles);
+  const { recursive, weakened } = flags;
+  return { requirement, bundles, recursive, weakened, platform, maxWorkers };
+}
+
+/** What must hold for the images. @throws CountersignError as `readSigners`, and `key-published`. */
+async function readRequirement(context: Context, flags: VerifyFlags, images: readonly string[]): Promise<Requirement> {
+  const signers = await readSigners(context, flags.signers);
+  refusePublishedKeys(signers.keys, placesOf(images));
   const { threshold, annotations, signedAs } = flags;
-  return { keys, identities: [], threshold, annotations, signedAs, now: context.referenceTime };
+  const requirement = { ...signers, threshold, annotations, signedAs, now: context.referenceTime };
+  checkRequirement(requirement);
+  return requirement;
 }
 
 /** The same as places where a key would be used. */
@@ -145,8 +161,9 @@ export function placesOf(images: readonly string[]): readonly PlaceOfUse[] {
 export async function judgeImages(
   wiring: Wiring,
   images: readonly string[],
-  options: VerifyOptions,
+  judging: VerifyOptions,
 ): Promise<readonly (VerifiedImage & { readonly target?: Target | undefined })[]> {
+  const options = { ...judging, cache: wiring.cache };
   const opened = await Promise.all(images.map((image) => openTarget(wiring, image, options)));
   const targets = opened.flatMap((one) => ("store" in one ? [one] : []));
   const judged = await verifyImages(targets, options);

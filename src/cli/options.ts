@@ -158,6 +158,17 @@ export function collect(value: string, previous: unknown): readonly string[] {
   return [...(Array.isArray(previous) ? previous.map(String) : []), value];
 }
 
+/** For a flag that has one value: of two, the second would silently win. @throws CountersignError `usage`. */
+export function once(name: string): (value: string, previous: unknown) => string {
+  return (value, previous) => {
+    if (previous === undefined || previous === value) return value;
+    throw new CountersignError("usage", `${name} was given twice`, {
+      found: `${String(previous)} and ${value}`,
+      wanted: "one value",
+    });
+  };
+}
+
 /** A whole number from `least`. */
 export function count(name: string, least: number): (value: string) => number {
   return (value) => {

@@ -15,9 +15,8 @@ import { pullImage } from "../ops/pull.ts";
 import type { Target, VerifiedImage } from "../ops/verify.ts";
 import type { MovedImage } from "../report/transfer.ts";
 import type { Wiring } from "../wire.ts";
-import { readBundles } from "./bundles.ts";
 import type { Context } from "./context.ts";
-import { judgeImages, openWiring, pulledPlatform, readRequirement } from "./images.ts";
+import { judgeImages, openWiring, pulledPlatform, readJudging } from "./images.ts";
 import { acceptedManifest, concludeMove, movedNot } from "./moves.ts";
 import { type RawOptions, type RegistryOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -47,23 +46,11 @@ export async function pull(
   const registry = readRegistryOptions(raw);
   const flags = readVerifyOptions(raw);
   const place = readPlace(context, raw, images.length);
-  const requirement = await readRequirement(context, flags, images);
-  const bundles = await readBundles(context, flags.bundles);
+  const platform = pulledPlatform(context, registry);
+  const judging = await readJudging(context, images, { ...registry, platform }, flags);
   const wiring = await openWiring(context, output, registry, images);
   try {
-    const { recursive, weakened } = flags;
-    const { maxWorkers } = registry;
-    const platform = pulledPlatform(context, registry);
-    const judged = await judgeImages(wiring, images, {
-      requirement,
-      platform,
-      recursive,
-      bundles,
-      weakened,
-      maxWorkers,
-      cache: wiring.cache,
-      contentFollows: true,
-    });
+    const judged = await judgeImages(wiring, images, { ...judging, contentFollows: true });
     const progress = openProgress(context, output);
     const moved: MovedImage[] = [];
     try {

@@ -1,8 +1,7 @@
 import { verdictsDocument } from "../report/json.ts";
 import { verdictsText } from "../report/text.ts";
-import { readBundles } from "./bundles.ts";
 import type { Context } from "./context.ts";
-import { judgeImages, openWiring, readRequirement } from "./images.ts";
+import { judgeImages, openWiring, readJudging } from "./images.ts";
 import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { concludeVerdicts } from "./verdicts.ts";
@@ -17,14 +16,10 @@ export async function verify(
 ): Promise<void> {
   const registry = readRegistryOptions(raw);
   const flags = readVerifyOptions(raw);
-  const requirement = await readRequirement(context, flags, images);
-  const bundles = await readBundles(context, flags.bundles);
+  const judging = await readJudging(context, images, registry, flags);
   const wiring = await openWiring(context, output, registry, images);
   try {
-    const { recursive, weakened } = flags;
-    const { platform, maxWorkers } = registry;
-    const options = { requirement, platform, recursive, bundles, weakened, maxWorkers, cache: wiring.cache };
-    const verdicts = (await judgeImages(wiring, images, options)).flatMap((image) => image.verdicts);
+    const verdicts = (await judgeImages(wiring, images, judging)).flatMap((image) => image.verdicts);
     const result = {
       text: (style: Parameters<typeof verdictsText>[1]) => verdictsText(verdicts, style),
       json: () => verdictsDocument("verify", verdicts),

@@ -1,5 +1,4 @@
 import { type Command, Option } from "commander";
-import { CountersignError } from "../core/errors.ts";
 import {
   collect,
   count,
@@ -12,17 +11,15 @@ import {
   readRepository,
   text,
 } from "./options.ts";
+import { addSignerOptions, readSignerOptions, type SignerOptions, weakenings } from "./signer-options.ts";
 
 const VERIFY_GROUP = "Verification:";
 
-/** Whose signature is wanted: on every command that ends in a verdict. */
+/** What must hold for an image: on every command that ends in a verdict on one. */
 export function addVerifyOptions(command: Command): Command {
+  addSignerOptions(command);
   return grouped(command, VERIFY_GROUP, [
-    new Option(
-      "--key <key>",
-      "accept signatures by this public key: a file or env://NAME (repeatable: any of them)",
-    ).argParser(collect),
-    new Option("--threshold <n>", "how many distinct keys must have signed (default: 1)").argParser(
+    new Option("--threshold <n>", "how many distinct keys and identities must have signed (default: 1)").argParser(
       count("--threshold", 1),
     ),
     new Option("-a, --annotations <name=value>", "an annotation the signature must carry (repeatable)").argParser(
@@ -36,7 +33,6 @@ export function addVerifyOptions(command: Command): Command {
       "--bundle <file>",
       "judge by the Sigstore bundle in this file instead of what is stored beside the image (repeatable)",
     ).argParser(collect),
-    new Option("--insecure-ignore-tlog", "state that no transparency log is asked for (with keys, none is)"),
     new Option("--exit-codes <table>", "exit codes for refusals")
       .choices(["countersign", "cosign"])
       .default("countersign"),
@@ -44,8 +40,7 @@ export function addVerifyOptions(command: Command): Command {
 }
 
 export interface VerifyOptions {
-  /** At least one: a file or `env://NAME`. */
-  readonly keys: readonly string[];
+  readonly signers: SignerOptions;
   readonly threshold: number;
   readonly annotations: Readonly<Record<string, string>>;
   readonly recursive: boolean;
@@ -58,17 +53,10 @@ export interface VerifyOptions {
   readonly exitCodes: "countersign" | "cosign";
 }
 
-/** @throws CountersignError `usage`: no key, an annotation that is not a pair. */
+/** @throws CountersignError `usage`: nobody is named, an annotation that is not a pair. */
 export function readVerifyOptions(raw: RawOptions): VerifyOptions {
-  const keys = list(raw, "key");
-  if (keys.length === 0) {
-    throw new CountersignError("usage", "nothing says whose signature is wanted", {
-      found: "no --key",
-      wanted: "--key KEY",
-    });
-  }
   return {
-    keys,
+    signers: readSignerOptions(raw),
     threshold: number(raw, "threshold") ?? 1,
     annotations: readAnnotations(list(raw, "annotations")),
     recursive: flag(raw, "recursive"),
@@ -77,14 +65,4 @@ export function readVerifyOptions(raw: RawOptions): VerifyOptions {
     weakened: weakenings(raw),
     exitCodes: text(raw, "exitCodes") === "cosign" ? "cosign" : "countersign",
   };
-}
-
-/** Every flag that weakens a check, in the order of the help page. */
-function weakenings(raw: RawOptions): readonly string[] {
-  const flags: readonly (readonly [string, string])[] = [
-    ["insecureIgnoreTlog", "--insecure-ignore-tlog"],
-    ["allowHttpRegistry", "--allow-http-registry"],
-    ["allowInsecureRegistry", "--allow-insecure-registry"],
-  ];
-  return flags.flatMap(([name, spelled]) => (flag(raw, name) ? [spelled] : []));
 }

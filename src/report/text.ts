@@ -10,6 +10,7 @@ export const HEADING_WIDTH = 14;
 const LABEL_WIDTH = 14;
 /** Reasons beyond the first that are listed; an attacker can add as much junk as a registry takes. */
 const REASONS_SHOWN = 4;
+const SIGNERS_SHOWN = 16;
 
 export type Row = readonly [label: string, value: string];
 
@@ -40,9 +41,7 @@ export function verdictsText(verdicts: readonly Verdict[], style: Style = PLAIN)
 function acceptedRows(verdict: Verdict): readonly Row[] {
   const accepted = verdict.signatures.filter((signature) => signature.accepted);
   return [
-    ...distinct(accepted.flatMap((signature) => signerLine(signature, verdict.judgedAt))).map(
-      (line): Row => ["signed by", line],
-    ),
+    ...signerRows(accepted, verdict.judgedAt),
     ...annotationRows(accepted),
     ...platformRows(verdict),
     ...listRow("checked", verdict.checked),
@@ -73,6 +72,14 @@ export function findingRows(finding: Finding): readonly Row[] {
   const wanted = finding.wanted === undefined ? [] : [["wanted", finding.wanted] as const];
   const found = finding.found === undefined ? [] : [["found", finding.found] as const];
   return [["because", finding.message], ...found, ...wanted];
+}
+
+/** Everybody who signed, each once for each place. */
+function signerRows(accepted: readonly SignatureReport[], now: Instant): readonly Row[] {
+  const lines = distinct(accepted.flatMap((signature) => signerLine(signature, now)));
+  const more = lines.length - SIGNERS_SHOWN;
+  const shown = lines.slice(0, SIGNERS_SHOWN).map((line): Row => ["signed by", line]);
+  return more > 0 ? [...shown, ["signed by", `${more} more, all of them with -o json`]] : shown;
 }
 
 function signerLine(signature: SignatureReport, now: Instant): readonly string[] {

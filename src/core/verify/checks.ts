@@ -1,3 +1,4 @@
+import type { SignatureProof } from "../trust/material.ts";
 import type { Requirement } from "./requirement.ts";
 import type { SignatureReport } from "./verdict.ts";
 import type { Judgement } from "./verify.ts";
@@ -49,27 +50,52 @@ export function describeChecks(
   };
 }
 
-/** What every signature that counted was proven by; the numbers are those of the first. */
+/** Log entries that are named one by one; the JSON has all of them. */
+const ENTRIES_SHOWN = 4;
+
+/** What every signature that counted was proven by. */
 function provenChecks(counted: readonly SignatureReport[]): readonly string[] {
   const proofs = counted.flatMap(({ proof }) => (proof === undefined ? [] : [proof]));
-  const [first] = proofs;
-  if (first === undefined || proofs.length < counted.length) return [];
-  const authorities = new Set(first.timestamps.map(({ authority }) => authority)).size;
+  if (proofs.length < counted.length) return [];
   return [
-    ...(counted.every(({ signedBy }) => signedBy?.kind === "identity") ? ["identity", "certificate chain"] : []),
+    ...(counted.every(isKeyless) ? ["identity", "certificate chain"] : []),
     ...(proofs.every(({ certificateLogs }) => certificateLogs.length > 0) ? ["SCT"] : []),
-    ...(proofs.every(({ logs }) => logs.length > 0) ? first.logs.map(({ index }) => `log entry ${index}`) : []),
-    ...(proofs.every(({ timestamps }) => timestamps.length > 0)
-      ? [`timestamp by ${authorities} ${authorities === 1 ? "authority" : "authorities"}`]
-      : []),
+    ...(proofs.every(({ logs }) => logs.length > 0) ? describeEntries(proofs) : []),
+    ...(proofs.every(({ timestamps }) => timestamps.length > 0) ? [describeTimestamps(proofs)] : []),
+    ...(proofs.every(isTimedByLog) ? ["time of signing by the log"] : []),
   ];
 }
 
+function describeEntries(proofs: readonly SignatureProof[]): readonly string[] {
+  const entries = [...new Set(proofs.flatMap(({ logs }) => logs.map(({ index }) => `log entry ${index}`)))];
+  const more = entries.length - ENTRIES_SHOWN;
+  return [...entries.slice(0, ENTRIES_SHOWN), ...(more > 0 ? [`${more} more log entries`] : [])];
+}
+
+/** How many vouch for each: the fewest. */
+function describeTimestamps(proofs: readonly SignatureProof[]): string {
+  const counts = proofs.map(({ timestamps }) => new Set(timestamps.map(({ authority }) => authority)).size);
+  const least = Math.min(...counts);
+  return `timestamp by ${least} ${least === 1 ? "authority" : "authorities"}`;
+}
+
+function isTimedByLog({ timestamps, logs }: SignatureProof): boolean {
+  return timestamps.length === 0 && logs.some(({ integratedAt }) => integratedAt !== undefined);
+}
+
 function unprovenChecks(counted: readonly SignatureReport[]): readonly string[] {
-  const keyless = counted.every(({ signedBy }) => signedBy?.kind === "identity");
+  const keyless = counted.filter(isKeyless);
+  const isUntimed = ({ proof }: SignatureReport): boolean => proof?.signedAt === undefined;
+  const time = keyless.some(isUntimed)
+    ? "time of signing (the certificate was judged by the present)"
+    : "time of signing";
   return [
-    ...(keyless && counted.some(({ proof }) => proof?.certificateLogs.length === 0) ? ["SCT"] : []),
+    ...(keyless.some(({ proof }) => proof?.certificateLogs.length === 0) ? ["SCT"] : []),
     ...(counted.some(({ proof }) => (proof?.logs.length ?? 0) === 0) ? ["transparency log"] : []),
-    ...(counted.some(({ proof }) => proof?.signedAt === undefined) ? ["time of signing"] : []),
+    ...(counted.some(isUntimed) ? [time] : []),
   ];
+}
+
+function isKeyless({ signedBy }: SignatureReport): boolean {
+  return signedBy?.kind === "identity";
 }

@@ -75,13 +75,18 @@ function unknownSigner(envelope: UntrustedEnvelope, requirement: Requirement): F
       wanted: `one that verifies with ${describeKey(hinted)}`,
     };
   }
+  const isKeyless = envelope.certificates.length > 0;
   return {
     code: "wrong-key",
     message: requirement.keys.length === 0 ? "the signature is by a bare key" : "the signature is by another key",
     found: describeSigner(envelope),
     wanted: describeWanted(requirement),
+    ...(isKeyless && { next: KEYLESS_NEXT }),
   };
 }
+
+const KEYLESS_NEXT =
+  "say who may sign with --certificate-identity and --certificate-oidc-issuer; countersign inspect shows whom it names";
 
 function describeSigner(envelope: UntrustedEnvelope): string {
   if (envelope.certificates.length > 0) return "a keyless signature, made with a certificate";
@@ -98,9 +103,10 @@ export function describeKey(key: PublicKey): string {
   return `${key.label} (${key.fingerprint.slice(0, "SHA256:".length + 16)}…)`;
 }
 
-/** Everybody who may sign. */
+/** Everybody who may sign; one identity may be wanted under several roots. */
 export function describeWanted({ keys, identities }: Requirement): string {
-  return [...keys.map(describeKey), ...identities.map(({ condition }) => describeCondition(condition))].join(" or ");
+  const conditions = identities.map(({ condition }) => describeCondition(condition));
+  return [...new Set([...keys.map(describeKey), ...conditions])].join(" or ");
 }
 
 // --- identities -------------------------------------------------------------------------------------------------------

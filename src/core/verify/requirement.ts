@@ -45,18 +45,27 @@ export interface AttestationRequirement {
  * below one or above the number of distinct signers.
  */
 export function checkRequirement(requirement: Requirement): void {
-  const keys = new Set(requirement.keys.map((key) => key.fingerprint)).size;
-  if (keys === 0 && requirement.identities.length === 0) {
+  const most = countSigners(requirement);
+  if (most === 0) {
     throw new CountersignError("usage", "nothing says whose signature is wanted", {
-      wanted: "--key KEY, or --certificate-identity and --certificate-oidc-issuer",
+      wanted: "--key KEY, or --certificate-identity NAME and --certificate-oidc-issuer URL",
     });
   }
   const { threshold } = requirement;
-  // One pattern may be met by many identities.
-  const most = requirement.identities.length > 0 ? Number.MAX_SAFE_INTEGER : keys;
   if (Number.isSafeInteger(threshold) && threshold >= 1 && threshold <= most) return;
+  const noun = requirement.identities.length === 0 ? "key" : "signer";
   throw new CountersignError("usage", "the threshold cannot be met", {
-    found: `a threshold of ${threshold}, and ${keys === 1 ? "only one key" : `${keys} different keys`}`,
-    wanted: keys === 1 ? "a threshold of 1, or more keys" : `a threshold from 1 to ${keys}, or more keys`,
+    found: `a threshold of ${threshold}, and ${most === 1 ? `only one ${noun}` : `${most} different ${noun}s`}`,
+    wanted: most === 1 ? `a threshold of 1, or more ${noun}s` : `a threshold from 1 to ${most}, or more ${noun}s`,
   });
+}
+
+/** How many distinct ones may sign: one pattern may be met by any number of identities. */
+function countSigners({ keys, identities }: Requirement): number {
+  const conditions = identities.map(({ condition }) => condition);
+  if (conditions.some(({ subject, issuer }) => subject.kind !== "exact" || issuer.kind !== "exact")) {
+    return Number.MAX_SAFE_INTEGER;
+  }
+  const named = conditions.map(({ subject, issuer }) => JSON.stringify([subject.text, issuer.text]));
+  return new Set(keys.map((key) => key.fingerprint)).size + new Set(named).size;
 }

@@ -35,7 +35,12 @@ export function conclude(
 ): Judgement {
   const signers = new Set(signatures.flatMap((report) => (report.accepted ? signerId(report) : [])));
   if (signers.size >= requirement.threshold) {
-    return { status: "accepted", reasons: [], signatures, because: countSigners(signers.size, requirement) };
+    return {
+      status: "accepted",
+      reasons: [],
+      signatures,
+      because: describeSuccess(signatures, signers.size, requirement),
+    };
   }
   const findings = distinctFindings([...obstacles, ...findingsOf(signatures)]);
   const unseen = findings.filter((finding) => reasonClass(finding.code) !== "refused");
@@ -109,12 +114,18 @@ function distinctFindings(findings: readonly Finding[]): readonly Finding[] {
   return [...seen.values()];
 }
 
-function countSigners(count: number, requirement: Requirement): string {
-  if (requirement.identities.length > 0) {
-    if (requirement.threshold === 1) return "signed by a required identity";
-    return `${count} distinct signers signed; ${requirement.threshold} were required`;
+/** What satisfied it. */
+function describeSuccess(
+  signatures: readonly SignatureReport[],
+  count: number,
+  { keys, identities, threshold }: Requirement,
+): string {
+  const keyCount = new Set(keys.map((key) => key.fingerprint)).size;
+  const required = threshold === 1 ? "one was required" : `${threshold} were required`;
+  if (identities.length === 0) {
+    return keyCount === 1 ? "signed by the required key" : `${count} of ${keyCount} keys signed; ${required}`;
   }
-  const keys = new Set(requirement.keys.map((key) => key.fingerprint)).size;
-  const wanted = requirement.threshold === 1 ? "one was required" : `${requirement.threshold} were required`;
-  return keys === 1 ? "signed by the required key" : `${count} of ${keys} keys signed; ${wanted}`;
+  if (threshold > 1) return `${count} distinct signers signed; ${required}`;
+  const signer = signatures.find((report) => report.accepted)?.signedBy;
+  return `signed by a required ${signer?.kind === "key" ? "key" : "identity"}`;
 }

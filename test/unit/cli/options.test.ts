@@ -87,7 +87,7 @@ describe("verification flags", () => {
 
   it("collect keys, names and annotations in their order", () => {
     const options = read("--key", "a.pub", "--key", "b.pub", "-a", "x=1", "-a", "y=2=3", "--signed-as", "r/a");
-    assert.deepEqual(options.keys, ["a.pub", "b.pub"]);
+    assert.deepEqual(options.signers.keys, ["a.pub", "b.pub"]);
     assert.deepEqual(options.annotations, { x: "1", y: "2=3" });
     assert.deepEqual(options.signedAs, ["docker.io/r/a"]);
     assert.equal(options.threshold, 1);
