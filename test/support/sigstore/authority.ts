@@ -100,32 +100,29 @@ export class FakeAuthority {
     this.uri = options.uri ?? `https://${this.name}`;
     this.operator = options.operator ?? "example.com";
     this.#certificateLogs = options.certificateLogs ?? [];
-    const root: Issuer = {
-      subject: { organization: this.name, commonName: "root" },
-      key: fakeKey(options.rootKey ?? "p384"),
-    };
+    const root = this.#issuerNamed("root", options.rootKey);
     this.rootKey = root.key;
-    this.root = this.#authority(root, root, options, basicConstraints(true));
-    if (options.withoutIntermediate === true) {
-      this.key = root.key;
-      this.#issuer = root.subject;
-      return;
-    }
-    const intermediate = {
-      subject: { organization: this.name, commonName: "intermediate" },
-      key: fakeKey(options.intermediateKey ?? "p384"),
-    };
-    const its = options.intermediate ?? {};
-    this.intermediate = this.#authority(
-      intermediate,
+    this.root = this.#certifyIssuer(root, root, options, basicConstraints(true));
+    const issuer =
+      options.withoutIntermediate === true ? root : this.#issuerNamed("intermediate", options.intermediateKey);
+    this.intermediate = issuer === root ? undefined : this.#intermediate(issuer, root, options);
+    this.key = issuer.key;
+    this.#issuer = issuer.subject;
+  }
+
+  #issuerNamed(commonName: string, kind: KeyKind = "p384"): Issuer {
+    return { subject: { organization: this.name, commonName }, key: fakeKey(kind) };
+  }
+
+  #intermediate(self: Issuer, root: Issuer, { intermediate: its = {}, ...options }: AuthorityOptions): Uint8Array {
+    return this.#certifyIssuer(
+      self,
       root,
       { ...options, ...its },
       basicConstraints(its.isCa ?? true, its.pathLength ?? 0),
       extendedKeyUsage(its.extendedKeyUsage ?? [USAGES.codeSigning]),
       ...(its.extensions ?? []),
     );
-    this.key = intermediate.key;
-    this.#issuer = intermediate.subject;
   }
 
   /** From what issues to the root, as trust roots list it. */
@@ -163,7 +160,7 @@ export class FakeAuthority {
     };
   }
 
-  #authority(self: Issuer, by: Issuer, window: Partial<Window>, ...extensions: readonly Extension[]): Uint8Array {
+  #certifyIssuer(self: Issuer, by: Issuer, window: Partial<Window>, ...extensions: readonly Extension[]): Uint8Array {
     return certificate({
       serial: this.#nextSerial(),
       subject: self.subject,

@@ -1,8 +1,9 @@
 import { encodeBase64, encodeUtf8 } from "../../../src/core/bytes.ts";
 import { legacyAnnotations, makeLegacyPayload } from "../../../src/core/formats/cosign-legacy.ts";
+import { preAuthEncoding } from "../../../src/core/formats/dsse.ts";
 import type { UntrustedCandidate, UntrustedLogEntry } from "../../../src/core/formats/envelope.ts";
 import { makeStatement } from "../../../src/core/formats/intoto.ts";
-import { bundleSignedBytes, makeBundle, writeMaterial } from "../../../src/core/formats/sigstore-bundle.ts";
+import { makeBundle, writeMaterial } from "../../../src/core/formats/sigstore-bundle.ts";
 import type { JsonObject } from "../../../src/core/json.ts";
 import type { Annotations } from "../../../src/core/oci/descriptor.ts";
 import { type Digest, digestOf } from "../../../src/core/oci/digest.ts";
@@ -127,13 +128,6 @@ function contentOf(what: Signable): Pick<Signed, "signedBytes" | "statement" | "
   const statement = "image" in what ? makeStatement(what.image, what.annotations) : what.statement;
   const payloadType = "image" in what ? MEDIA_TYPES.intoto : (what.payloadType ?? MEDIA_TYPES.intoto);
   return { signedBytes: preAuthEncoding(payloadType, statement), statement, payloadType };
-}
-
-/** DSSE protocol.md. */
-function preAuthEncoding(type: string, payload: Uint8Array): Uint8Array {
-  if (type === MEDIA_TYPES.intoto) return bundleSignedBytes(payload);
-  const head = `DSSEv1 ${Buffer.byteLength(type)} ${type} ${payload.length} `;
-  return Buffer.concat([Buffer.from(head), payload]);
 }
 
 function certify(

@@ -265,6 +265,15 @@ describe("its logs", () => {
     assert.equal((await askRekor1(sealed)).status, 409);
   });
 
+  it("say that the entry was there before, when told to", async () => {
+    running.fail("rekor1", "conflict", 1);
+    const sealed = await seal();
+    const answer = await askRekor1(sealed);
+    assert.equal(answer.status, 409);
+    const place = await fetch(new URL(answer.headers.get("location") ?? "", running.url("rekor1")));
+    accept({ ...sealed, logEntries: [readRekor1(Buffer.from(await place.arrayBuffer()))], timestamps: [] });
+  });
+
   it("are frozen, when told to", async () => {
     running.fail("rekor2", "frozen", 1);
     assert.equal((await askRekor2(await seal())).status, 405);
