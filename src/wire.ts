@@ -1,12 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { CountersignError } from "./core/errors.ts";
+import { LIMITS } from "./core/limits.ts";
 import { type Location, parseLocation } from "./core/oci/location.ts";
 import type { Reference } from "./core/oci/reference.ts";
 import type { ContentCache, ContentStore, Destination } from "./core/ports.ts";
 import { DiskCache } from "./io/disk/cache.ts";
 import { onDisk } from "./io/disk/errors.ts";
 import { cacheFolder } from "./io/disk/paths.ts";
+import { ServiceClient } from "./io/http/service.ts";
 import { layoutDestination } from "./io/layout/destination.ts";
 import { openLayout } from "./io/layout/open.ts";
 import { type FlagCredentials, findCredentials } from "./io/registry/credentials.ts";
@@ -50,6 +52,7 @@ export class Wiring {
   readonly #cacheFolder: string;
   readonly #stores: ContentStore[] = [];
   #pool: Promise<RegistryPool> | undefined;
+  #services: ServiceClient | undefined;
 
   constructor(surroundings: Surroundings, settings: RegistrySettings = {}) {
     this.#surroundings = surroundings;
@@ -60,6 +63,20 @@ export class Wiring {
   /** Signatures that were read before, by digest. */
   get cache(): ContentCache {
     return new DiskCache(join(this.#cacheFolder, "signatures"));
+  }
+
+  /** Certificate authorities, logs, timestamp authorities, token issuers, trust repositories. */
+  get services(): ServiceClient {
+    const { env, signal } = this.#surroundings;
+    const { timeoutMs, retries } = this.#settings;
+    this.#services ??= new ServiceClient({
+      env,
+      signal,
+      userAgent: `countersign/${VERSION}`,
+      tries: retries === undefined ? undefined : retries + 1,
+      idleMs: timeoutMs === undefined ? undefined : Math.max(timeoutMs, LIMITS.integrationMs),
+    });
+    return this.#services;
   }
 
   /**
@@ -110,6 +127,7 @@ export class Wiring {
       (pool) => pool.close(),
       () => undefined,
     );
+    await this.#services?.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
