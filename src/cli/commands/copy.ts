@@ -32,13 +32,21 @@ export function copyCommand(context: Context): Command {
         purpose: "into a mirror",
       },
       {
+        command:
+          "countersign copy --certificate-identity release@acme.example --certificate-oidc-issuer https://login.acme.example" +
+          " registry.example/acme/app:1.4.2 mirror.example/acme/app:1.4.2",
+        purpose: "what this person signed without a key",
+      },
+      {
         command: "countersign copy --key cosign.pub registry.example/acme/app:1.4.2 oci:app",
         purpose: "out of a registry, signatures included",
       },
     ],
     notes: [
+      "Certificates, log entries and timestamps are copied along with the signatures: a keyless signature is verified in the" +
+        " mirror as it was here.",
       "cosign's legacy signatures name the repository they were made for: in a mirror they are verified with --signed-as.",
     ],
-    seeAlso: ["countersign pull", "countersign verify"],
+    seeAlso: ["countersign pull", "countersign verify", "countersign help identities"],
   });
 }

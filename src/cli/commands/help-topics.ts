@@ -8,7 +8,7 @@ import { openOutput, type Result } from "../output.ts";
 /** `countersign help [command…|topic]`. */
 export function helpCommand(context: Context): Command {
   const command = new Command("help")
-    .description("Shows the page of a command, or one of the topics: reasons, exit-codes, environment.")
+    .description("Shows the page of a command, or one of the topics: reasons, exit-codes, environment, identities.")
     .addArgument(new Argument("[name...]", "a command, such as key generate, or a topic"))
     .action(async (names: readonly string[], _options: unknown, self: Command) => {
       const { topicNamed } = await import("../topics.ts");
@@ -35,7 +35,7 @@ async function pageResult(command: Command): Promise<Result> {
     json: () => {
       throw new CountersignError("usage", "the page of a command has no JSON form", {
         found: "-o json",
-        wanted: "-o text or -o man; the topics reasons, exit-codes and environment have one",
+        wanted: "-o text or -o man; the topics have one",
       });
     },
     more: { man: () => manPage(command) },
@@ -58,7 +58,7 @@ function pageOf(root: Command, names: readonly string[]): Command {
     if (child !== undefined) return child;
     throw new CountersignError("usage", "there is no such page of help", {
       found: `${fullName(command)} ${name}`,
-      wanted: "a command, or one of: reasons, exit-codes, environment",
+      wanted: "a command, or one of: reasons, exit-codes, environment, identities",
     });
   }, root);
 }

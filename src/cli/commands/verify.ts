@@ -27,6 +27,22 @@ export function verifyCommand(context: Context): Command {
         purpose: "was it signed with this key?",
       },
       {
+        command:
+          "countersign verify --certificate-identity https://github.com/acme/app/.github/workflows/release.yml@refs/tags/v1.4.2" +
+          " --certificate-oidc-issuer https://token.actions.githubusercontent.com registry.example/acme/app:1.4.2",
+        purpose: "was it signed, without a key, by this workflow at this tag?",
+      },
+      {
+        command: "countersign verify --repo acme/app registry.example/acme/app:1.4.2",
+        purpose: "by any workflow of this repository on GitHub",
+      },
+      {
+        command:
+          "countersign verify --trusted-root trusted_root.json --certificate-identity release@acme.example" +
+          " --certificate-oidc-issuer https://login.acme.example registry.example/acme/app:1.4.2",
+        purpose: "by somebody for whom a private authority vouches",
+      },
+      {
         command: "countersign verify --key alice.pub --key bob.pub --threshold 2 registry.example/acme/app:1.4.2",
         purpose: "did both sign?",
       },
@@ -41,10 +57,13 @@ export function verifyCommand(context: Context): Command {
       { command: "countersign verify --key cosign.pub oci:build/out -o json", purpose: "an OCI layout, for a script" },
     ],
     notes: [
-      "With a public key, the signature is checked and nothing else can be: no transparency log, no time of signing. The" +
-        " verdict lists what was not checked.",
+      "With a public key alone, the signature is checked and nothing else can be: no transparency log, no time of signing." +
+        " The verdict lists what was not checked. With --trusted-root too, a log of that root has to hold the signature.",
+      "A keyless signature is accepted when its certificate leads to the trust root and names the identity and the issuer" +
+        " that were asked for, both of them; keys and an identity together are alternatives unless --threshold asks for more." +
+        " countersign help identities says how they are named and what has to be proven.",
       "The signature of an index covers its platforms: --platform accepts a platform through a signed index that lists it.",
     ],
-    seeAlso: ["countersign sign", "countersign pull", "countersign help reasons"],
+    seeAlso: ["countersign sign", "countersign pull", "countersign help identities", "countersign help reasons"],
   });
 }

@@ -32,6 +32,7 @@ const DOCUMENTS: readonly (readonly [schema: string, line: string])[] = [
   ["help", "help reasons"],
   ["help", "help exit-codes"],
   ["help", "help environment"],
+  ["help", "help identities"],
   ["demo", "demo"],
 ];
 
