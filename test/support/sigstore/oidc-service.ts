@@ -64,20 +64,22 @@ function formOf({ body, headers }: SeenRequest): URLSearchParams {
   return new URLSearchParams(body.toString("utf8"));
 }
 
+/** Where there is no address to come back to: the user copies the code. */
+const OUT_OF_BAND = "urn:ietf:wg:oauth:2.0:oob";
+
 /** Back to the loopback address with a code: what a browser would follow. */
 function authorize({ grants }: OidcParts, asked: URLSearchParams, fault: string | undefined): Answer {
   const wanted = { response_type: "code", code_challenge_method: "S256" };
   const isRight = Object.entries(wanted).every(([name, value]) => asked.get(name) === value);
   if (!isRight || asked.get("code_challenge") === null) throw new Refusal(400, "invalid_request");
-  const back = new URL(asked.get("redirect_uri") ?? "");
+  const code = randomUUID();
+  if (fault !== "denied") grants.set(code, asked);
+  const redirect = asked.get("redirect_uri") ?? "";
+  if (redirect === OUT_OF_BAND) return { status: 200, body: code, headers: { "content-type": "text/plain" } };
+  const back = new URL(redirect);
   back.searchParams.set("state", fault === "other-state" ? "another" : (asked.get("state") ?? ""));
-  if (fault === "denied") {
-    back.searchParams.set("error", "access_denied");
-  } else {
-    const code = randomUUID();
-    grants.set(code, asked);
-    back.searchParams.set("code", code);
-  }
+  if (fault === "denied") back.searchParams.set("error", "access_denied");
+  else back.searchParams.set("code", code);
   return { status: 302, body: "", headers: { location: back.href } };
 }
 
