@@ -1,6 +1,7 @@
 import type { PublicKey } from "./crypto/public-key.ts";
 import type { Finding } from "./errors.ts";
 import type { UntrustedLogEntry } from "./formats/envelope.ts";
+import type { HashedSignature } from "./formats/hashedrekord.ts";
 import type { Descriptor } from "./oci/descriptor.ts";
 import type { Digest, DigestAlgorithm } from "./oci/digest.ts";
 import type { LayerCompression } from "./oci/layer.ts";
@@ -123,6 +124,13 @@ export interface Testimony {
   /** Why the log's entry is missing, where that was allowed: it is to be added later. */
   readonly postponed?: Finding | undefined;
 }
+
+/**
+ * Writes a signature to the logs that a signing configuration wants.
+ *
+ * @throws CountersignError where one that is required fails.
+ */
+export type RecordSignature = (signed: HashedSignature) => Promise<readonly UntrustedLogEntry[]>;
 
 /** The logs and timestamp authorities of a signing configuration. */
 export interface Witness {

@@ -2,6 +2,8 @@ import type { Finding } from "./errors.ts";
 import type { SignatureFormat } from "./formats/envelope.ts";
 import type { Annotations } from "./oci/descriptor.ts";
 import type { Digest } from "./oci/digest.ts";
+import type { SignatureProof } from "./trust/material.ts";
+import type { SignedBy } from "./verify/verdict.ts";
 
 /** What the operations give back and the reports print. Verdicts have a file of their own. */
 
@@ -12,6 +14,9 @@ export interface SignOutcome {
   readonly state: "signed" | "unchanged" | "would-sign";
   /** The manifest that holds it: absent where nothing was written. */
   readonly manifest?: Digest | undefined;
+  /** As whom, and what proves it: proven by the trust root that goes with the services. Absent where nothing was made. */
+  readonly signedBy?: SignedBy | undefined;
+  readonly proof?: SignatureProof | undefined;
   /** Why its log entry is missing: it is to be added later. */
   readonly postponed?: Finding | undefined;
   /** The tag it is kept under; bundles are referrers and have none. */
@@ -25,6 +30,32 @@ export interface SignedImage {
   readonly digest?: Digest | undefined;
   readonly outcomes: readonly SignOutcome[];
   /** Why it could not be finished. What `outcomes` lists was done all the same. */
+  readonly finding?: Finding | undefined;
+}
+
+/** A signature that was stored without its log entry, and what became of it. */
+export interface FinishOutcome {
+  /** What it signs. */
+  readonly digest: Digest;
+  readonly state: "finished" | "finished-before" | "would-finish" | "failed";
+  /** The manifest that lacks the entry. */
+  readonly postponed: Digest;
+  /** The one that has it. */
+  readonly manifest?: Digest | undefined;
+  readonly signedBy?: SignedBy | undefined;
+  readonly proof?: SignatureProof | undefined;
+  /** Why it could not be finished. */
+  readonly finding?: Finding | undefined;
+}
+
+export interface FinishedImage {
+  readonly image: string;
+  /** `location[:tag]@digest`; the image as written where it could not be resolved. */
+  readonly name: string;
+  readonly digest?: Digest | undefined;
+  /** Empty where nothing was postponed. */
+  readonly outcomes: readonly FinishOutcome[];
+  /** Why it could not be looked at. */
   readonly finding?: Finding | undefined;
 }
 

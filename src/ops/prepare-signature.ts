@@ -3,7 +3,12 @@ import { legacyAnnotations, makeLegacyManifest, makeLegacyPayload } from "../cor
 import { SIGNATURE_PREDICATE, type StoredSignature } from "../core/formats/envelope.ts";
 import { makeStatement } from "../core/formats/intoto.ts";
 import { LEGACY_ANNOTATIONS } from "../core/formats/legacy-material.ts";
-import { bundleSignedBytes, makeBundle, makeReferrerManifest } from "../core/formats/sigstore-bundle.ts";
+import {
+  bundleSignedBytes,
+  makeBundle,
+  makeReferrerManifest,
+  type ReferrerParts,
+} from "../core/formats/sigstore-bundle.ts";
 import type { Annotations } from "../core/oci/descriptor.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import type { ImageManifest, Manifest } from "../core/oci/manifest.ts";
@@ -66,12 +71,19 @@ export async function prepareStatement(
     postponed,
     candidate: { format: "bundle", origin: { via: "file" }, bytes },
     store: async (store) => {
-      const stored = makeReferrerManifest({ bundle: bytes, subject: subject.descriptor, created, predicateType });
-      await pushBlobs(store, stored);
-      await store.pushManifest(stored.manifest);
-      return { manifest: stored.manifest.descriptor.digest };
+      const isPostponed = postponed !== undefined;
+      const { descriptor } = subject;
+      return await storeBundle(store, { bundle: bytes, subject: descriptor, created, predicateType, isPostponed });
     },
   };
+}
+
+/** Stores a bundle as a referrer of its subject; returns when a reader would find it. */
+export async function storeBundle(store: ContentStore, parts: ReferrerParts): Promise<{ readonly manifest: Digest }> {
+  const stored = makeReferrerManifest(parts);
+  await pushBlobs(store, stored);
+  await store.pushManifest(stored.manifest);
+  return { manifest: stored.manifest.descriptor.digest };
 }
 
 /** A legacy payload, appended to what is kept under the subject's `.sig` tag. */

@@ -3,7 +3,7 @@ import { CountersignError, type Finding, findingUnlessInterrupted } from "../cor
 import { explainFinding } from "../core/explain.ts";
 import type { SignatureFormat } from "../core/formats/envelope.ts";
 import type { Annotations, Descriptor } from "../core/oci/descriptor.ts";
-import type { ContentCache, ContentStore, Signatory, Signer } from "../core/ports.ts";
+import type { Acceptance, ContentCache, ContentStore, Signatory, Signer, Witness } from "../core/ports.ts";
 import type { ReasonCode } from "../core/reasons.ts";
 import type { SignedImage, SignOutcome } from "../core/results.ts";
 import type { Instant } from "../core/time.ts";
@@ -26,8 +26,10 @@ export interface SignOptions {
   readonly signAs?: string | undefined;
   /** Sign an index and every manifest in it. */
   readonly recursive?: boolean | undefined;
-  /** Do everything but write. */
+  /** Do everything but write, and ask no service for anything. */
   readonly dryRun?: boolean | undefined;
+  /** A signature whose log entry is still to be added counts as one that is there. */
+  readonly logLater?: boolean | undefined;
   /** What the signature's manifest says of its time; unsigned. */
   readonly createdAt: Instant;
   /** The reference time, by which what is made is judged before it is stored. */
@@ -38,9 +40,16 @@ export interface SignOptions {
 
 const DEFAULT_WORKERS = 8;
 
-/** Signs with one key, and with no witness. */
-export function keySignatory(signer: Signer): Signatory {
-  return { signer: async () => signer, accepts: () => ({ keys: [signer.publicKey], identities: [] }) };
+/** What vouches for what a key signs: services, and the trust root that proves that they did. */
+export interface KeyServices {
+  readonly witness: Witness;
+  readonly proof: NonNullable<Acceptance["keyProof"]>;
+}
+
+/** Signs with one key; with no witness where no services are given. */
+export function keySignatory(signer: Signer, services?: KeyServices): Signatory {
+  const acceptance: Acceptance = { keys: [signer.publicKey], identities: [], keyProof: services?.proof };
+  return { signer: async () => signer, witness: services?.witness, accepts: () => acceptance };
 }
 
 /** Signs many images, each whatever becomes of the others, in the order they were given. */
@@ -86,23 +95,55 @@ async function signAll(
   }
 }
 
-/** Signs one manifest in every format that was asked for. @throws CountersignError what went wrong. */
+/**
+ * Signs one manifest in every format that was asked for. Where a signer costs something to make, signatures that are there
+ * already are looked for first.
+ *
+ * @throws CountersignError what went wrong.
+ */
 async function signManifest(
   target: Target,
   descriptor: Descriptor,
   options: SignOptions,
 ): Promise<readonly SignOutcome[]> {
-  const { store } = target;
-  const signer = await options.signatory.signer();
+  const { signatory, formats } = options;
+  const subject = subjectOf(target, descriptor, options);
+  const foreseen = await signatory.foresees?.();
+  const early = foreseen === undefined ? [] : await lookForOwn(target.store, subject, formats, foreseen, options);
+  const missing = formats.filter((format) => !early.some((outcome) => outcome.format === format));
+  if (missing.length === 0) return early;
+  if (options.dryRun === true && signatory.foresees !== undefined) {
+    return [...early, ...missing.map((format) => wouldSign(subject, format))];
+  }
+  const signer = await signatory.signer();
   refusePublishedKeys([signer.publicKey], [placeOf(target)]);
-  const subject: Subject = {
-    name: `${store.location}@${descriptor.digest}`,
-    repository: options.signAs ?? store.repository,
-    descriptor,
-  };
-  const outcomes: SignOutcome[] = [];
-  for (const format of options.formats) outcomes.push(await signSubject(store, subject, format, signer, options));
-  return outcomes;
+  const acceptance = signatory.accepts(signer);
+  const isKnown = foreseen !== undefined && isForeseen(acceptance, foreseen);
+  const late = isKnown ? [] : await lookForOwn(target.store, subject, missing, acceptance, options);
+  const outcomes: SignOutcome[] = [...early, ...late];
+  for (const format of missing) {
+    if (late.some((outcome) => outcome.format === format)) continue;
+    outcomes.push(await signSubject(target.store, subject, format, signer, options));
+  }
+  return outcomes.toSorted((a, b) => formats.indexOf(a.format) - formats.indexOf(b.format));
+}
+
+function subjectOf({ store }: Target, descriptor: Descriptor, { signAs }: SignOptions): Subject {
+  const name = `${store.location}@${descriptor.digest}`;
+  return { name, repository: signAs ?? store.repository, descriptor };
+}
+
+function wouldSign({ descriptor }: Subject, format: SignatureFormat): SignOutcome {
+  return { digest: descriptor.digest, format, state: "would-sign" };
+}
+
+/** What was looked for before was this identity's. */
+function isForeseen(acceptance: Acceptance, foreseen: Acceptance): boolean {
+  return acceptance.identities.every(({ condition: { subject, issuer } }) =>
+    foreseen.identities.some(
+      ({ condition }) => condition.subject.text === subject.text && condition.issuer.text === issuer.text,
+    ),
+  );
 }
 
 async function signSubject(
@@ -112,18 +153,17 @@ async function signSubject(
   signer: Signer,
   options: SignOptions,
 ): Promise<SignOutcome> {
-  const { digest } = subject.descriptor;
-  const requirement = ownRequirement(signer, options);
-  const own = await findOwnSignature(store, subject, format, requirement, options);
-  if (own !== undefined) return { digest, format, state: "unchanged", manifest: own.origin.manifest };
+  const { signatory, annotations, createdAt } = options;
   const isDry = options.dryRun === true;
-  const signing = { signer, witness: isDry ? undefined : options.signatory.witness };
+  const signing = { signer, witness: isDry ? undefined : signatory.witness };
   const prepare = format === "bundle" ? prepareBundle : prepareLegacy;
-  const prepared = await prepare(subject, signing, options.annotations, options.createdAt);
-  if (isDry) return { digest, format, state: "would-sign" };
-  checkPrepared(prepared, subject, requirement);
+  const prepared = await prepare(subject, signing, annotations, createdAt);
+  if (isDry) return wouldSign(subject, format);
+  const report = checkPrepared(prepared, subject, requirementOf(signatory.accepts(signer), options));
+  const stored = await prepared.store(store);
+  const { signedBy, proof } = report;
   const { postponed } = prepared;
-  return { digest, format, state: "signed", ...(await prepared.store(store)), ...(postponed && { postponed }) };
+  return { digest: subject.descriptor.digest, format, state: "signed", signedBy, proof, ...stored, postponed };
 }
 
 /** With these, it is not known what is there already. Junk beside the signatures is no reason not to sign. */
@@ -140,26 +180,62 @@ const COULD_NOT_LOOK: ReadonlySet<ReasonCode> = new Set([
   "disk-error",
 ]);
 
-/** The same image, key and annotations: a second signature would say nothing new. */
+export function couldNotLook({ code }: Finding): boolean {
+  return COULD_NOT_LOOK.has(code);
+}
+
+/** The same image, signer and annotations: a second signature would say nothing new. */
+async function lookForOwn(
+  store: ContentStore,
+  subject: Subject,
+  formats: readonly SignatureFormat[],
+  acceptance: Acceptance,
+  options: SignOptions,
+): Promise<readonly SignOutcome[]> {
+  const { digest } = subject.descriptor;
+  const requirement = requirementOf(acceptance, options);
+  const outcomes: SignOutcome[] = [];
+  for (const format of formats) {
+    const own = await findOwnSignature(store, subject, format, requirement, options);
+    if (own === undefined) continue;
+    const { signedBy, proof, origin, postponed } = own;
+    outcomes.push({ digest, format, state: "unchanged", manifest: origin.manifest, signedBy, proof, postponed });
+  }
+  return outcomes;
+}
+
+type OwnSignature = SignatureReport & { readonly postponed?: Finding | undefined };
+
 async function findOwnSignature(
   store: ContentStore,
   subject: Subject,
   format: SignatureFormat,
   requirement: Requirement,
   options: SignOptions,
-): Promise<SignatureReport | undefined> {
+): Promise<OwnSignature | undefined> {
+  let unfinished: OwnSignature | undefined;
   for await (const part of gather(store, subject.descriptor.digest, { cache: options.cache, formats: [format] })) {
-    const unseen = part.obstacles.find((obstacle) => COULD_NOT_LOOK.has(obstacle.code));
+    const unseen = part.obstacles.find(couldNotLook);
     if (unseen !== undefined) throw new CountersignError(unseen.code, unseen.message, unseen);
-    const reports = part.candidates.map((candidate) => examine(candidate, subject, requirement));
-    const own = reports.find((report) => report.accepted && sameAnnotations(report.annotations, options.annotations));
+    const isOwn = (report: SignatureReport) =>
+      report.accepted && sameAnnotations(report.annotations, options.annotations);
+    const own = part.candidates.map((candidate) => examine(candidate, subject, requirement)).find(isOwn);
     if (own !== undefined) return own;
+    if (options.logLater !== true) continue;
+    const later = part.candidates.map((candidate) => examine(candidate, subject, withoutLogs(requirement))).find(isOwn);
+    unfinished ??= later === undefined ? undefined : { ...later, postponed: NOT_LOGGED };
   }
-  return undefined;
+  return unfinished;
 }
 
-function ownRequirement(signer: Signer, { signatory, annotations, now }: SignOptions): Requirement {
-  return { ...signatory.accepts(signer), threshold: 1, annotations, signedAs: [], now };
+const NOT_LOGGED: Finding = {
+  code: "log-entry-missing",
+  message: "the log entry was postponed and is still to be added",
+  next: "countersign sign --finish",
+};
+
+function requirementOf(acceptance: Acceptance, { annotations, now }: SignOptions): Requirement {
+  return { ...acceptance, threshold: 1, annotations, signedAs: [], now };
 }
 
 /** All that was asked for is there (the requirement saw to that), and nothing more. */
@@ -167,23 +243,53 @@ function sameAnnotations(found: Annotations | undefined, wanted: Annotations): b
   return Object.keys(found ?? {}).length === Object.keys(wanted).length;
 }
 
-/** Nothing is stored that the judge would not accept: a broken key or plug-in shows here, not at the consumer's. */
-export function checkPrepared(prepared: PreparedSignature, subject: Subject, requirement: Requirement): void {
+/**
+ * Nothing is stored that the judge would not accept: a broken key, plug-in or service, or a trust root that lacks what was
+ * signed with, shows here and not at the consumer's.
+ *
+ * @throws CountersignError what is wrong with the proof, or `internal`.
+ */
+export function checkPrepared(
+  prepared: PreparedSignature,
+  subject: Subject,
+  requirement: Requirement,
+): SignatureReport {
   const wanted = prepared.postponed === undefined ? requirement : withoutLogs(requirement);
   const judgement = judge({ subject, candidates: [prepared.candidate], obstacles: [] }, wanted);
-  if (judgement.status === "accepted") return;
+  const [report] = judgement.signatures;
+  if (judgement.status === "accepted" && report !== undefined) return report;
   const [reason] = judgement.reasons;
-  throw new CountersignError("internal", "the signature that was made does not verify; nothing was stored", {
-    found: reason === undefined ? undefined : explainFinding(reason),
-  });
+  const isProof = reason !== undefined && OF_PROOFS.has(reason.code);
+  throw new CountersignError(
+    isProof ? reason.code : "internal",
+    "the signature that was made does not verify; nothing was stored",
+    {
+      found: reason === undefined ? undefined : explainFinding(reason),
+      wanted: isProof ? `one that is proven by ${trustLabel(requirement)}` : undefined,
+      next: isProof ? "give the trust root of the services that were signed with: --trusted-root FILE" : undefined,
+    },
+  );
+}
+
+/** What a trust root and services that do not belong together come to. */
+const OF_PROOFS: ReadonlySet<ReasonCode> = new Set([
+  "certificate-untrusted",
+  "log-entry-missing",
+  "log-entry-invalid",
+  "timestamp-missing",
+  "timestamp-invalid",
+]);
+
+function trustLabel({ identities, keyProof }: Requirement): string {
+  return identities[0]?.trust.label ?? keyProof?.trust.label ?? "the key alone";
 }
 
 /** What is judged before its log entry was added. */
-function withoutLogs(requirement: Requirement): Requirement {
-  const { keyProof } = requirement;
+export function withoutLogs<Asked extends Acceptance>(asked: Asked): Asked {
+  const { keyProof } = asked;
   return {
-    ...requirement,
+    ...asked,
     ...(keyProof && { keyProof: { ...keyProof, demands: { ...keyProof.demands, logs: 0 } } }),
-    identities: requirement.identities.map((one) => ({ ...one, demands: { ...one.demands, logs: 0 } })),
+    identities: asked.identities.map((one) => ({ ...one, demands: { ...one.demands, logs: 0 } })),
   };
 }

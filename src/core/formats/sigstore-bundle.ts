@@ -110,7 +110,12 @@ export interface ReferrerParts {
   /** The time of signing, or SOURCE_DATE_EPOCH. */
   readonly created: Instant;
   readonly predicateType?: string | undefined;
+  /** The signature lacks its log entry, and `sign --finish` is to add it. */
+  readonly isPostponed?: boolean | undefined;
 }
+
+/** On the manifest of a bundle whose log entry is to be added: the note that there is something to do. */
+export const POSTPONED_ANNOTATION = "dev.countersign.log-entry";
 
 /**
  * The referrer that stores a bundle (cosign BUNDLE_SPEC.md), byte for byte as cosign 3 writes it: its order of members,
@@ -124,6 +129,7 @@ export function makeReferrerManifest(parts: ReferrerParts): StoredSignature {
     "dev.sigstore.bundle.content": "dsse-envelope",
     "dev.sigstore.bundle.predicateType": parts.predicateType ?? SIGNATURE_PREDICATE,
     "org.opencontainers.image.created": formatInstant(parts.created),
+    ...(parts.isPostponed === true ? { [POSTPONED_ANNOTATION]: "postponed" } : {}),
   };
   const text = JSON.stringify({
     schemaVersion: 2,

@@ -1,7 +1,7 @@
 import { CountersignError, toFinding } from "../../core/errors.ts";
 import { explainFinding } from "../../core/explain.ts";
 import type { HashedSignature } from "../../core/formats/hashedrekord.ts";
-import type { Testimony, Witness, Witnessed } from "../../core/ports.ts";
+import type { RecordSignature, Testimony, Witness, Witnessed } from "../../core/ports.ts";
 import { type ReasonCode, reasonClass } from "../../core/reasons.ts";
 import type { LogClient } from "./log.ts";
 import type { TimestampClient } from "./tsa.ts";
@@ -43,8 +43,13 @@ export function sigstoreWitness(options: WitnessOptions): Witness {
   };
 }
 
+/** Writes to the logs alone: what `sign --finish` does of all this. */
+export function recorder(logs: ClientQuorum<LogClient>): RecordSignature {
+  return async (signed) => await required(logs, (log) => log.record(signed));
+}
+
 /** What a log is shown of a signature. */
-export function hashedSignature({ signer, signedBytes, signature }: Witnessed): HashedSignature {
+function hashedSignature({ signer, signedBytes, signature }: Witnessed): HashedSignature {
   return { signedBytes, signature, publicKey: signer.publicKey, certificate: signer.certificates?.[0] };
 }
 
