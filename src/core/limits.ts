@@ -47,6 +47,8 @@ export const LIMITS = {
   bundleTimestamps: 32,
   /** Hashes of an inclusion proof: a tree of 2^63 leaves has 63. */
   proofHashes: 64,
+  /** Signatures of a checkpoint: its log's, and those of witnesses. */
+  checkpointLines: 100,
   /** Certificates in a bundle's chain. */
   bundleCertificates: 16,
   /** Values inside one value of a certificate or a timestamp. */
@@ -119,6 +121,11 @@ export const LIMITS = {
   tokenAudiences: 64,
   /** A file with a token, or with what gets one. */
   identityFileBytes: 64 * KIB,
+  /** Keys that a token issuer publishes. */
+  issuerKeys: 64,
+  /** A person signing in: in a browser that we opened, and on another device. */
+  signInMs: 120 * SECOND,
+  deviceSignInMs: 15 * 60 * SECOND,
   /** Google's metadata server is close by or not there. */
   metadataMs: 2 * SECOND,
   metadataTries: 2,

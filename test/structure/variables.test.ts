@@ -10,6 +10,9 @@ const ELSEWHERE: readonly string[] = [
   "http_proxy",
   // Set by a web server for its CGI programs; there HTTP_PROXY is a request's header (CVE-2016-5385).
   "REQUEST_METHOD",
+  // The system's: where its programs are.
+  "PATH",
+  "SystemRoot",
   // Flags, read before the command line is parsed.
   "COUNTERSIGN_DEBUG",
   "COUNTERSIGN_OUTPUT",

@@ -34,6 +34,8 @@ export interface ServiceRequest {
   readonly body?: Uint8Array | undefined;
   /** Statuses that the caller deals with; 200 where nothing is said. All others become errors. */
   readonly expect?: readonly number[] | undefined;
+  /** A redirect is an error: the answer counts because of who gives it. */
+  readonly stay?: boolean | undefined;
   /** Of the answer. */
   readonly maxBytes: number;
 }
@@ -91,7 +93,7 @@ export class ServiceClient {
     await this.#http.close();
   }
 
-  async #follow({ method = "GET", url: start, headers = {}, body }: ServiceRequest): Promise<HttpResponse> {
+  async #follow({ method = "GET", url: start, headers = {}, body, stay }: ServiceRequest): Promise<HttpResponse> {
     const hops = new Hops();
     const { authorization, ...open } = headers;
     let url = start;
@@ -99,7 +101,7 @@ export class ServiceClient {
       hops.visit(url);
       const secret = authorization !== undefined && url.origin === start.origin ? { authorization } : {};
       const response = await this.#http.send({ method, url, headers: { ...open, ...secret }, body });
-      if (method !== "GET" || !isRedirect(response.status)) return response;
+      if (method !== "GET" || stay === true || !isRedirect(response.status)) return response;
       await response.drain();
       url = placeNamed(response.header("location"), url, { registry: start, allowHttp: false });
     }

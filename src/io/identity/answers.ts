@@ -1,0 +1,49 @@
+import { encodeUtf8 } from "../../core/bytes.ts";
+import { CountersignError } from "../../core/errors.ts";
+import { type JsonObject, kindOf, parseJsonObject } from "../../core/json.ts";
+import { LIMITS } from "../../core/limits.ts";
+import type { ServiceAnswer } from "../http/service.ts";
+
+/**
+ * An answer's JSON object. What is wrong with one that is none is told without its words: what should have been a token
+ * may be in them.
+ *
+ * @throws CountersignError `protocol-error`, `limit-reached`.
+ */
+export function jsonOf({ bytes, contentType }: Pick<ServiceAnswer, "bytes" | "contentType">, what: string): JsonObject {
+  if (contentType === "text/html") throw notJson(what, "a web page");
+  try {
+    return parseJsonObject(bytes, { what, code: "protocol-error", maxBytes: LIMITS.tokenBytes });
+  } catch (thrown) {
+    if (thrown instanceof CountersignError && thrown.code === "limit-reached") throw thrown;
+    throw notJson(what, bytes.byteLength === 0 ? "an empty answer" : "something else");
+  }
+}
+
+function notJson(what: string, found: string): CountersignError {
+  return new CountersignError("protocol-error", `${what} is not a strict JSON object`, { found, wanted: "JSON" });
+}
+
+/** A member that has to be a text. @throws CountersignError `protocol-error`, without the value. */
+export function textIn(json: JsonObject, member: string, what: string): string {
+  const value = optionalTextIn(json, member, what);
+  if (value !== undefined && value !== "") return value;
+  const found = value === "" ? "an empty string" : "nothing";
+  throw new CountersignError("protocol-error", `${what} has no "${member}"`, { found, wanted: "a string" });
+}
+
+export function optionalTextIn(json: JsonObject, member: string, what: string): string | undefined {
+  const value = json[member];
+  if (value === undefined || typeof value === "string") return value;
+  throw new CountersignError("protocol-error", `"${member}" of ${what} is not a string`, {
+    found: kindOf(value),
+    wanted: "a string",
+  });
+}
+
+/** What goes with a form (RFC 6749, appendix B). */
+export const formHeaders = { "content-type": "application/x-www-form-urlencoded", accept: "application/json" } as const;
+
+export function formBody(members: Readonly<Record<string, string>>): Uint8Array {
+  return encodeUtf8(new URLSearchParams(members).toString());
+}
