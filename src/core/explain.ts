@@ -70,8 +70,7 @@ export function originName(origin: Origin): string {
 const FINGERPRINT_SHOWN = "SHA256:".length + 16;
 
 /** `release.pub (SHA256:1f2e3d4c5b6a7988…)`: who made a signature, once per distinct key. */
-export function describeSigner(signature: SignatureReport): string | undefined {
-  const { signedBy } = signature;
+export function describeSigner({ signedBy }: Pick<SignatureReport, "signedBy">): string | undefined {
   if (signedBy === undefined) return undefined;
   if (signedBy.kind === "identity") return describeIdentity(signedBy.identity);
   return `${signedBy.label} (${shortFingerprint(signedBy.fingerprint)})`;

@@ -42,6 +42,7 @@ function acceptedRows(verdict: Verdict): readonly Row[] {
   const accepted = verdict.signatures.filter((signature) => signature.accepted);
   return [
     ...signerRows(accepted, verdict.judgedAt),
+    ...attestationRows(accepted),
     ...annotationRows(accepted),
     ...platformRows(verdict),
     ...listRow("checked", verdict.checked),
@@ -88,6 +89,10 @@ function signerLine(signature: SignatureReport, now: Instant): readonly string[]
   const { signedAt } = signature.proof ?? {};
   const age = signedAt === undefined ? "" : `, ${describeAge(signedAt, now)}`;
   return [`${signer}${age}, ${formatName(signature.format)} from ${originName(signature.origin)}`];
+}
+
+function attestationRows(accepted: readonly SignatureReport[]): readonly Row[] {
+  return listRow("attested", distinct(accepted.flatMap(({ predicateType }) => predicateType ?? [])));
 }
 
 function annotationRows(accepted: readonly SignatureReport[]): readonly Row[] {

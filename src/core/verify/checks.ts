@@ -35,7 +35,7 @@ export function describeChecks(
       "digest",
       "signature",
       ...provenChecks(counted),
-      ...(bundle ? ["statement type"] : []),
+      ...statementChecks(requirement, bundle),
       ...(legacy && named ? ["repository name"] : []),
       ...Object.entries(requirement.annotations).map(([name, value]) => `annotation ${name}=${value}`),
       ...(scope === "platform through its index" ? ["platform listed in the signed index"] : []),
@@ -48,6 +48,11 @@ export function describeChecks(
       ...(scope === "index only" ? ["platforms (only the index was asked for)"] : []),
     ],
   };
+}
+
+function statementChecks({ attestation }: Requirement, bundle: boolean): readonly string[] {
+  if (attestation === undefined) return bundle ? ["statement type"] : [];
+  return ["attestation type", ...attestation.conditions.map(({ text }) => `condition ${text}`)];
 }
 
 /** Log entries that are named one by one; the JSON has all of them. */
