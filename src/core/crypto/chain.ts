@@ -1,0 +1,234 @@
+import { equalBytes } from "../bytes.ts";
+import { CountersignError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import type { ReasonCode } from "../reasons.ts";
+import { formatInstant, type Instant } from "../time.ts";
+import {
+  allowsUsage,
+  type Certificate,
+  describeCertificate,
+  describeName,
+  EXTENSIONS,
+  isSameCertificate,
+  isSelfIssued,
+  KEY_USAGE,
+} from "./certificate.ts";
+
+/** What a certificate is for (RFC 5280, section 4.2.1.12). */
+export const PURPOSES = {
+  codeSigning: { oid: "1.3.6.1.5.5.7.3.3", name: "code signing" },
+  timeStamping: { oid: "1.3.6.1.5.5.7.3.8", name: "time stamping" },
+} as const;
+
+export type Purpose = (typeof PURPOSES)[keyof typeof PURPOSES];
+
+/** An authority of a trust root, by whose word certificates are believed in its window. */
+export interface Anchor {
+  /** What it is called when printing. */
+  readonly name: string;
+  /** From what issues to what is believed without asking, the last. */
+  readonly chain: readonly Certificate[];
+  /** The window of the trust root, ends included; the authority's certificates have theirs beside it. */
+  readonly from: Instant;
+  readonly until: Instant | undefined;
+}
+
+export interface ChainQuestion<A extends Anchor> {
+  readonly leaf: Certificate;
+  /** May help to find the way and are never believed by themselves. */
+  readonly intermediates: readonly Certificate[];
+  readonly anchors: readonly A[];
+  readonly purpose: Purpose;
+  /** At all of which everything has to be valid. */
+  readonly times: readonly Instant[];
+  /** The reason that is given where there is no way. */
+  readonly code: ReasonCode;
+  /** How messages call the leaf: "the signing certificate". */
+  readonly what: string;
+}
+
+export interface ProvenChain<A extends Anchor> {
+  /** The leaf first, what is believed last. */
+  readonly path: readonly Certificate[];
+  readonly anchor: A;
+  /** Who signed the leaf. */
+  readonly issuer: Certificate;
+}
+
+/**
+ * Finds the way from a certificate to an authority (RFC 5280, section 6), shortest first: names, signatures, life at all
+ * the times, CA flag and path length, key usage, purpose; names may not be constrained and nothing critical be unknown.
+ *
+ * @throws CountersignError `code`, or `limit-reached`.
+ */
+export function proveChain<A extends Anchor>(question: ChainQuestion<A>): ProvenChain<A> {
+  checkLeaf(question);
+  return new Search(question).run();
+}
+
+// --- the leaf ---------------------------------------------------------------------------------------------------------
+
+function checkLeaf({ leaf, purpose, times, code, what }: ChainQuestion<Anchor>): void {
+  const wrong =
+    (leaf.isCa ? { found: "an authority's certificate", wanted: "one that only signs" } : undefined) ??
+    (allowsUsage(leaf, KEY_USAGE.digitalSignature)
+      ? undefined
+      : { found: "a key that may not sign", wanted: "key usage digitalSignature" }) ??
+    (leaf.purposes?.has(purpose.oid) === true
+      ? undefined
+      : { found: "no such purpose in it", wanted: `a certificate for ${purpose.name} (${purpose.oid})` }) ??
+    unknownCritical(leaf);
+  if (wrong !== undefined) throw new CountersignError(code, `${what} is of a wrong kind`, wrong);
+  const outside = outsideLife(leaf, times);
+  if (outside !== undefined) throw new CountersignError(code, `${what} was not valid when it signed`, outside);
+}
+
+const UNDERSTOOD: ReadonlySet<string> = new Set([
+  EXTENSIONS.keyUsage,
+  EXTENSIONS.subjectAlternativeName,
+  EXTENSIONS.basicConstraints,
+  EXTENSIONS.extendedKeyUsage,
+  // No policy is asked for, so whatever it allows will do.
+  EXTENSIONS.policies,
+]);
+
+interface Wrong {
+  readonly found: string;
+  readonly wanted: string;
+}
+
+/** RFC 5280, section 4.2: what is critical and not understood ends it. So do constraints on names, which are not. */
+function unknownCritical({ extensions }: Certificate): Wrong | undefined {
+  if (extensions.has(EXTENSIONS.nameConstraints)) {
+    return { found: "constraints on names, which are not understood", wanted: "an authority without them" };
+  }
+  for (const [oid, { critical }] of extensions) {
+    if (critical && !UNDERSTOOD.has(oid)) {
+      return { found: `the critical extension ${oid}`, wanted: "only critical extensions that are understood" };
+    }
+  }
+  return undefined;
+}
+
+function outsideLife({ notBefore, notAfter }: Certificate, times: readonly Instant[]): Wrong | undefined {
+  return outsideWindow("valid", notBefore, notAfter, times);
+}
+
+function outsideWindow(
+  word: string,
+  from: Instant,
+  until: Instant | undefined,
+  times: readonly Instant[],
+): Wrong | undefined {
+  const outside = times.find((time) => time < from || (until !== undefined && time > until));
+  if (outside === undefined) return undefined;
+  const end = until === undefined ? "on" : `to ${formatInstant(until)}`;
+  return { found: `the time ${formatInstant(outside)}`, wanted: `${word} from ${formatInstant(from)} ${end}` };
+}
+
+// --- the way ----------------------------------------------------------------------------------------------------------
+
+/** Breadth first: the shortest way to a certificate is also the one that path lengths allow most of. */
+class Search<A extends Anchor> {
+  readonly #question: ChainQuestion<A>;
+  #signatures = 0;
+  /** Where ways ended that names and signatures allowed: the first is told. */
+  #obstacle: Wrong | undefined;
+
+  constructor(question: ChainQuestion<A>) {
+    this.#question = question;
+  }
+
+  run(): ProvenChain<A> {
+    const { anchors, leaf, code, what } = this.#question;
+    for (const anchor of anchors) {
+      const path = this.#through(anchor);
+      const [, issuer] = path ?? [];
+      if (path !== undefined && issuer !== undefined) return { path, anchor, issuer };
+    }
+    throw new CountersignError(code, `${what} does not lead to an authority of the trust root`, {
+      found: this.#obstacle?.found ?? `issued by ${describeName(leaf.issuer)}`,
+      wanted: this.#obstacle?.wanted ?? (anchors.map(({ name }) => name).join(" or ") || "a trust root with one"),
+    });
+  }
+
+  #through(anchor: A): readonly Certificate[] | undefined {
+    const { leaf, intermediates } = this.#question;
+    const known = [...anchor.chain, ...intermediates];
+    const seen = new Set<Certificate>();
+    let ways: readonly (readonly Certificate[])[] = [[leaf]];
+    while (ways.length > 0) {
+      const longer: (readonly Certificate[])[] = [];
+      for (const path of ways) {
+        for (const issuer of known) {
+          if (seen.has(issuer) || !this.#leads(path, issuer, anchor)) continue;
+          seen.add(issuer);
+          const way = [...path, issuer];
+          if (issuer === anchor.chain.at(-1)) return way;
+          longer.push(way);
+        }
+      }
+      ways = longer;
+    }
+    return undefined;
+  }
+
+  /** Whether the way may go on with this issuer. */
+  #leads(path: readonly Certificate[], issuer: Certificate, anchor: A): boolean {
+    const child = path.at(-1);
+    if (child === undefined || !equalBytes(child.issuer, issuer.subject)) return false;
+    if (path.some((each) => isSameCertificate(each, issuer))) return false;
+    if (!this.#isSigned(child, issuer, anchor)) return false;
+    const wrong = this.#wrongIssuer(path, issuer) ?? this.#outside(anchor);
+    this.#obstacle ??= wrong;
+    return wrong === undefined;
+  }
+
+  #isSigned(child: Certificate, issuer: Certificate, { chain }: A): boolean {
+    // Both are the trust root's own: checked once, however many signatures come.
+    if (chain.includes(child) && chain.includes(issuer)) return remembered(child, issuer);
+    this.#signatures += 1;
+    if (this.#signatures > LIMITS.chainSignatures) {
+      throw new CountersignError("limit-reached", "the certificates lead in too many directions", {
+        wanted: `at most ${LIMITS.chainSignatures} signatures to check`,
+      });
+    }
+    return child.isSignedBy(issuer);
+  }
+
+  #outside({ name, from, until }: A): Wrong | undefined {
+    const wrong = outsideWindow("believed", from, until, this.#question.times);
+    return wrong && { found: wrong.found, wanted: `${name}, ${wrong.wanted} in the trust root` };
+  }
+
+  #wrongIssuer(path: readonly Certificate[], issuer: Certificate): Wrong | undefined {
+    const { purpose, times } = this.#question;
+    const name = describeCertificate(issuer);
+    const outside = outsideLife(issuer, times);
+    if (outside !== undefined) return { found: outside.found, wanted: `${name}, ${outside.wanted}` };
+    if (!issuer.isCa || !allowsUsage(issuer, KEY_USAGE.certificateSigning)) {
+      return { found: `${name}, which is no authority`, wanted: "one that may sign certificates" };
+    }
+    const between = path.slice(1).filter((each) => !isSelfIssued(each)).length;
+    if (issuer.pathLength !== undefined && between > issuer.pathLength) {
+      return { found: `${between} authorities below ${name}`, wanted: `at most ${issuer.pathLength}` };
+    }
+    if (issuer.purposes !== undefined && !issuer.purposes.has(purpose.oid) && !issuer.purposes.has(ANY_PURPOSE)) {
+      return { found: `${name}, which does not vouch for ${purpose.name}`, wanted: `an authority for ${purpose.name}` };
+    }
+    return unknownCritical(issuer);
+  }
+}
+
+const ANY_PURPOSE = "2.5.29.37.0";
+
+/** Signatures between certificates of trust roots; gone with them. */
+const memory = new WeakMap<Certificate, WeakMap<Certificate, boolean>>();
+
+function remembered(child: Certificate, issuer: Certificate): boolean {
+  const known = memory.get(child) ?? new WeakMap<Certificate, boolean>();
+  memory.set(child, known);
+  const isSigned = known.get(issuer) ?? child.isSignedBy(issuer);
+  known.set(issuer, isSigned);
+  return isSigned;
+}

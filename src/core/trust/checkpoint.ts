@@ -1,0 +1,78 @@
+import { decodeBase64, encodeBase64, equalBytes } from "../bytes.ts";
+import { CountersignError } from "../errors.ts";
+import type { UntrustedInclusionProof } from "../formats/envelope.ts";
+import { LIMITS } from "../limits.ts";
+import type { Log } from "./root.ts";
+
+function invalid(message: string, found: string, wanted: string): CountersignError {
+  return new CountersignError("log-entry-invalid", message, { found, wanted });
+}
+
+/**
+ * Holds a log's checkpoint (C2SP tlog-checkpoint) against the proof that it comes with and the log that it is of, and
+ * leaves of it what that log signed: lines of witnesses, whose keys nobody here knows, prove nothing.
+ *
+ * The signature is not verified here. The text that comes back is to be verified with the log's key.
+ *
+ * @throws CountersignError `log-entry-invalid`.
+ */
+export function ownCheckpoint(proof: UntrustedInclusionProof, log: Log): string {
+  const { text, lines } = splitNote(proof.checkpoint);
+  const [origin = "", size = "", root = ""] = text.split("\n");
+  if (origin !== log.name && !isTree(origin, log.name)) {
+    throw invalid("a checkpoint is of another log", `origin ${origin}`, `origin ${log.name}`);
+  }
+  if (size !== String(proof.treeSize)) {
+    throw invalid("a checkpoint is of a tree of another size", size, `${proof.treeSize}, as the proof says`);
+  }
+  const hash = decodeBase64(root);
+  if (hash === undefined || !equalBytes(hash, proof.rootHash)) {
+    throw invalid(
+      "a checkpoint is of another tree",
+      `root ${root}`,
+      `${encodeBase64(proof.rootHash)}, as the proof says`,
+    );
+  }
+  const own = lines.filter(({ name, keyId }) => name === log.name && equalBytes(keyId, log.checkpointKeyId));
+  if (own.length === 0) {
+    const found = lines.map(({ name, keyId }) => `${name}+${Buffer.from(keyId).toString("hex")}`).join(", ");
+    const wanted = `${log.name}+${Buffer.from(log.checkpointKeyId).toString("hex")}`;
+    throw invalid("a checkpoint is not signed by its log", found, wanted);
+  }
+  // The library finds a log by the first bytes of its id, whatever its checkpoints call its key.
+  const line = ({ name, signature }: NoteSignature) =>
+    `\u2014 ${name} ${encodeBase64(Buffer.concat([log.id.subarray(0, 4), signature]))}\n`;
+  return `${text}\n${own.map(line).join("")}`;
+}
+
+/** Rekor 1 has many trees in one log: `rekor.sigstore.dev - 2605736670972794746`. */
+function isTree(origin: string, name: string): boolean {
+  return origin.startsWith(`${name} - `) && /^[0-9]{1,20}$/.test(origin.slice(name.length + 3));
+}
+
+interface NoteSignature {
+  readonly name: string;
+  readonly keyId: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+const LINE = /^\u2014 (\S+) ([A-Za-z0-9+/=]+)$/;
+
+/** C2SP signed-note: the text with its last newline, an empty line, and one line for each signature. */
+function splitNote(note: string): { readonly text: string; readonly lines: readonly NoteSignature[] } {
+  const at = note.indexOf("\n\n");
+  const lines = note.slice(at + 2).split("\n");
+  if (at === -1 || lines.pop() !== "" || lines.length === 0 || lines.length > LIMITS.checkpointLines) {
+    throw invalid("a checkpoint is not a signed note", "another form", "text, an empty line, signatures");
+  }
+  return { text: note.slice(0, at + 1), lines: lines.map(readLine) };
+}
+
+function readLine(line: string): NoteSignature {
+  const [, name = "", content = ""] = LINE.exec(line) ?? [];
+  const bytes = decodeBase64(content);
+  if (name === "" || bytes === undefined || bytes.byteLength < 5) {
+    throw invalid("a line of a checkpoint is not a signature", JSON.stringify(line.slice(0, 80)), "\u2014 NAME BASE64");
+  }
+  return { name, keyId: bytes.subarray(0, 4), signature: bytes.subarray(4) };
+}
