@@ -2,6 +2,7 @@ import type { Finding } from "./errors.ts";
 import type { SignatureFormat } from "./formats/envelope.ts";
 import type { Annotations } from "./oci/descriptor.ts";
 import type { Digest } from "./oci/digest.ts";
+import type { ClaimedMaterial } from "./trust/claimed-material.ts";
 import type { SignatureProof } from "./trust/material.ts";
 import type { SignedBy } from "./verify/verdict.ts";
 
@@ -69,6 +70,8 @@ export interface UntrustedDescription {
   readonly hasCertificate: boolean;
   readonly logEntries: number;
   readonly timestamps: number;
+  /** What certificate, log entries and timestamps say; absent where there are none. */
+  readonly claimed?: ClaimedMaterial | undefined;
   readonly annotations?: Annotations | undefined;
   readonly subjects?: readonly Digest[] | undefined;
 }

@@ -1,6 +1,7 @@
 import { CountersignError, type Finding, findingUnlessInterrupted } from "../core/errors.ts";
-import { SIGNATURE_PREDICATE, type UntrustedCandidate } from "../core/formats/envelope.ts";
+import { SIGNATURE_PREDICATE, type UntrustedCandidate, type UntrustedMaterial } from "../core/formats/envelope.ts";
 import { parseCandidate, readClaim } from "../core/formats/format.ts";
+import { readLegacyMaterial } from "../core/formats/legacy-material.ts";
 import { LIMITS } from "../core/limits.ts";
 import type { Annotations, Descriptor } from "../core/oci/descriptor.ts";
 import type { Digest } from "../core/oci/digest.ts";
@@ -182,28 +183,32 @@ function readBlob({ store, budget }: Source, layer: Descriptor): Promise<Uint8Ar
 }
 
 /** cosign 1 and 2 keep attestations as bare envelopes; their annotation names the predicate type, unsigned. */
-function describeAttachment(annotations: Annotations): UntrustedDescription {
+async function describeAttachment(annotations: Annotations): Promise<UntrustedDescription> {
+  const material = readLegacyMaterial(annotations);
   return {
     format: "dsse-attachment",
     predicateType: annotations["predicateType"],
-    hasCertificate: (annotations["dev.sigstore.cosign/certificate"] ?? "") !== "",
-    logEntries: (annotations["dev.sigstore.cosign/bundle"] ?? "") === "" ? 0 : 1,
-    timestamps: (annotations["dev.sigstore.cosign/rfc3161timestamp"] ?? "") === "" ? 0 : 1,
+    ...(await describeMaterial(material)),
   };
 }
 
-function describeCandidate(candidate: UntrustedCandidate): UntrustedDescription {
+async function describeCandidate(candidate: UntrustedCandidate): Promise<UntrustedDescription> {
   const envelope = parseCandidate(candidate);
   const { format, keyHint } = envelope;
   const { predicateType, annotations, subjects } = readClaim(envelope);
-  return {
-    format,
-    predicateType,
-    keyHint,
-    hasCertificate: envelope.certificates.length > 0,
-    logEntries: envelope.logEntries.length,
-    timestamps: envelope.timestamps.length,
-    annotations,
-    subjects,
+  return { format, predicateType, keyHint, ...(await describeMaterial(envelope)), annotations, subjects };
+}
+
+/** The library that reads certificates and timestamps is loaded where there are any. */
+async function describeMaterial(
+  material: UntrustedMaterial,
+): Promise<Pick<UntrustedDescription, "hasCertificate" | "logEntries" | "timestamps" | "claimed">> {
+  const counts = {
+    hasCertificate: material.certificates.length > 0,
+    logEntries: material.logEntries.length,
+    timestamps: material.timestamps.length,
   };
+  if (!counts.hasCertificate && counts.logEntries + counts.timestamps === 0) return counts;
+  const { readClaimedMaterial } = await import("../core/trust/claimed-material.ts");
+  return { ...counts, claimed: readClaimedMaterial(material) };
 }

@@ -4,12 +4,16 @@ import { SIGNATURE_PREDICATE } from "../core/formats/envelope.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import { printable } from "../core/printable.ts";
 import type { InspectedNode, Inspection, UntrustedDescription } from "../core/results.ts";
+import { formatInstant } from "../core/time.ts";
+import type { ClaimedMaterial } from "../core/trust/claimed-material.ts";
+import { describeIdentity } from "../core/trust/identity-mismatch.ts";
 import { plural } from "./amounts.ts";
 import { findingMember, formatDocument } from "./json.ts";
 import { PLAIN, type Style } from "./style.ts";
 
 const CAVEAT =
   "Nothing here was verified: a signature claims its key. Yours, in the same form: countersign key inspect FILE.";
+const KEYLESS_CAVEAT = "Identities, log entries and times are claims too: countersign verify proves them, or refuses.";
 const INCOMPLETE = "Something could not be looked at: what is missing here is unknown, not absent.";
 
 /** The tree, one line for each manifest and each signature in it. */
@@ -20,8 +24,13 @@ export function inspectionText(inspection: Inspection, style: Style = PLAIN): st
     "",
     ...(inspection.incomplete ? [style.undetermined(INCOMPLETE)] : []),
     style.label(CAVEAT),
+    ...(claimsMore(inspection.root) ? [style.label(KEYLESS_CAVEAT)] : []),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+function claimsMore({ signatures, attached, manifests }: InspectedNode): boolean {
+  return signatures.some(({ claimed }) => claimed !== undefined) || [...attached, ...manifests].some(claimsMore);
 }
 
 interface Branch {
@@ -65,16 +74,37 @@ const VIA: Readonly<Record<string, string>> = {
 
 /** `Sigstore bundle, claims key SHA256:1f2e…, env=prod, no log entry, no timestamp`: how, who, what, and what it lacks. */
 function describeSignature(signature: UntrustedDescription): string {
-  const { format, predicateType, annotations = {}, logEntries, timestamps } = signature;
+  const { format, predicateType, annotations = {}, timestamps } = signature;
   const pairs = Object.entries(annotations).map(([name, value]) => `${name}=${value}`);
   return [
     FORMATS[format] ?? format,
     describeMaker(signature),
     ...(predicateType === undefined || predicateType === SIGNATURE_PREDICATE ? [] : [`type ${predicateType}`]),
     ...(pairs.length === 0 ? [] : [`annotations ${pairs.join(" ")}`]),
-    logEntries === 0 ? "no log entry" : `${logEntries} in a log`,
+    describeEntries(signature),
     timestamps === 0 ? "no timestamp" : plural(timestamps, "timestamp"),
+    ...describeTime(signature),
   ].join(", ");
+}
+
+/** An attacker may have stored as many as fit: the first few are enough to look one up. */
+const ENTRIES_SHOWN = 4;
+
+function describeEntries({ logEntries, claimed }: UntrustedDescription): string {
+  if (logEntries === 0) return "no log entry";
+  const indexes = claimed?.logIndexes.slice(0, ENTRIES_SHOWN) ?? [];
+  const more = logEntries - indexes.length;
+  return `log ${logEntries === 1 ? "entry" : "entries"} ${[...indexes, ...(more > 0 ? [`${more} more`] : [])].join(" and ")}`;
+}
+
+/** The earliest of its times; where there is none, when the certificate may have been used. */
+function describeTime({ claimed }: UntrustedDescription): readonly string[] {
+  const [first] = claimed?.times ?? [];
+  if (first !== undefined) return [`signed at ${formatInstant(first.at)}`];
+  const validity = claimed?.validity;
+  return validity === undefined
+    ? []
+    : [`certificate from ${formatInstant(validity.from)} to ${formatInstant(validity.until)}`];
 }
 
 const FORMATS: Readonly<Record<string, string>> = {
@@ -83,7 +113,9 @@ const FORMATS: Readonly<Record<string, string>> = {
   "dsse-attachment": "cosign legacy attestation",
 };
 
-function describeMaker({ hasCertificate, keyHint }: UntrustedDescription): string {
+function describeMaker({ hasCertificate, keyHint, claimed }: UntrustedDescription): string {
+  if (claimed?.identity !== undefined) return `claims to be by ${describeIdentity(claimed.identity)}`;
+  if (claimed?.problem !== undefined) return `with a certificate that names nobody: ${explainFinding(claimed.problem)}`;
   if (hasCertificate) return "with a certificate";
   return keyHint === undefined ? "names no key" : `claims key ${shortFingerprint(keyFingerprint(keyHint))}`;
 }
@@ -124,8 +156,25 @@ function nodeMember(node: InspectedNode): Readonly<Record<string, unknown>> {
   };
 }
 
-function descriptionMember(signature: UntrustedDescription): Readonly<Record<string, unknown>> {
+function descriptionMember({ claimed, ...signature }: UntrustedDescription): Readonly<Record<string, unknown>> {
   const { keyHint } = signature;
   const keyClaimed = keyHint === undefined ? undefined : keyFingerprint(keyHint);
-  return { ...signature, keyClaimed };
+  return { ...signature, keyClaimed, claimed: claimed === undefined ? undefined : claimedMember(claimed) };
+}
+
+function claimedMember({
+  identity,
+  problem,
+  validity,
+  logIndexes,
+  times,
+}: ClaimedMaterial): Readonly<Record<string, unknown>> {
+  return {
+    identity,
+    problem: problem === undefined ? undefined : findingMember(problem),
+    validity:
+      validity === undefined ? undefined : { from: formatInstant(validity.from), until: formatInstant(validity.until) },
+    logIndexes,
+    times: times.map(({ by, at }) => ({ by, at: formatInstant(at) })),
+  };
 }
