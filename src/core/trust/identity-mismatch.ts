@@ -1,27 +1,55 @@
-import { type CertificateIdentity, GITHUB_ISSUER, type IdentityCondition, type TextCondition } from "./identity.ts";
+import {
+  type CertificateIdentity,
+  type ClaimName,
+  GITHUB_ISSUER,
+  type IdentityCondition,
+  type TextCondition,
+} from "./identity.ts";
 
 /** Where an identity is not the wanted one, and both of them in words that can be compared. */
 
-/** The first thing in which an identity differs from what is wanted; undefined where it is the one. */
+/** What a finding says of it. */
+export interface IdentityMismatch {
+  readonly message: string;
+  readonly found: string;
+  readonly wanted: string;
+  readonly next?: string;
+}
+
+/**
+ * The first thing in which an identity differs from what is wanted; undefined where it is the one. `age` is how long ago
+ * it signed, where that is known.
+ */
 export function identityMismatch(
   identity: CertificateIdentity,
   wanted: IdentityCondition,
-): { readonly message: string; readonly found: string; readonly wanted: string } | undefined {
+  age?: string,
+): IdentityMismatch | undefined {
   const difference = firstDifference(identity, wanted);
   if (difference === undefined) return undefined;
-  const { what, claim, nearMiss } = difference;
+  const { what, condition, value, claim } = difference;
+  const nearMiss = value === undefined ? undefined : condition.nearMiss?.(value);
+  const who = isShort(wanted) ? describeIdentity(identity) : spellIdentity(identity);
   return {
     message: nearMiss === undefined ? what : `${what}: ${nearMiss}`,
-    found: `${isShort(wanted) ? describeIdentity(identity) : spellIdentity(identity)}${claim ?? ""}`,
+    found: [
+      who,
+      ...(age === undefined ? [] : [age]),
+      ...(claim === undefined ? [] : [`${claim} ${value ?? "absent"}`]),
+    ].join(", "),
     wanted: describeCondition(wanted),
+    ...(nearMiss !== undefined && condition.kind === "pattern" && { next: PATTERN_NEXT }),
   };
 }
 
+const PATTERN_NEXT = "countersign help identities says how a pattern is written; check that it means this identity";
+
 interface Difference {
   readonly what: string;
-  readonly nearMiss?: string | undefined;
-  /** What the identity says instead of the wanted claim. */
-  readonly claim?: string;
+  /** What does not hold, and of what; undefined where a claim is absent. */
+  readonly condition: TextCondition;
+  readonly value: string | undefined;
+  readonly claim?: ClaimName;
 }
 
 function firstDifference(
@@ -29,16 +57,15 @@ function firstDifference(
   { subject, issuer, claims }: IdentityCondition,
 ): Difference | undefined {
   if (!issuer.matches(identity.issuer)) {
-    return { what: "the identity is vouched for by another issuer", nearMiss: issuer.nearMiss?.(identity.issuer) };
+    return { what: "the identity is vouched for by another issuer", condition: issuer, value: identity.issuer };
   }
   if (!subject.matches(identity.subject)) {
-    return { what: "the signature is by another identity", nearMiss: subject.nearMiss?.(identity.subject) };
+    return { what: "the signature is by another identity", condition: subject, value: identity.subject };
   }
   for (const { name, condition } of claims) {
-    const found = Object.hasOwn(identity.claims, name) ? identity.claims[name] : undefined;
-    if (found !== undefined && condition.matches(found)) continue;
-    const nearMiss = found === undefined ? undefined : condition.nearMiss?.(found);
-    return { what: `the identity differs in ${name}`, nearMiss, claim: `, ${name} ${found ?? "absent"}` };
+    const value = Object.hasOwn(identity.claims, name) ? identity.claims[name] : undefined;
+    if (value !== undefined && condition.matches(value)) continue;
+    return { what: `the identity differs in ${name}`, condition, value, claim: name };
   }
   return undefined;
 }
@@ -60,7 +87,7 @@ function describeIssuer(issuer: string): string {
 
 /** The same as it is in the certificate: to be held against a pattern. */
 function spellIdentity({ subject, issuer }: CertificateIdentity): string {
-  return `${subject} by issuer ${describeIssuer(issuer)}`;
+  return `${subject}, ${issuer === "" ? "no issuer" : `issuer ${issuer}`}`;
 }
 
 /** Everybody who is wanted is printed as an identity is: both can be compared at a glance. */
@@ -71,7 +98,7 @@ function isShort({ label, subject, issuer }: IdentityCondition): boolean {
 
 function describeText({ kind, text }: TextCondition): string {
   if (kind === "exact") return text;
-  return kind === "any-case" ? `${text} in any case` : `what matches ${text}`;
+  return kind === "any-case" ? `${text} in any case` : `pattern ${text}`;
 }
 
 export function describeCondition(condition: IdentityCondition): string {
@@ -79,7 +106,7 @@ export function describeCondition(condition: IdentityCondition): string {
   if (label !== undefined) return label;
   const who = isShort(condition)
     ? describeIdentity({ subject: subject.text, issuer: issuer.text })
-    : `${describeText(subject)} by issuer ${describeText(issuer)}`;
+    : `${describeText(subject)}, issuer ${describeText(issuer)}`;
   return who + describeClaims(claims);
 }
 

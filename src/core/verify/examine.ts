@@ -131,11 +131,10 @@ function proveOne(
   try {
     const { identity, publicKey: _, ...proof } = trust.proveCertificate(envelope, demands, now);
     const signedBy: SignedBy = { kind: "identity", identity };
-    const mismatch = identityMismatch(identity, condition);
+    const age = proof.signedAt === undefined ? undefined : describeAge(proof.signedAt, now);
+    const mismatch = identityMismatch(identity, condition, age);
     if (mismatch === undefined) return { signedBy, proof };
-    const age = proof.signedAt === undefined ? "" : `, ${describeAge(proof.signedAt, now)}`;
-    const finding: Finding = { code: "wrong-identity", ...mismatch, found: `${mismatch.found}${age}` };
-    return { signedBy, proof, finding };
+    return { signedBy, proof, finding: { code: "wrong-identity", ...mismatch } };
   } catch (error) {
     return { finding: brokenCandidate(error) };
   }

@@ -134,7 +134,7 @@ describe("what a mismatch says", () => {
     assert.equal(
       mismatch(release, { ...wanted, subject }),
       "the signature is by another identity: the pattern matches a part of it, and has to match the whole" +
-        ` | ${RELEASE} by issuer ${GITHUB_ISSUER} | what matches ^https://github\\.com/acme/app/ by issuer ${GITHUB_ISSUER}`,
+        ` | ${RELEASE}, issuer ${GITHUB_ISSUER} | pattern ^https://github\\.com/acme/app/, issuer ${GITHUB_ISSUER}`,
     );
   });
 
@@ -147,7 +147,7 @@ describe("what a mismatch says", () => {
   });
 
   it("is that there is no issuer", () => {
-    assert.match(mismatch({ ...dev, issuer: "" }, person), /another issuer \| dev@example\.com by issuer no issuer/);
+    assert.match(mismatch({ ...dev, issuer: "" }, person), /another issuer \| dev@example\.com, no issuer/);
   });
 });
 
