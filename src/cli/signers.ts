@@ -1,9 +1,12 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import { CountersignError } from "../core/errors.ts";
 import { githubWorkflow } from "../core/trust/github-identity.ts";
 import { exactly, type IdentityCondition, type TextCondition } from "../core/trust/identity.ts";
 import { type Demands, PUBLIC_DEMANDS, type TrustMaterial } from "../core/trust/material.ts";
 import { pattern } from "../core/trust/pattern.ts";
 import type { IdentityRequirement, Requirement } from "../core/verify/requirement.ts";
+import { onDisk } from "../io/disk/errors.ts";
 import { loadPublicKey } from "../io/keys/load.ts";
 import type { Context } from "./context.ts";
 import type { IdentityOptions, WantedText } from "./identity-options.ts";
@@ -28,9 +31,15 @@ export async function readSigners(context: Context, options: SignerOptions): Pro
 }
 
 /** The trust root of the flags; undefined where keys alone are wanted and nothing is named. */
-async function openTrust(_context: Context, options: SignerOptions): Promise<TrustMaterial | undefined> {
-  if (options.trustedRoot === undefined && options.identity === undefined) return undefined;
-  throw new CountersignError("unsupported", "trust roots cannot be read yet", { found: options.trustedRoot });
+async function openTrust(context: Context, options: SignerOptions): Promise<TrustMaterial | undefined> {
+  const { trustedRoot, identity } = options;
+  if (trustedRoot === undefined && identity === undefined) return undefined;
+  if (trustedRoot === undefined) {
+    throw new CountersignError("usage", "nothing says which authorities to believe", { wanted: "--trusted-root FILE" });
+  }
+  const { loadTrustMaterial } = await import("../core/trust/load.ts");
+  const path = resolve(context.workingDirectory, trustedRoot);
+  return await loadTrustMaterial(await onDisk(`reading ${trustedRoot}`, () => readFile(path)), trustedRoot);
 }
 
 /** A trust root that is named is used: with a key too, a log has to hold the signature. */
