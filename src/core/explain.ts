@@ -1,8 +1,9 @@
 import type { Finding } from "./errors.ts";
 import type { Origin, SignatureFormat } from "./formats/envelope.ts";
 import { REASONS } from "./reasons.ts";
-import { describeIdentity } from "./trust/identity-mismatch.ts";
-import type { SignatureReport, Verdict } from "./verify/verdict.ts";
+import { describeSignedBy, type SignatureReport, type Verdict } from "./verify/verdict.ts";
+
+export { shortFingerprint } from "./verify/verdict.ts";
 
 /** The one home for words: findings and verdicts as sentences. Nothing here is escaped; the report does that. */
 
@@ -66,18 +67,9 @@ export function originName(origin: Origin): string {
   return ORIGIN_NAMES[origin.via];
 }
 
-/** Enough of a fingerprint to recognise a key by; the whole of it is in the JSON and in `key inspect`. */
-const FINGERPRINT_SHOWN = "SHA256:".length + 16;
-
 /** `release.pub (SHA256:1f2e3d4c5b6a7988…)`: who made a signature, once per distinct key. */
 export function describeSigner({ signedBy }: Pick<SignatureReport, "signedBy">): string | undefined {
-  if (signedBy === undefined) return undefined;
-  if (signedBy.kind === "identity") return describeIdentity(signedBy.identity);
-  return `${signedBy.label} (${shortFingerprint(signedBy.fingerprint)})`;
-}
-
-export function shortFingerprint(fingerprint: string): string {
-  return fingerprint.length > FINGERPRINT_SHOWN ? `${fingerprint.slice(0, FINGERPRINT_SHOWN)}…` : fingerprint;
+  return signedBy === undefined ? undefined : describeSignedBy(signedBy);
 }
 
 /** How many images had which verdict: `3 accepted, 1 refused`. */

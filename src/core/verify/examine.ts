@@ -8,7 +8,7 @@ import { describeCondition, identityMismatch } from "../trust/identity-mismatch.
 import type { SignatureProof } from "../trust/material.ts";
 import type { Subject, UntrustedCandidate } from "./evidence.ts";
 import type { IdentityRequirement, Requirement } from "./requirement.ts";
-import type { SignatureReport, SignedBy } from "./verdict.ts";
+import { describeSignedBy, type SignatureReport, type SignedBy } from "./verdict.ts";
 
 /**
  * What one candidate is worth. The order is the order of trust: parse within bounds, verify the signature with a wanted
@@ -55,13 +55,17 @@ function proveKey(envelope: UntrustedEnvelope, requirement: Requirement): Proven
   const { keys, keyProof } = requirement;
   const key = keys.find((one) => verifySignature(one, envelope.signed.bytes, envelope.signature).verified);
   if (key === undefined) return { finding: unknownSigner(envelope, requirement) };
-  const signedBy: SignedBy = { kind: "key", label: key.label, fingerprint: key.fingerprint };
+  const signedBy = keySignedBy(key);
   if (keyProof === undefined) return { signedBy };
   try {
     return { signedBy, proof: keyProof.trust.proveKey(envelope, key, keyProof.demands) };
   } catch (error) {
     return { signedBy, finding: brokenCandidate(error) };
   }
+}
+
+function keySignedBy({ label, fingerprint }: PublicKey): SignedBy {
+  return { kind: "key", label, fingerprint };
 }
 
 /** A hint is unauthenticated: it tells "tampered with" from "somebody else's" in the message, and nothing more. */
@@ -72,21 +76,23 @@ function unknownSigner(envelope: UntrustedEnvelope, requirement: Requirement): F
       code: "bad-signature",
       message: "the signature names the wanted key but does not verify",
       found: `a signature that claims to be by ${hinted.label}`,
-      wanted: `one that verifies with ${describeKey(hinted)}`,
+      wanted: `one that verifies with ${describeSignedBy(keySignedBy(hinted))}`,
     };
   }
   const isKeyless = envelope.certificates.length > 0;
   return {
     code: "wrong-key",
-    message: requirement.keys.length === 0 ? "the signature is by a bare key" : "the signature is by another key",
+    message: isKeyless ? "the signature is not by a key" : "the signature is by another key",
     found: describeSigner(envelope),
     wanted: describeWanted(requirement),
     ...(isKeyless && { next: KEYLESS_NEXT }),
+    ...(requirement.keys.length === 0 && { message: "the signature is by a bare key", next: BARE_KEY_NEXT }),
   };
 }
 
 const KEYLESS_NEXT =
   "say who may sign with --certificate-identity and --certificate-oidc-issuer; countersign inspect shows whom it names";
+const BARE_KEY_NEXT = "ask the publisher which identity signs the releases, or for the public key if it is a key";
 
 function describeSigner(envelope: UntrustedEnvelope): string {
   if (envelope.certificates.length > 0) return "a keyless signature, made with a certificate";
@@ -99,14 +105,10 @@ function shortHint(hint: string): string {
   return bytes.byteLength === 32 ? `SHA256:${bytes.toString("hex").slice(0, 16)}…` : JSON.stringify(hint.slice(0, 44));
 }
 
-export function describeKey(key: PublicKey): string {
-  return `${key.label} (${key.fingerprint.slice(0, "SHA256:".length + 16)}…)`;
-}
-
 /** Everybody who may sign; one identity may be wanted under several roots. */
 export function describeWanted({ keys, identities }: Requirement): string {
   const conditions = identities.map(({ condition }) => describeCondition(condition));
-  return [...new Set([...keys.map(describeKey), ...conditions])].join(" or ");
+  return [...new Set([...keys.map((key) => describeSignedBy(keySignedBy(key))), ...conditions])].join(" or ");
 }
 
 // --- identities -------------------------------------------------------------------------------------------------------

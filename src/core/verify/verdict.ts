@@ -4,6 +4,7 @@ import type { JsonObject } from "../json.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Instant } from "../time.ts";
 import type { CertificateIdentity } from "../trust/identity.ts";
+import { describeIdentity } from "../trust/identity-mismatch.ts";
 import type { SignatureProof } from "../trust/material.ts";
 
 export type VerdictStatus = "accepted" | "refused" | "undetermined";
@@ -12,6 +13,19 @@ export type VerdictStatus = "accepted" | "refused" | "undetermined";
 export type SignedBy =
   | { readonly kind: "key"; readonly label: string; readonly fingerprint: string }
   | { readonly kind: "identity"; readonly identity: CertificateIdentity };
+
+/** Enough of a fingerprint to recognise a key by; the whole of it is in the JSON and in `key inspect`. */
+const FINGERPRINT_SHOWN = "SHA256:".length + 16;
+
+/** `release.pub (SHA256:1f2e3d4c5b6a7988…)`, or the identity in words. */
+export function describeSignedBy(signedBy: SignedBy): string {
+  if (signedBy.kind === "identity") return describeIdentity(signedBy.identity);
+  return `${signedBy.label} (${shortFingerprint(signedBy.fingerprint)})`;
+}
+
+export function shortFingerprint(fingerprint: string): string {
+  return fingerprint.length > FINGERPRINT_SHOWN ? `${fingerprint.slice(0, FINGERPRINT_SHOWN)}…` : fingerprint;
+}
 
 /** One signature that was looked at, and what became of it. */
 export interface SignatureReport {

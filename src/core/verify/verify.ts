@@ -3,7 +3,7 @@ import { type ReasonCode, reasonClass } from "../reasons.ts";
 import type { Evidence } from "./evidence.ts";
 import { describeWanted, examine } from "./examine.ts";
 import type { Requirement } from "./requirement.ts";
-import type { SignatureReport, VerdictStatus } from "./verdict.ts";
+import { describeSignedBy, type SignatureReport, type SignedBy, type VerdictStatus } from "./verdict.ts";
 
 /** The judge's answer on one subject; the door adds the names. */
 export interface Judgement {
@@ -33,7 +33,7 @@ export function conclude(
   obstacles: readonly Finding[],
   requirement: Requirement,
 ): Judgement {
-  const signers = new Set(signatures.flatMap((report) => (report.accepted ? signerId(report) : [])));
+  const signers = new Map(signatures.flatMap(signerEntry));
   if (signers.size >= requirement.threshold) {
     return {
       status: "accepted",
@@ -45,14 +45,21 @@ export function conclude(
   const findings = distinctFindings([...obstacles, ...findingsOf(signatures)]);
   const unseen = findings.filter((finding) => reasonClass(finding.code) !== "refused");
   if (unseen.length > 0) return { status: "undetermined", reasons: unseen, signatures };
-  return { status: "refused", reasons: refusal(findings, signers.size, requirement), signatures };
+  return { status: "refused", reasons: refusal(findings, signatures, requirement), signatures };
 }
 
-/** Who, not how many: one key is one signer, and one subject of one issuer is. */
-function signerId({ signedBy }: SignatureReport): readonly string[] {
-  if (signedBy === undefined) return [];
-  if (signedBy.kind === "key") return [signedBy.fingerprint];
-  return [JSON.stringify([signedBy.identity.issuer, signedBy.identity.subjectKind, signedBy.identity.subject])];
+/**
+ * Who it counts for, and that in words. Who, not how many: one key is one signer, and one subject of one issuer is. What
+ * was refused counts for nobody.
+ */
+function signerEntry({ accepted, signedBy }: SignatureReport): readonly (readonly [id: string, words: string])[] {
+  return accepted && signedBy !== undefined ? [[signerId(signedBy), describeSignedBy(signedBy)]] : [];
+}
+
+function signerId(signedBy: SignedBy): string {
+  if (signedBy.kind === "key") return signedBy.fingerprint;
+  const { issuer, subjectKind, subject } = signedBy.identity;
+  return JSON.stringify([issuer, subjectKind, subject]);
 }
 
 function findingsOf(signatures: readonly SignatureReport[]): readonly Finding[] {
@@ -80,14 +87,19 @@ const NEARNESS: readonly ReasonCode[] = [
   "malformed-signature",
 ];
 
-function refusal(findings: readonly Finding[], count: number, requirement: Requirement): readonly Finding[] {
+function refusal(
+  findings: readonly Finding[],
+  signatures: readonly SignatureReport[],
+  requirement: Requirement,
+): readonly Finding[] {
   const wanted = describeWanted(requirement);
   const others = findings.toSorted((a, b) => rank(a) - rank(b));
-  if (count > 0) {
+  const signers = new Map(signatures.flatMap(signerEntry));
+  if (signers.size > 0) {
     const short: Finding = {
       code: "threshold-not-met",
       message: "too few distinct signers signed",
-      found: `${count} of ${requirement.threshold}`,
+      found: `${signers.size} of ${requirement.threshold}: ${enumerate([...signers.values()])}`,
       wanted: `${requirement.threshold} of ${wanted}`,
     };
     return [short, ...others];
@@ -102,6 +114,13 @@ function refusal(findings: readonly Finding[], count: number, requirement: Requi
   const types = attestation.predicateTypes.join(" or ");
   const message = "the image has no attestation of this type";
   return [{ code: "unattested", message, found: "no attestation", wanted: `${types}, by ${wanted}` }];
+}
+
+const SIGNERS_SHOWN = 8;
+
+function enumerate(signers: readonly string[]): string {
+  const more = signers.length - SIGNERS_SHOWN;
+  return [...signers.slice(0, SIGNERS_SHOWN), ...(more > 0 ? [`${more} more`] : [])].join(", ");
 }
 
 function rank(finding: Finding): number {
