@@ -25,18 +25,24 @@ import type { KeySurroundings, PublicKeySurroundings } from "./surroundings.ts";
 /**
  * The public half of a key in a token. Nobody logs in where the token shows it to everybody.
  *
+ * @param host The program that loads the module; ours where absent.
  * @throws CountersignError `key-invalid`, `key-weak`, `key-password`, `key-unavailable` or `interrupted`.
  */
 export async function tokenPublicKey(
   reference: TokenReference,
   surroundings: PublicKeySurroundings,
+  host?: string,
 ): Promise<PublicKey> {
-  return (await Token.open(reference, surroundings)).publicKey("public");
+  return (await Token.open(reference, surroundings, host)).publicKey("public");
 }
 
 /** The same, and what it signs: the PIN is tried here, once. Every signature is verified before it is given on. */
-export async function tokenSigner(reference: TokenReference, surroundings: KeySurroundings): Promise<Signer> {
-  const token = await Token.open(reference, surroundings);
+export async function tokenSigner(
+  reference: TokenReference,
+  surroundings: KeySurroundings,
+  host?: string,
+): Promise<Signer> {
+  const token = await Token.open(reference, surroundings, host);
   const publicKey = await token.publicKey("private");
   // One after the other: a smart card serves one at a time, and others have few sessions.
   let turn: Promise<unknown> = Promise.resolve();
@@ -53,19 +59,28 @@ export async function tokenSigner(reference: TokenReference, surroundings: KeySu
 class Token {
   readonly #uri: Pkcs11Uri;
   readonly #module: string;
+  readonly #host: string;
   readonly #surroundings: PublicKeySurroundings;
   /** Kept for as long as the signer: every signature is a login of its own. */
   #pin: string | undefined;
+  /** What the token said to a wrong PIN. The images that follow must not try it again: tokens lock. */
+  #refusal: CountersignError | undefined;
 
-  private constructor(uri: Pkcs11Uri, module: string, surroundings: PublicKeySurroundings) {
+  private constructor(uri: Pkcs11Uri, module: string, host: string, surroundings: PublicKeySurroundings) {
     this.#uri = uri;
     this.#module = module;
+    this.#host = host;
     this.#surroundings = surroundings;
   }
 
-  static async open({ uri }: TokenReference, surroundings: PublicKeySurroundings): Promise<Token> {
+  static async open(
+    { uri }: TokenReference,
+    surroundings: PublicKeySurroundings,
+    host: string | undefined,
+  ): Promise<Token> {
     if (surroundings.isFromFile === true) requireNoPowers(uri);
-    return new Token(uri, await modulePath(uri, surroundings.env), surroundings);
+    const module = await modulePath(uri, surroundings.env);
+    return new Token(uri, module, host ?? (await import("./pkcs11-host.ts")).HOST, surroundings);
   }
 
   async publicKey(half: "public" | "private"): Promise<PublicKey> {
@@ -95,18 +110,23 @@ class Token {
   }
 
   async #ask(question: Pick<TokenRequest, "half" | "data">): Promise<JsonObject> {
+    if (this.#refusal !== undefined) throw this.#refusal;
     const { token, object } = this.#uri;
     const request: TokenRequest = { module: this.#module, token, object, pin: this.#pin, ...question };
-    const { HOST } = await import("./pkcs11-host.ts");
     const { bytes } = await callProgram({
       name: "pkcs11",
       program: process.execPath,
-      args: [HOST],
+      args: [this.#host],
       input: encodeUtf8(JSON.stringify(request)),
       answersOn: 3,
       surroundings: this.#surroundings,
     });
-    return readAnswer(bytes, this.#module);
+    try {
+      return readAnswer(bytes, this.#module);
+    } catch (thrown) {
+      if (thrown instanceof CountersignError && thrown.code === "key-password") this.#refusal = thrown;
+      throw thrown;
+    }
   }
 }
 
