@@ -1,9 +1,9 @@
-import { X509Certificate } from "node:crypto";
 import { RFC3161Timestamp } from "@sigstore/core";
+import { type Certificate, parseCertificate } from "../crypto/certificate.ts";
 import { type Finding, toFinding } from "../errors.ts";
 import type { UntrustedMaterial } from "../formats/envelope.ts";
 import { type Instant, isInstant } from "../time.ts";
-import { readCertificateIdentity } from "./certificate-identity.ts";
+import { identityOf } from "./certificate-identity.ts";
 import type { CertificateIdentity } from "./identity.ts";
 
 /** What lies beside a signature, as it describes itself. Anybody may have made any of it. */
@@ -42,21 +42,20 @@ export function readClaimedMaterial({ certificates, logEntries, timestamps }: Un
 }
 
 function readCertificate(der: Uint8Array): Pick<ClaimedMaterial, "identity" | "validity" | "problem"> {
-  const validity = readValidity(der);
   try {
-    return { identity: readCertificateIdentity(der), validity };
+    const certificate = parseCertificate(der, "the signing certificate", "certificate-untrusted");
+    const { notBefore: from, notAfter: until } = certificate;
+    return { ...readIdentity(certificate), validity: { from, until } };
   } catch (error) {
-    return { problem: toFinding(error), validity };
+    return { problem: toFinding(error) };
   }
 }
 
-function readValidity(der: Uint8Array): ClaimedMaterial["validity"] {
+function readIdentity(certificate: Certificate): Pick<ClaimedMaterial, "identity" | "problem"> {
   try {
-    const { validFromDate, validToDate } = new X509Certificate(der);
-    const [from, until] = [validFromDate.getTime(), validToDate.getTime()];
-    return isInstant(from) && isInstant(until) ? { from, until } : undefined;
-  } catch {
-    return undefined;
+    return { identity: identityOf(certificate) };
+  } catch (error) {
+    return { problem: toFinding(error) };
   }
 }
 
