@@ -63,6 +63,8 @@ export interface CertificateProof extends SignatureProof {
 export interface TrustMaterial {
   /** As it is printed: `trusted_root.json`, `sigstore (refreshed 2 days ago)`. */
   readonly label: string;
+  /** It names logs of certificates, so that signatures can be asked for a certificate that is in one. */
+  readonly namesCertificateLogs: boolean;
   /**
    * Proves who made a signature with a certificate: times, log entries, chain, certificate timestamps, and the signature
    * itself. Entries and timestamps of unknown logs and authorities are passed over; one of a known log that is wrong fails.

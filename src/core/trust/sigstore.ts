@@ -22,6 +22,10 @@ export class SigstoreTrust implements TrustMaterial {
     this.#root = root;
   }
 
+  get namesCertificateLogs(): boolean {
+    return this.#root.certificateLogs.length > 0;
+  }
+
   proveCertificate(signature: UntrustedSignature, demands: Demands, now: Instant): CertificateProof {
     checkBounds(signature);
     const { leaf, intermediates } = readCertificates(signature);
