@@ -1,4 +1,4 @@
-import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
+import { type KeyObject, X509Certificate } from "node:crypto";
 import { encodeHex, equalBytes } from "../bytes.ts";
 import { CountersignError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
@@ -34,6 +34,9 @@ export interface Certificate {
   readonly spki: Uint8Array;
   readonly key: KeyObject;
   readonly extensions: ReadonlyMap<string, Extension>;
+  /** What it calls its own key, and the one that signed it. */
+  readonly keyId: Uint8Array | undefined;
+  readonly issuerKeyId: Uint8Array | undefined;
   readonly isCa: boolean;
   /** How many authorities may stand between it and what it vouches for. */
   readonly pathLength: number | undefined;
@@ -114,6 +117,7 @@ function readCertificate(der: Uint8Array): Certificate {
     notAfter: readTime(notAfter),
     spki: expectTag(spki, DER.sequence).bytes,
     extensions,
+    ...readKeyIds(extensions),
     ...readBasicConstraints(extensions),
     purposes: readPurposes(extensions),
     signedParts,
@@ -163,6 +167,20 @@ function readExtension(item: DerValue): readonly [string, Extension] {
   return [readOid(oid), { critical: flag !== undefined, value: content, bytes: item.bytes }];
 }
 
+/** RFC 5280, sections 4.2.1.1 and 4.2.1.2. */
+function readKeyIds(extensions: Certificate["extensions"]): Pick<Certificate, "keyId" | "issuerKeyId"> {
+  const own = extensions.get(EXTENSIONS.subjectKeyIdentifier);
+  const issuers = extensions.get(EXTENSIONS.authorityKeyIdentifier);
+  const parts = issuers && derParts(readDer(issuers.value), DER.sequence);
+  return {
+    keyId: own && expectTag(readDer(own.value), DER.octetString).content,
+    issuerKeyId: parts?.find(({ tag }) => tag === KEY_IDENTIFIER)?.content,
+  };
+}
+
+/** Context-specific [0], primitive. */
+const KEY_IDENTIFIER = 0x80;
+
 function readBasicConstraints(extensions: ReadonlyMap<string, Extension>): Pick<Certificate, "isCa" | "pathLength"> {
   const extension = extensions.get(EXTENSIONS.basicConstraints);
   if (extension === undefined) return { isCa: false, pathLength: undefined };
@@ -180,8 +198,7 @@ function readPurposes(extensions: ReadonlyMap<string, Extension>): ReadonlySet<s
 /** OpenSSL reads the certificate a second time, and what it does not take is refused too. */
 function readKeys(der: Uint8Array): Pick<Certificate, "key" | "isSignedBy"> {
   const certificate = new X509Certificate(der);
-  const key = createPublicKey(certificate.publicKey.export({ type: "spki", format: "pem" }));
-  return { key, isSignedBy: (issuer) => attempt(() => certificate.verify(issuer.key)) };
+  return { key: certificate.publicKey, isSignedBy: (issuer) => attempt(() => certificate.verify(issuer.key)) };
 }
 
 function attempt(check: () => boolean): boolean {
@@ -208,6 +225,15 @@ export function isSelfIssued(certificate: Certificate): boolean {
   return equalBytes(certificate.subject, certificate.issuer);
 }
 
+/**
+ * Whether the one may have issued the other, by name, and by key where both say which: cheap, and decides nothing but
+ * whether the signature is looked at.
+ */
+export function mayHaveIssued(issuer: Certificate, child: Certificate): boolean {
+  if (!equalBytes(issuer.subject, child.issuer)) return false;
+  return issuer.keyId === undefined || child.issuerKeyId === undefined || equalBytes(issuer.keyId, child.issuerKeyId);
+}
+
 const NAME_PARTS: ReadonlyMap<string, string> = new Map([
   ["2.5.4.3", "CN"],
   ["2.5.4.10", "O"],
@@ -230,6 +256,19 @@ function describeAttribute(attribute: DerValue): string {
 
 /** How a message calls a certificate: by its subject, and one without by its serial number. */
 export function describeCertificate(certificate: Certificate): string {
-  const isNamed = certificate.subject.byteLength > 2;
-  return isNamed ? describeName(certificate.subject) : `certificate ${encodeHex(certificate.serial)}`;
+  const isNamed = certificate.subject.byteLength > EMPTY_NAME_BYTES;
+  return isNamed
+    ? `${describeName(certificate.subject)}${describeKeyId(certificate.keyId)}`
+    : `certificate ${encodeHex(certificate.serial)}`;
+}
+
+const EMPTY_NAME_BYTES = 2;
+
+/** How a message calls who issued a certificate. Authorities exchange their keys and keep their names. */
+export function describeIssuer(certificate: Certificate): string {
+  return `${describeName(certificate.issuer)}${describeKeyId(certificate.issuerKeyId)}`;
+}
+
+function describeKeyId(id: Uint8Array | undefined): string {
+  return id === undefined ? "" : ` (key ${encodeHex(id).slice(0, 16)}…)`;
 }

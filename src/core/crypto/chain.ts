@@ -1,4 +1,3 @@
-import { equalBytes } from "../bytes.ts";
 import { CountersignError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { ReasonCode } from "../reasons.ts";
@@ -7,11 +6,12 @@ import {
   allowsUsage,
   type Certificate,
   describeCertificate,
-  describeName,
+  describeIssuer,
   EXTENSIONS,
   isSameCertificate,
   isSelfIssued,
   KEY_USAGE,
+  mayHaveIssued,
 } from "./certificate.ts";
 
 /** What a certificate is for (RFC 5280, section 4.2.1.12). */
@@ -64,6 +64,23 @@ export interface ProvenChain<A extends Anchor> {
 export function proveChain<A extends Anchor>(question: ChainQuestion<A>): ProvenChain<A> {
   checkLeaf(question);
   return new Search(question).run();
+}
+
+/**
+ * Whether there may be a way at all, by names and key identifiers alone: what is of another instance altogether needs no
+ * signature to be checked.
+ */
+export function mayLead({
+  leaf,
+  intermediates,
+  anchors,
+}: Pick<ChainQuestion<Anchor>, "leaf" | "intermediates" | "anchors">): boolean {
+  const reached = [leaf];
+  for (const child of reached) {
+    if (anchors.some(({ chain }) => chain.some((each) => mayHaveIssued(each, child)))) return true;
+    reached.push(...intermediates.filter((each) => !reached.includes(each) && mayHaveIssued(each, child)));
+  }
+  return false;
 }
 
 // --- the leaf ---------------------------------------------------------------------------------------------------------
@@ -147,7 +164,7 @@ class Search<A extends Anchor> {
       if (path !== undefined && issuer !== undefined) return { path, anchor, issuer };
     }
     throw new CountersignError(code, `${what} does not lead to an authority of the trust root`, {
-      found: this.#obstacle?.found ?? `issued by ${describeName(leaf.issuer)}`,
+      found: this.#obstacle?.found ?? `one by ${describeIssuer(leaf)}`,
       wanted: this.#obstacle?.wanted ?? (anchors.map(({ name }) => name).join(" or ") || "a trust root with one"),
     });
   }
@@ -176,7 +193,7 @@ class Search<A extends Anchor> {
   /** Whether the way may go on with this issuer. */
   #leads(path: readonly Certificate[], issuer: Certificate, anchor: A): boolean {
     const child = path.at(-1);
-    if (child === undefined || !equalBytes(child.issuer, issuer.subject)) return false;
+    if (child === undefined || !mayHaveIssued(issuer, child)) return false;
     if (path.some((each) => isSameCertificate(each, issuer))) return false;
     if (!this.#isSigned(child, issuer, anchor)) return false;
     const wrong = this.#wrongIssuer(path, issuer) ?? this.#outside(anchor);

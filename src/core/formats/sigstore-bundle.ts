@@ -1,4 +1,5 @@
 import { encodeBase64, encodeUtf8 } from "../bytes.ts";
+import { isSelfIssued, parseCertificate } from "../crypto/certificate.ts";
 import { type JsonObject, type JsonValue, parseJsonObject } from "../json.ts";
 import { LIMITS } from "../limits.ts";
 import { type Annotations, type Descriptor, describe } from "../oci/descriptor.ts";
@@ -250,7 +251,20 @@ function readSigner(json: JsonObject, version: Version): UntrustedBundle["signer
   const chain = requireClosed(json[kind], `${MATERIAL}.${kind}`, ["certificates"]);
   const list = optionalList(chain, "certificates", `${MATERIAL}.${kind}`, LIMITS.bundleCertificates);
   if (list.length === 0) throw malformed("the bundle's chain is empty", "no certificate", "at least the leaf");
-  return { kind: "certificate", certificates: list.map(readCertificate) };
+  const certificates = list.map(readCertificate);
+  // sigstore_bundle.proto: a root in a bundle is no root, and whoever put it there meant it to be one.
+  if (certificates.slice(1).some(isRoot)) {
+    throw malformed("the bundle's chain has a root in it", "a certificate that issued itself", "the chain without it");
+  }
+  return { kind: "certificate", certificates };
+}
+
+function isRoot(der: Uint8Array): boolean {
+  try {
+    return isSelfIssued(parseCertificate(der, "a certificate of the bundle", "malformed-signature"));
+  } catch {
+    return false;
+  }
 }
 
 function readCertificate(value: JsonValue | undefined): Uint8Array {

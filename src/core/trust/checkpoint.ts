@@ -1,4 +1,4 @@
-import { decodeBase64, encodeBase64, equalBytes } from "../bytes.ts";
+import { decodeBase64, encodeBase64, encodeHex, equalBytes } from "../bytes.ts";
 import { CountersignError } from "../errors.ts";
 import type { UntrustedInclusionProof } from "../formats/envelope.ts";
 import { LIMITS } from "../limits.ts";
@@ -19,8 +19,9 @@ function invalid(message: string, found: string, wanted: string): CountersignErr
 export function ownCheckpoint(proof: UntrustedInclusionProof, log: Log): string {
   const { text, lines } = splitNote(proof.checkpoint);
   const [origin = "", size = "", root = ""] = text.split("\n");
-  if (origin !== log.name && !isTree(origin, log.name)) {
-    throw invalid("a checkpoint is of another log", `origin ${origin}`, `origin ${log.name}`);
+  const name = log.names.find((each) => origin === each || isTree(origin, each));
+  if (name === undefined) {
+    throw invalid("a checkpoint is of another log", `origin ${origin}`, `origin ${log.names.join(" or ")}`);
   }
   if (size !== String(proof.treeSize)) {
     throw invalid("a checkpoint is of a tree of another size", size, `${proof.treeSize}, as the proof says`);
@@ -33,16 +34,20 @@ export function ownCheckpoint(proof: UntrustedInclusionProof, log: Log): string 
       `${encodeBase64(proof.rootHash)}, as the proof says`,
     );
   }
-  const own = lines.filter(({ name, keyId }) => name === log.name && equalBytes(keyId, log.checkpointKeyId));
+  const own = lines.filter((line) => line.name === name && equalBytes(line.keyId, log.checkpointKeyId));
   if (own.length === 0) {
-    const found = lines.map(({ name, keyId }) => `${name}+${Buffer.from(keyId).toString("hex")}`).join(", ");
-    const wanted = `${log.name}+${Buffer.from(log.checkpointKeyId).toString("hex")}`;
-    throw invalid("a checkpoint is not signed by its log", found, wanted);
+    const found = lines.map((line) => describeSigner(line.name, line.keyId)).join(", ");
+    throw invalid("a checkpoint is not signed by its log", found, describeSigner(name, log.checkpointKeyId));
   }
-  // The library finds a log by the first bytes of its id, whatever its checkpoints call its key.
-  const line = ({ name, signature }: NoteSignature) =>
-    `\u2014 ${name} ${encodeBase64(Buffer.concat([log.id.subarray(0, 4), signature]))}\n`;
+  // The library looks for the name in the log's address, and for the key by the first bytes of the log's id.
+  const line = ({ signature }: NoteSignature) =>
+    `\u2014 ${log.name} ${encodeBase64(Buffer.concat([log.id.subarray(0, 4), signature]))}\n`;
   return `${text}\n${own.map(line).join("")}`;
+}
+
+/** As verifiers of notes write it: `rekor.example.com+c0d23d6a`. */
+function describeSigner(name: string, keyId: Uint8Array): string {
+  return `${name}+${encodeHex(keyId)}`;
 }
 
 /** Rekor 1 has many trees in one log: `rekor.sigstore.dev - 2605736670972794746`. */

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { decodeBase64, decodeUtf8, encodeHex, equalBytes } from "../bytes.ts";
+import { decodeBase64, encodeHex, equalBytes } from "../bytes.ts";
 import { parsePemBlocks } from "../crypto/pem.ts";
 import { CountersignError } from "../errors.ts";
 import type { UntrustedLogEntry, UntrustedSignature } from "../formats/envelope.ts";
@@ -158,7 +158,7 @@ function readIntoto(spec: JsonObject): Recorded {
   const content = requireObject(spec["content"], `the content of ${WHAT}`);
   const envelope = requireObject(content["envelope"], `the envelope of ${WHAT}`);
   const signature = onlySignature(envelope["signatures"]);
-  const sig = decodeUtf8(requireBase64(signature, "sig", `the signature of ${WHAT}`));
+  const sig = Buffer.from(requireBase64(signature, "sig", `the signature of ${WHAT}`)).toString("latin1");
   return {
     signature: requireBase64({ sig }, "sig", `the signature of ${WHAT}`),
     signer: readPem(signature, "publicKey"),

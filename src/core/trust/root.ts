@@ -39,8 +39,10 @@ export interface Authority extends Anchor {
 
 /** A transparency log, or one for certificates. */
 export interface Log extends ValidFor {
-  /** Host name of its address, by which its checkpoints call it. */
+  /** Host name of its address. */
   readonly name: string;
+  /** What its checkpoints may call it: the host, with or without a port. */
+  readonly names: readonly string[];
   /** Two of the same are one witness. */
   readonly operator: string;
   /** As its entries name it: 32 bytes. */
@@ -126,11 +128,13 @@ function readLog(value: JsonValue, where: string): Log {
   if (hash !== "" && hash !== "SHA2_256") throw invalid(`${where} hashes otherwise`, hash, "SHA2_256");
   const id = readKeyId(json["logId"], `the logId of ${where}`);
   if (id.byteLength !== 32) throw invalid(`the logId of ${where} is none`, `${id.byteLength} bytes`, "32 bytes");
-  const name = readHost(readText(json, "baseUrl", where), `the baseUrl of ${where}`);
+  const address = readAddress(readText(json, "baseUrl", where), `the baseUrl of ${where}`);
+  const name = address?.hostname ?? encodeHex(id);
   const checkpoint = json["checkpointKeyId"];
   return {
-    name: name || encodeHex(id),
-    operator: readText(json, "operator", where) || name || encodeHex(id),
+    name,
+    names: address === undefined ? [] : [address.hostname, address.host],
+    operator: readText(json, "operator", where) || name,
     id,
     checkpointKeyId: (isPresent(checkpoint) ? readKeyId(checkpoint, where) : id).subarray(0, 4),
     ...readKey(json["publicKey"], `the publicKey of ${where}`),
@@ -145,17 +149,17 @@ function readKeyId(value: JsonValue | undefined, where: string): Uint8Array {
 
 /** Checkpoints are compared with the name of the log, so that a log needs one. */
 function requireName(log: Log, at: number): Log {
-  if (log.name !== encodeHex(log.id)) return log;
+  if (log.names.length > 0) return log;
   throw invalid(`tlogs[${at}] of ${WHAT} has no address`, "no baseUrl", "the log's URL");
 }
 
 /** GitHub's trust root has bare host names where others have URLs. */
-function readHost(address: string, where: string): string {
-  if (address === "") return "";
-  const url = address.includes("://") ? address : `https://${address}`;
-  const host = URL.canParse(url) ? new URL(url).hostname : "";
-  if (host === "") throw invalid(`${where} is not an address`, address, "an http or https URL");
-  return host;
+function readAddress(text: string, where: string): URL | undefined {
+  if (text === "") return undefined;
+  const address = text.includes("://") ? text : `https://${text}`;
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  if (url?.hostname) return url;
+  throw invalid(`${where} is not an address`, text, "an http or https URL");
 }
 
 function readKey(value: JsonValue | undefined, where: string): Pick<Log, "key" | "from" | "until"> {
@@ -189,7 +193,7 @@ function readAuthority(value: JsonValue, where: string): Authority {
   const name = readText(subject, "commonName", where) || readText(subject, "organization", where) || uri || where;
   return {
     name,
-    operator: readText(json, "operator", where) || readHost(uri, `the uri of ${where}`) || name,
+    operator: readText(json, "operator", where) || (readAddress(uri, `the uri of ${where}`)?.hostname ?? name),
     chain: list.map((each, at) => readCertificate(each, `certificate ${at} of ${where}`)),
     ...readWindow(json["validFor"], `the validFor of ${where}`),
   };

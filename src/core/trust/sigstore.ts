@@ -1,5 +1,12 @@
-import { type Certificate, parseCertificate } from "../crypto/certificate.ts";
-import { PURPOSES, proveChain } from "../crypto/chain.ts";
+import { equalBytes } from "../bytes.ts";
+import {
+  type Certificate,
+  describeCertificate,
+  describeIssuer,
+  describeName,
+  parseCertificate,
+} from "../crypto/certificate.ts";
+import { mayLead, PURPOSES, proveChain } from "../crypto/chain.ts";
 import { type PublicKey, publicKeyFrom } from "../crypto/public-key.ts";
 import { CountersignError } from "../errors.ts";
 import type { UntrustedSignature } from "../formats/envelope.ts";
@@ -8,7 +15,7 @@ import type { Instant } from "../time.ts";
 import { readCertificateIdentity } from "./certificate-identity.ts";
 import { checkLogWindow, type ProvenEntry, proveEntries, refuseDuplicates } from "./logs.ts";
 import type { CertificateProof, Demands, SignatureProof, TrustMaterial } from "./material.ts";
-import type { TrustRoot } from "./root.ts";
+import type { Authority, TrustRoot } from "./root.ts";
 import { proveCertificateLogs } from "./scts.ts";
 import { type ProvenTime, proveTimestamp } from "./times.ts";
 
@@ -29,6 +36,7 @@ export class SigstoreTrust implements TrustMaterial {
   proveCertificate(signature: UntrustedSignature, demands: Demands, now: Instant): CertificateProof {
     checkBounds(signature);
     const { leaf, intermediates } = readCertificates(signature);
+    this.#requireIssuer(leaf, intermediates);
     const publicKey = keyOf(leaf);
     const maker = { key: publicKey, logged: { kind: "certificate", der: leaf.der } } as const;
     const proven = this.#proveWitnesses(signature, maker, demands);
@@ -58,6 +66,16 @@ export class SigstoreTrust implements TrustMaterial {
     const proven = this.#proveWitnesses(signature, maker, demands);
     requireTimes(proven, demands.times);
     return { ...summary(proven), certificateLogs: [] };
+  }
+
+  /** Before anything is computed: a signature of another instance is the commonest of all that do not do. */
+  #requireIssuer(leaf: Certificate, intermediates: readonly Certificate[]): void {
+    const anchors = this.#root.authorities;
+    if (mayLead({ leaf, intermediates, anchors })) return;
+    throw new CountersignError("certificate-untrusted", "the signing certificate is by another authority", {
+      found: `one by ${describeIssuer(leaf)}`,
+      wanted: describeAuthorities(anchors, leaf) || "an authority in the trust root, which has none",
+    });
   }
 
   #proveWitnesses(
@@ -128,6 +146,15 @@ function readIntermediate(der: Uint8Array): readonly Certificate[] {
   } catch {
     return [];
   }
+}
+
+/** By their names; those whose name the leaf's issuer has too, by their keys. */
+function describeAuthorities(authorities: readonly Authority[], leaf: Certificate): string {
+  const issuers = authorities.flatMap(({ chain }) => chain.slice(0, 1));
+  const namesakes = issuers.filter(({ subject }) => equalBytes(subject, leaf.issuer));
+  const names =
+    namesakes.length > 0 ? namesakes.map(describeCertificate) : issuers.map((each) => describeName(each.subject));
+  return [...new Set(names)].join(" or ");
 }
 
 function keyOf(leaf: Certificate): PublicKey {
