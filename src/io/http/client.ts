@@ -8,7 +8,7 @@ import { Pulse } from "./pulse.ts";
 import { safeUrl } from "./redact.ts";
 import { HttpResponse } from "./response.ts";
 import { type Roots, type TlsProfile, tlsOptions } from "./tls.ts";
-import { type Dispatcher, openProxyAgent, Pool, type ResponseData } from "./undici.ts";
+import { type Dispatcher, openPool, openProxyAgent, type ResponseData } from "./undici.ts";
 
 export type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
 export type RequestHeaders = Readonly<Record<string, string>>;
@@ -155,7 +155,7 @@ export class HttpClient {
     };
     // Happy eyeballs gives each address 250 ms by default: too little for a far host.
     const connect = { timeout: this.#connectMs, autoSelectFamily: true, autoSelectFamilyAttemptTimeout: 1000 };
-    if (proxy === undefined) return new Pool(url.origin, { ...common, connect: { ...connect, ...tls } });
+    if (proxy === undefined) return openPool(url.origin, { ...common, connect: { ...connect, ...tls } });
     return openProxyAgent({
       ...common,
       uri: proxy.href.replace(/^socks5h:/, "socks5:"),

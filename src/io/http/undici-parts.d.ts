@@ -1,4 +1,8 @@
-/** The files of undici that client.ts loads by themselves, with the types of its front page. */
+/** The files of undici that undici.ts loads by themselves, with the types of its front page. */
+declare module "undici/lib/core/connect.js" {
+  import { buildConnector } from "undici";
+  export default buildConnector;
+}
 declare module "undici/lib/dispatcher/dispatcher.js" {
   import { Dispatcher } from "undici";
   export default Dispatcher;
