@@ -1,10 +1,10 @@
-import { createPublicKey } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { isAbsolute } from "node:path";
 import { fileURLToPath } from "node:url";
 import { decodeBase64, encodeBase64, encodeUtf8 } from "../../core/bytes.ts";
+import { formatPem } from "../../core/crypto/pem.ts";
 import { withPrehash } from "../../core/crypto/prehash.ts";
-import { type PublicKey, publicKeyFrom } from "../../core/crypto/public-key.ts";
+import { type PublicKey, parsePublicKey } from "../../core/crypto/public-key.ts";
 import { verifySignature } from "../../core/crypto/signature.ts";
 import { CountersignError } from "../../core/errors.ts";
 import { isObject, type JsonObject, type JsonValue, parseJsonObject } from "../../core/json.ts";
@@ -105,8 +105,8 @@ class Token {
   }
 
   #readPublicKey(answer: JsonObject): PublicKey {
-    const key = Buffer.from(bytesOf(answer["publicKey"]));
-    return publicKeyFrom(createPublicKey({ key, format: "der", type: "spki" }), this.#uri.label);
+    const content = bytesOf(answer["publicKey"]);
+    return parsePublicKey(formatPem({ label: "PUBLIC KEY", content }), this.#uri.label);
   }
 
   async #ask(question: Pick<TokenRequest, "half" | "data">): Promise<JsonObject> {
