@@ -21,7 +21,13 @@ export function jsonOf({ bytes, contentType }: Pick<ServiceAnswer, "bytes" | "co
 }
 
 function notJson(what: string, found: string): CountersignError {
-  return new CountersignError("protocol-error", `${what} is not a strict JSON object`, { found, wanted: "JSON" });
+  return protocolError(`${what} is not a strict JSON object`, found, "JSON");
+}
+
+/** Something that the service's protocol does not allow. */
+export function protocolError(message: string, found: string, wanted: string): CountersignError {
+  const next = "try again; if that does not help, report it to the service's operator";
+  return new CountersignError("protocol-error", message, { found, wanted, next });
 }
 
 /** A member that has to be a text. @throws CountersignError `protocol-error`, without the value. */
@@ -29,16 +35,13 @@ export function textIn(json: JsonObject, member: string, what: string): string {
   const value = optionalTextIn(json, member, what);
   if (value !== undefined && value !== "") return value;
   const found = value === "" ? "an empty string" : "nothing";
-  throw new CountersignError("protocol-error", `${what} has no "${member}"`, { found, wanted: "a string" });
+  throw protocolError(`${what} has no "${member}"`, found, "a string");
 }
 
 export function optionalTextIn(json: JsonObject, member: string, what: string): string | undefined {
   const value = json[member];
   if (value === undefined || typeof value === "string") return value;
-  throw new CountersignError("protocol-error", `"${member}" of ${what} is not a string`, {
-    found: kindOf(value),
-    wanted: "a string",
-  });
+  throw protocolError(`"${member}" of ${what} is not a string`, kindOf(value), "a string");
 }
 
 /** What goes with a form (RFC 6749, appendix B). */

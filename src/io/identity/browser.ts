@@ -2,6 +2,7 @@ import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type { IdentityToken } from "../../core/trust/token.ts";
 import { peerText } from "../http/redact.ts";
+import { protocolError } from "./answers.ts";
 import { type Callback, CallbackServer } from "./callback.ts";
 import {
   identityTokenIn,
@@ -123,10 +124,8 @@ function codeIn(parameters: URLSearchParams, { issuer }: BrowserOptions): string
   }
   const [code, ...others] = parameters.getAll("code");
   if (code !== undefined && code !== "" && others.length === 0) return code;
-  throw new CountersignError("protocol-error", `${issuer.issuer} sent the browser back without a code`, {
-    found: others.length > 0 ? "several codes" : "none",
-    wanted: "a code",
-  });
+  const found = others.length > 0 ? "several codes" : "none";
+  throw protocolError(`${issuer.issuer} sent the browser back without a code`, found, "a code");
 }
 
 /** RFC 9207 §2.4: who answers may say so, and must where it said that it would. */
@@ -134,8 +133,5 @@ function checkSender(parameters: URLSearchParams, { issuer, namesItself }: Brows
   const [sender, ...others] = parameters.getAll("iss");
   const isRight = sender === undefined ? !namesItself : sender === issuer && others.length === 0;
   if (isRight) return;
-  throw new CountersignError("protocol-error", "another issuer sent the browser back", {
-    found: sender === undefined ? "no issuer" : peerText(sender),
-    wanted: issuer,
-  });
+  throw protocolError("another issuer sent the browser back", sender === undefined ? "none" : peerText(sender), issuer);
 }

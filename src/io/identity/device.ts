@@ -4,7 +4,7 @@ import { LIMITS } from "../../core/limits.ts";
 import { printable } from "../../core/printable.ts";
 import type { IdentityToken } from "../../core/trust/token.ts";
 import { type Clock, systemClock } from "../http/clock.ts";
-import { formBody, formHeaders, jsonOf, textIn } from "./answers.ts";
+import { formBody, formHeaders, jsonOf, protocolError, textIn } from "./answers.ts";
 import { optionalEndpoint } from "./discovery.ts";
 import { identityTokenIn, proofKey, refusedTokens, requestTokens, SCOPE, type SignInOptions } from "./oauth.ts";
 import { withSecrets } from "./secrets.ts";
@@ -76,10 +76,7 @@ function grantIn(json: JsonObject, issuer: URL): DeviceGrant {
   const userCode = textIn(json, "user_code", WHAT);
   if (page === undefined || userCode.length > LONGEST_USER_CODE) {
     const found = page === undefined ? "no verification_uri" : `a user_code of ${userCode.length} characters`;
-    throw new CountersignError("protocol-error", `${WHAT} cannot be used`, {
-      found,
-      wanted: "a page and a code for it",
-    });
+    throw protocolError(`${WHAT} cannot be used`, found, "a page and a code for it");
   }
   return {
     deviceCode: textIn(json, "device_code", WHAT),
@@ -98,10 +95,8 @@ const LONGEST_USER_CODE = 64;
 function secondsIn(json: JsonObject, member: string, usual?: number): number {
   const value = json[member] ?? usual;
   if (typeof value === "number" && value >= 1) return value * 1000;
-  throw new CountersignError("protocol-error", `"${member}" of ${WHAT} cannot be used`, {
-    found: typeof value === "number" ? String(value) : "no number",
-    wanted: "at least 1 second",
-  });
+  const found = typeof value === "number" ? String(value) : "no number";
+  throw protocolError(`"${member}" of ${WHAT} cannot be used`, found, "at least 1 second");
 }
 
 /** RFC 8628 §3.5: how much slower, when told so, for this and all that follow. */

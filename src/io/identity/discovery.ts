@@ -5,7 +5,7 @@ import { isLoopback } from "../../core/oci/reference.ts";
 import { isPrivateHost } from "../http/hosts.ts";
 import { safeUrl } from "../http/redact.ts";
 import type { ServiceClient } from "../http/service.ts";
-import { jsonOf, optionalTextIn } from "./answers.ts";
+import { jsonOf, optionalTextIn, protocolError } from "./answers.ts";
 
 /** An OpenID provider that signs people in, as it describes itself. */
 export interface OidcIssuer {
@@ -70,23 +70,20 @@ export function optionalEndpoint(json: JsonObject, member: string, issuer: URL):
   const isClean = url !== null && url.username === "" && url.password === "" && url.hash === "";
   const isNoWorse = isClean && isSafe(url) && (url.protocol === "https:" || issuer.protocol === "http:");
   if (isNoWorse && (!isPrivateHost(url) || isPrivateHost(issuer))) return url;
-  throw new CountersignError("protocol-error", `${issuer.host} names an address that cannot be used`, {
-    found: `${member} ${url === null ? "that is no URL" : safeUrl(url)}`,
-    wanted: "https at a public address, or where the issuer itself is",
-  });
+  const found = `${member} ${url === null ? "that is no URL" : safeUrl(url)}`;
+  const wanted = "https at a public address, or where the issuer itself is";
+  throw protocolError(`${issuer.host} names an address that cannot be used`, found, wanted);
 }
 
 function required(endpoint: URL | undefined, member: string): URL {
   if (endpoint !== undefined) return endpoint;
-  throw new CountersignError("protocol-error", `${WHAT} has no "${member}"`, { found: "nothing", wanted: "a URL" });
+  throw protocolError(`${WHAT} has no "${member}"`, "nothing", "a URL");
 }
 
 function otherIssuer(json: JsonObject, issuer: string): CountersignError {
   const named = json["issuer"];
-  return new CountersignError("protocol-error", `what answers at ${issuer} is another issuer`, {
-    found: typeof named === "string" ? named : "no name",
-    wanted: issuer,
-  });
+  const found = typeof named === "string" ? named : "no name";
+  return protocolError(`what answers at ${issuer} is another issuer`, found, issuer);
 }
 
 function checkPkce(json: JsonObject, issuer: string): void {

@@ -1,13 +1,13 @@
 import { createHash, createPublicKey, type KeyObject, verify } from "node:crypto";
 import { encodeUtf8 } from "../../core/bytes.ts";
 import { CountersignError } from "../../core/errors.ts";
-import { isObject, type JsonObject, type JsonValue } from "../../core/json.ts";
+import { isObject, type JsonObject, type JsonValue, kindOf } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type { Instant } from "../../core/time.ts";
 import { decodeJwt, type UntrustedJwt } from "../../core/trust/jwt.ts";
 import { checkToken, type IdentityToken, identityTokenOf } from "../../core/trust/token.ts";
 import type { ServiceClient } from "../http/service.ts";
-import { jsonOf } from "./answers.ts";
+import { jsonOf, protocolError } from "./answers.ts";
 
 /** What an ID token from a sign-in has to be (OpenID Connect Core §3.1.3.7). */
 export interface IdTokenExpectations {
@@ -25,7 +25,7 @@ const WHAT = "the issuer's keys";
 /** The issuer's JSON Web Key Set (RFC 7517 §5): the keys that are written like keys. */
 export async function fetchIssuerKeys(service: ServiceClient, url: URL): Promise<readonly JsonObject[]> {
   const { keys } = jsonOf(await service.ask({ url, what: WHAT, maxBytes: LIMITS.tokenBytes }), WHAT);
-  if (!Array.isArray(keys)) throw new CountersignError("protocol-error", `${WHAT} are not a list of keys`);
+  if (!Array.isArray(keys)) throw protocolError(`${WHAT} are not a list`, kindOf(keys), "a list of keys");
   if (keys.length > LIMITS.issuerKeys) {
     throw new CountersignError("limit-reached", `${WHAT} are too many`, {
       found: `${keys.length} keys`,

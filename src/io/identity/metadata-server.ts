@@ -5,6 +5,7 @@ import { systemClock } from "../http/clock.ts";
 import { isPrivateHost } from "../http/hosts.ts";
 import { Retrier } from "../http/retry.ts";
 import { isTransientStatus, readPeerError, transientStatus } from "../http/status.ts";
+import { protocolError } from "./answers.ts";
 
 /** By its address rather than its name: on a machine that is not Google's, somebody else could answer for the name. */
 const ADDRESS = "169.254.169.254";
@@ -74,8 +75,6 @@ function hostAddress(host: string): URL {
 }
 
 function somebodyElse(host: string): CountersignError {
-  return new CountersignError("protocol-error", `what answers at ${host} is not Google's metadata server`, {
-    found: "no Metadata-Flavor header",
-    wanted: "Metadata-Flavor: Google",
-  });
+  const wanted = "Metadata-Flavor: Google";
+  return protocolError(`what answers at ${host} is not Google's metadata server`, "no Metadata-Flavor header", wanted);
 }

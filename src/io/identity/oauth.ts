@@ -73,7 +73,7 @@ export async function requestTokens(
 
 const WORD_LENGTH = 60;
 
-/** A refusal as an error. @returns `denied` where a person said no. */
+/** A refusal as an error: `denied` where a person said no, `protocol-error` otherwise. */
 export function refusedTokens(
   { error, description }: Extract<TokenAnswer, { error: string }>,
   { issuer }: OidcIssuer,
@@ -82,7 +82,7 @@ export function refusedTokens(
   return new CountersignError(isPerson ? "denied" : "protocol-error", `${issuer} gives no token`, {
     found: description === undefined ? error : `${error}: ${description}`,
     wanted: "a token",
-    next: isPerson ? "sign in again and agree, or give --identity-token" : "sign in again, or give --identity-token",
+    next: `sign in again${isPerson ? " and agree" : ""}, or give --identity-token`,
   });
 }
 
