@@ -85,18 +85,22 @@ export function readIdentityOptions(raw: RawOptions): IdentityOptions | undefine
     throw contradiction("--owner and --repo name the issuer themselves", "an issuer beside them", "GitHub's alone");
   }
   if (subject !== undefined && issuer !== undefined) return { kind: "named", subject, issuer, claims };
-  if (subject !== undefined) throw lacks("--certificate-identity alone", ISSUER);
-  if (issuer !== undefined) throw lacks("--certificate-oidc-issuer alone", SUBJECT);
+  if (subject !== undefined) throw lacks(spell("--certificate-identity", subject), ISSUER);
+  if (issuer !== undefined) throw lacks(spell("--certificate-oidc-issuer", issuer), SUBJECT);
   const [claim] = claims;
-  if (claim !== undefined) throw lacks(`the claim ${claim.name} alone`, `${SUBJECT}, and ${ISSUER}`);
+  if (claim !== undefined) throw lacks(`the claim ${claim.name}`, `${SUBJECT}, and ${ISSUER}`);
   return undefined;
 }
 
 const SUBJECT = "--certificate-identity NAME (or -regexp) too: who signed";
-const ISSUER = "--certificate-oidc-issuer URL (or -regexp) too: anybody may call himself anything at another issuer";
+const ISSUER = "--certificate-oidc-issuer URL (or -regexp) too: at another issuer anybody may have the same name";
 
-function lacks(found: string, wanted: string): CountersignError {
-  return new CountersignError("usage", "half of an identity says nothing", { found, wanted });
+function spell(flag: string, { kind }: WantedText): string {
+  return kind === "exact" ? flag : `${flag}-regexp`;
+}
+
+function lacks(what: string, wanted: string): CountersignError {
+  return new CountersignError("usage", `${what} needs a second flag`, { found: `${what} alone`, wanted });
 }
 
 function contradiction(message: string, found: string, wanted: string): CountersignError {

@@ -115,7 +115,7 @@ const FORMATS: Readonly<Record<string, string>> = {
 
 function describeMaker({ hasCertificate, keyHint, claimed }: UntrustedDescription): string {
   if (claimed?.identity !== undefined) return `claims to be by ${describeIdentity(claimed.identity)}`;
-  if (claimed?.problem !== undefined) return `with a certificate that names nobody: ${explainFinding(claimed.problem)}`;
+  if (claimed?.problem !== undefined) return `with an unusable certificate: ${claimed.problem.message}`;
   if (hasCertificate) return "with a certificate";
   return keyHint === undefined ? "names no key" : `claims key ${shortFingerprint(keyFingerprint(keyHint))}`;
 }

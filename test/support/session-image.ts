@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { Digest } from "../../src/core/oci/digest.ts";
 
 /** A made-up image for sessions, pushed with plain requests: nothing of the client is used to make what it is tested on. */
 export async function pushImage(reference: string, content: string): Promise<void> {
@@ -49,6 +50,61 @@ async function readManifest(reference: string): Promise<string> {
   const response = await fetch(`${base}/manifests/${tag}`, { headers: { accept: MANIFEST } });
   if (!response.ok) throw new Error(`GET answered ${response.status}`);
   return await response.text();
+}
+
+/** An image as what a signature is about. */
+export interface Subject {
+  readonly base: string;
+  /** `registry/repository`. */
+  readonly repository: string;
+  readonly digest: Digest;
+  readonly size: number;
+}
+
+export async function readSubject(reference: string): Promise<Subject> {
+  const bytes = Buffer.from(await readManifest(reference));
+  const { base } = split(reference);
+  const repository = reference.slice(0, reference.lastIndexOf(":"));
+  return { base, repository, digest: digestOf(bytes) as Digest, size: bytes.byteLength };
+}
+
+const BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json";
+
+/** Stores a bundle as a referrer of an image, or a legacy payload under its tag. */
+export async function pushSignature(
+  { base, digest, size }: Subject,
+  signature:
+    | { readonly bundle: Uint8Array }
+    | {
+        readonly payload: Uint8Array;
+        readonly mediaType: string;
+        readonly annotations: Readonly<Record<string, string>>;
+      },
+): Promise<void> {
+  const config = Buffer.from("{}");
+  await putBlob(base, config);
+  const common = { schemaVersion: 2, mediaType: MANIFEST };
+  if ("bundle" in signature) {
+    const bundle = Buffer.from(signature.bundle);
+    await putBlob(base, bundle);
+    const manifest = JSON.stringify({
+      ...common,
+      artifactType: BUNDLE,
+      config: describe(config, "application/vnd.oci.empty.v1+json"),
+      layers: [describe(bundle, BUNDLE)],
+      subject: { mediaType: MANIFEST, digest, size },
+    });
+    return await putManifest(base, digestOf(Buffer.from(manifest)), manifest);
+  }
+  const { mediaType, annotations } = signature;
+  const payload = Buffer.from(signature.payload);
+  await putBlob(base, payload);
+  const manifest = JSON.stringify({
+    ...common,
+    config: describe(config, "application/vnd.oci.image.config.v1+json"),
+    layers: [{ ...describe(payload, mediaType), annotations }],
+  });
+  await putManifest(base, `${digest.replace(":", "-")}.sig`, manifest);
 }
 
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";

@@ -10,6 +10,7 @@ import { isDigest } from "../../src/core/oci/digest.ts";
 import { instant } from "../../src/core/time.ts";
 import type { Registry } from "../../src/testbed/registry.ts";
 import { copyTag, firstLayer, pushImage, pushIndex } from "./session-image.ts";
+import { SessionSigstore } from "./session-sigstore.ts";
 
 /**
  * CLI sessions as text. A page is one behaviour: prose, then commands with what they print.
@@ -30,6 +31,8 @@ import { copyTag, firstLayer, pushImage, pushIndex } from "./session-image.ts";
  *     $ fail /referrers/ 429 [times]        from now on the registry answers so to requests whose path has this in it
  *     $ interrupt /blobs/                   the next command is interrupted by its first request of this kind
  *     $ recover                             the registry works again
+ *     $ sigstore acme                       a Sigstore instance of this name; its trust root is in acme.json
+ *     $ keyless acme $REG/app:1 email:dev@example.com   signs an image by it (test/support/session-sigstore.ts)
  *     $ tamper $REG/app:1                   changes one bit of the image's first layer, in the registry
  *     $ ls DIR · cat FILE · cp A B · rm A · mkdir A
  *     -- file.txt --
@@ -128,6 +131,7 @@ class Session {
   /** Of the command that runs. */
   #interruption = new AbortController();
   readonly #names = new Map<string, string>();
+  readonly #sigstore = new SessionSigstore();
 
   private constructor(root: string, registry: Registry | undefined) {
     this.#root = root;
@@ -221,6 +225,12 @@ class Session {
       case "index":
         await pushIndex(first, words.slice(1));
         return "";
+      case "sigstore":
+        await writeFile(this.#path(`${first}.json`), this.#sigstore.create(first));
+        return "";
+      case "keyless":
+        await this.#sigstore.sign(first, second, words.slice(2));
+        return "";
       case "fail":
         this.#fail(first, Number(second), Number(words[2] ?? Number.POSITIVE_INFINITY));
         return "";
@@ -279,6 +289,7 @@ class Session {
       .replaceAll(this.#directory, "$PWD")
       .replaceAll(this.#env["HOME"] ?? "", "$HOME")
       .replace(/\bSHA256:[0-9a-f]{16}(?:[0-9a-f]{48})?/g, (key) => this.#name("key", key.slice(0, 23)))
+      .replace(/\bkey [0-9a-f]{16}(?=…)/g, (key) => this.#name("authority", key))
       .replace(/\bsha256:[0-9a-f]{12}(?=…)/g, (short) => this.#longName(short))
       .replace(/\bsha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})\b/g, (digest) => this.#name("digest", digest))
       .replace(/\bsha256-[0-9a-f]{64}\b/g, (tag) => `sha256-${this.#name("digest", tag.replace("-", ":"))}`)

@@ -184,5 +184,8 @@ function reading<T>(what: string, read: () => T): T {
 }
 
 function untrusted(message: string, found?: string, wanted?: string): CountersignError {
-  return new CountersignError(CODE, message, { found, wanted });
+  return new CountersignError(CODE, message, { found, wanted, next: NEXT });
 }
+
+/** Another trust root would not help. */
+const NEXT = "ask whoever runs the authority why it makes such certificates; until then nobody has signed";

@@ -56,10 +56,11 @@ function firstDifference(
   identity: CertificateIdentity,
   { subject, issuer, claims }: IdentityCondition,
 ): Difference | undefined {
-  if (!issuer.matches(identity.issuer)) {
+  const isSubject = subject.matches(identity.subject);
+  if (isSubject && !issuer.matches(identity.issuer)) {
     return { what: "the identity is vouched for by another issuer", condition: issuer, value: identity.issuer };
   }
-  if (!subject.matches(identity.subject)) {
+  if (!isSubject) {
     return { what: "the signature is by another identity", condition: subject, value: identity.subject };
   }
   for (const { name, condition } of claims) {
