@@ -59,6 +59,9 @@ export interface ProvenChain<A extends Anchor> {
  * Finds the way from a certificate to an authority (RFC 5280, section 6), shortest first: names, signatures, life at all
  * the times, CA flag and path length, key usage, purpose; names may not be constrained and nothing critical be unknown.
  *
+ * An authority is believed as it is listed. What lies beside a signature may stand below the first certificate of the list
+ * and never in its place: else one that an authority gave up would go on under the window of the next.
+ *
  * @throws CountersignError `code`, or `limit-reached`.
  */
 export function proveChain<A extends Anchor>(question: ChainQuestion<A>): ProvenChain<A> {
@@ -77,7 +80,7 @@ export function mayLead({
 }: Pick<ChainQuestion<Anchor>, "leaf" | "intermediates" | "anchors">): boolean {
   const reached = [leaf];
   for (const child of reached) {
-    if (anchors.some(({ chain }) => chain.some((each) => mayHaveIssued(each, child)))) return true;
+    if (anchors.some(({ chain: [first] }) => first !== undefined && mayHaveIssued(first, child))) return true;
     reached.push(...intermediates.filter((each) => !reached.includes(each) && mayHaveIssued(each, child)));
   }
   return false;
@@ -145,7 +148,6 @@ function outsideWindow(
 
 // --- the way ----------------------------------------------------------------------------------------------------------
 
-/** Breadth first: the shortest way to a certificate is also the one that path lengths allow most of. */
 class Search<A extends Anchor> {
   readonly #question: ChainQuestion<A>;
   #signatures = 0;
@@ -170,52 +172,56 @@ class Search<A extends Anchor> {
   }
 
   #through(anchor: A): readonly Certificate[] | undefined {
-    const { leaf, intermediates } = this.#question;
-    const known = [...anchor.chain, ...intermediates];
-    const seen = new Set<Certificate>();
-    let ways: readonly (readonly Certificate[])[] = [[leaf]];
-    while (ways.length > 0) {
-      const longer: (readonly Certificate[])[] = [];
-      for (const path of ways) {
-        for (const issuer of known) {
-          if (seen.has(issuer) || !this.#leads(path, issuer, anchor)) continue;
-          seen.add(issuer);
-          const way = [...path, issuer];
-          if (issuer === anchor.chain.at(-1)) return way;
-          longer.push(way);
-        }
+    const [first, ...above] = anchor.chain;
+    const below = first && this.#below(first);
+    if (first === undefined || below === undefined) return undefined;
+    const path = [...below, first];
+    for (const issuer of above) {
+      if (!this.#leads(path, issuer)) return undefined;
+      path.push(issuer);
+    }
+    const outside = outsideWindow("believed", anchor.from, anchor.until, this.#question.times);
+    if (outside === undefined) return path;
+    this.#obstacle ??= { found: outside.found, wanted: `${anchor.name}, ${outside.wanted} in the trust root` };
+    return undefined;
+  }
+
+  /** From the leaf to below an authority. The shortest way there is also the one that path lengths allow most of. */
+  #below(authority: Certificate): readonly Certificate[] | undefined {
+    const rest = new Set(this.#question.intermediates);
+    const ways: (readonly Certificate[])[] = [[this.#question.leaf]];
+    for (const way of ways) {
+      if (this.#leads(way, authority)) return way;
+      for (const issuer of rest) {
+        if (!this.#leads(way, issuer)) continue;
+        rest.delete(issuer);
+        ways.push([...way, issuer]);
       }
-      ways = longer;
     }
     return undefined;
   }
 
   /** Whether the way may go on with this issuer. */
-  #leads(path: readonly Certificate[], issuer: Certificate, anchor: A): boolean {
+  #leads(path: readonly Certificate[], issuer: Certificate): boolean {
     const child = path.at(-1);
     if (child === undefined || !mayHaveIssued(issuer, child)) return false;
-    if (path.some((each) => isSameCertificate(each, issuer))) return false;
-    if (!this.#isSigned(child, issuer, anchor)) return false;
-    const wrong = this.#wrongIssuer(path, issuer) ?? this.#outside(anchor);
+    if (path.some((each) => isSameCertificate(each, issuer)) || !this.#isSigned(child, issuer)) return false;
+    const wrong = this.#wrongIssuer(path, issuer);
     this.#obstacle ??= wrong;
     return wrong === undefined;
   }
 
-  #isSigned(child: Certificate, issuer: Certificate, { chain }: A): boolean {
-    // Both are the trust root's own: checked once, however many signatures come.
-    if (chain.includes(child) && chain.includes(issuer)) return remembered(child, issuer);
+  #isSigned(child: Certificate, issuer: Certificate): boolean {
+    const known = memory.get(child)?.get(issuer);
+    if (known !== undefined) return known;
     this.#signatures += 1;
     if (this.#signatures > LIMITS.chainSignatures) {
       throw new CountersignError("limit-reached", "the certificates lead in too many directions", {
-        wanted: `at most ${LIMITS.chainSignatures} signatures to check`,
+        found: `more than ${LIMITS.chainSignatures} signatures to check`,
+        wanted: "a chain of certificates",
       });
     }
-    return child.isSignedBy(issuer);
-  }
-
-  #outside({ name, from, until }: A): Wrong | undefined {
-    const wrong = outsideWindow("believed", from, until, this.#question.times);
-    return wrong && { found: wrong.found, wanted: `${name}, ${wrong.wanted} in the trust root` };
+    return remember(child, issuer, child.isSignedBy(issuer));
   }
 
   #wrongIssuer(path: readonly Certificate[], issuer: Certificate): Wrong | undefined {
@@ -239,13 +245,11 @@ class Search<A extends Anchor> {
 
 const ANY_PURPOSE = "2.5.29.37.0";
 
-/** Signatures between certificates of trust roots; gone with them. */
+/** Which signatures hold: those between certificates of a trust root are checked once, however many signatures come. */
 const memory = new WeakMap<Certificate, WeakMap<Certificate, boolean>>();
 
-function remembered(child: Certificate, issuer: Certificate): boolean {
+function remember(child: Certificate, issuer: Certificate, isSigned: boolean): boolean {
   const known = memory.get(child) ?? new WeakMap<Certificate, boolean>();
-  memory.set(child, known);
-  const isSigned = known.get(issuer) ?? child.isSignedBy(issuer);
-  known.set(issuer, isSigned);
+  memory.set(child, known.set(issuer, isSigned));
   return isSigned;
 }

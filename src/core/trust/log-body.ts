@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { decodeBase64, encodeHex, equalBytes } from "../bytes.ts";
+import { parseCertificate } from "../crypto/certificate.ts";
 import { parsePemBlocks } from "../crypto/pem.ts";
 import { CountersignError } from "../errors.ts";
 import type { UntrustedLogEntry, UntrustedSignature } from "../formats/envelope.ts";
@@ -83,12 +84,18 @@ function signedDigest({ signed }: UntrustedSignature, hash: Hash): Uint8Array {
 
 function checkSigner({ signer }: Recorded, wanted: LoggedSigner): void {
   if (signer.kind === wanted.kind && equalBytes(signer.der, wanted.der)) return;
+  // Somebody may have signed with a certificate for this very key.
+  if (signer.kind === "certificate" && wanted.kind === "key" && equalBytes(keyIn(signer.der), wanted.der)) return;
   const names = { certificate: "certificate", key: "key" };
   throw invalid(
     `a log entry is by another ${names[wanted.kind]}`,
     `${names[signer.kind]} ${describe(signer.der)}`,
     `${names[wanted.kind]} ${describe(wanted.der)}`,
   );
+}
+
+function keyIn(der: Uint8Array): Uint8Array {
+  return parseCertificate(der, `the certificate in ${WHAT}`, "log-entry-invalid").spki;
 }
 
 // --- kinds ------------------------------------------------------------------------------------------------------------

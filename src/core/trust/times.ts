@@ -85,8 +85,9 @@ function proveAuthority({ at }: Timestamp, leaf: Certificate, named: readonly Au
   if (leaf.purposes?.size !== 1 || leaf.extensions.get(EXTENSIONS.extendedKeyUsage)?.critical !== true) {
     throw invalid(`${what} is of a wrong kind`, "another extended key usage", "time stamping alone, and critical");
   }
-  const purpose = PURPOSES.timeStamping;
-  return proveChain({ leaf, intermediates: [], anchors: named, purpose, times: [at], code: CODE, what }).anchor;
+  const anchors = named.map((authority) => ({ ...authority, chain: authority.chain.slice(1) }));
+  return proveChain({ leaf, intermediates: [], anchors, purpose: PURPOSES.timeStamping, times: [at], code: CODE, what })
+    .anchor;
 }
 
 /** RFC 5816: the certificate's hash is signed too, so that no other one with the same name can take its place. */
