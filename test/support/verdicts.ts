@@ -35,6 +35,30 @@ export function verdict(overrides: Partial<Verdict> = {}): Verdict {
   };
 }
 
+const SIGNED_AT = instant(Date.UTC(2025, 11, 29));
+
+/** A keyless signature with everything that proves one. */
+export function keylessSignature(overrides: Partial<SignatureReport> = {}): SignatureReport {
+  return signature({
+    signedBy: {
+      kind: "identity",
+      identity: {
+        subject: "https://github.com/acme/app/.github/workflows/release.yml@refs/tags/v1.4.2",
+        subjectKind: "uri",
+        issuer: "https://token.actions.githubusercontent.com",
+        claims: { "source-repository-uri": "https://github.com/acme/app" },
+      },
+    },
+    proof: {
+      logs: [{ log: "log.example.com", index: "2938471", integratedAt: SIGNED_AT }],
+      timestamps: [{ authority: "CN=tsa", at: SIGNED_AT }],
+      certificateLogs: ["ct.example.com"],
+      signedAt: SIGNED_AT,
+    },
+    ...overrides,
+  });
+}
+
 export const REFUSED = verdict({
   status: "refused",
   reasons: [

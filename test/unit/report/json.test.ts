@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import type { UntrustedDescription } from "../../../src/core/results.ts";
+import { instant } from "../../../src/core/time.ts";
 import { inspectionDocument } from "../../../src/report/inspect.ts";
 import { errorDocument, verdictsDocument } from "../../../src/report/json.ts";
 import { signedDocument } from "../../../src/report/sign.ts";
 import { movedDocument } from "../../../src/report/transfer.ts";
 import { type Schema, violations } from "../../support/json-schema.ts";
-import { digest, REFUSED, signature, UNDETERMINED, verdict } from "../../support/verdicts.ts";
+import { digest, keylessSignature, REFUSED, signature, UNDETERMINED, verdict } from "../../support/verdicts.ts";
 
 function schemaOf(name: string): Schema {
   return JSON.parse(readFileSync(new URL(`../../../docs/schemas/${name}.json`, import.meta.url), "utf8"));
@@ -22,6 +23,12 @@ const PLATFORM = verdict({
   weakened: ["--allow-http-registry"],
 });
 const REJECTED = { ...REFUSED, signatures: [signature({ accepted: false, signedBy: undefined, finding: FINDING })] };
+const KEYLESS = verdict({
+  signatures: [
+    keylessSignature(),
+    keylessSignature({ predicateType: "https://slsa.dev/provenance/v1", statement: {} }),
+  ],
+});
 const SUMMARY = { manifests: 1, blobs: 2, movedBytes: 3, presentBytes: 0, notChecked: ["x"] };
 const NODE = {
   kind: "index" as const,
@@ -40,16 +47,28 @@ const DESCRIPTION: UntrustedDescription = {
   keyHint: "x",
   annotations: {},
 };
+const AT = instant(Date.UTC(2026, 0, 1));
+const CLAIMED: UntrustedDescription = {
+  ...DESCRIPTION,
+  hasCertificate: true,
+  claimed: {
+    identity: { subject: "dev@example.com", subjectKind: "email", issuer: "", claims: {} },
+    validity: { from: AT, until: AT },
+    logIndexes: ["1"],
+    times: [{ by: "log", at: AT }],
+  },
+};
+const UNUSABLE: UntrustedDescription = { ...CLAIMED, claimed: { problem: FINDING, logIndexes: [], times: [] } };
 
 const DOCUMENTS: readonly (readonly [string, string])[] = [
-  ["verdicts", verdictsDocument("verify", [verdict(), REJECTED, UNDETERMINED, UNRESOLVED, PLATFORM])],
+  ["verdicts", verdictsDocument("verify", [verdict(), REJECTED, UNDETERMINED, UNRESOLVED, PLATFORM, KEYLESS])],
   ["verdicts", verdictsDocument("verify", [])],
   ["error", errorDocument("verify", FINDING)],
   [
     "transfer",
     movedDocument("copy", [
       {
-        verdicts: [verdict(), PLATFORM],
+        verdicts: [verdict(), PLATFORM, KEYLESS],
         destination: "oci:out",
         summary: { ...SUMMARY, attached: 1, skipped: [FINDING], notes: ["n"] },
       },
@@ -76,13 +95,24 @@ const DOCUMENTS: readonly (readonly [string, string])[] = [
       incomplete: true,
       root: {
         ...NODE,
-        attached: [{ ...NODE, kind: "signature", via: "layout", signatures: [DESCRIPTION], attached: [] }],
+        attached: [
+          { ...NODE, kind: "signature", via: "layout", signatures: [DESCRIPTION, CLAIMED, UNUSABLE], attached: [] },
+        ],
       },
     }),
   ],
 ];
 
 describe("JSON documents", () => {
+  it("have whole identities and proofs, their times in RFC 3339", () => {
+    const { signatures } = JSON.parse(verdictsDocument("verify", [KEYLESS])).images[0];
+    assert.deepEqual(signatures[0].signedBy.identity.claims, {
+      "source-repository-uri": "https://github.com/acme/app",
+    });
+    assert.equal(signatures[0].proof.signedAt, "2025-12-29T00:00:00Z");
+    assert.equal(signatures[0].proof.logs[0].index, "2938471");
+  });
+
   for (const [name, text] of DOCUMENTS) {
     it(`fit docs/schemas/${name}.json and are one document, ended by a line break`, () => {
       assert.deepEqual(violations(JSON.parse(text), schemaOf(name)), []);

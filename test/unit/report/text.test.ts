@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ANSI } from "../../../src/report/style.ts";
 import { verdictsText, verdictText } from "../../../src/report/text.ts";
-import { digest, REFUSED, signature, UNDETERMINED, verdict } from "../../support/verdicts.ts";
+import { digest, keylessSignature, REFUSED, signature, UNDETERMINED, verdict } from "../../support/verdicts.ts";
 
 const NAME = `registry.example/acme/app:1.4.2@${digest("9f")}`;
 
@@ -16,6 +16,42 @@ describe("the text of a verdict", () => {
   not checked   transparency log
   because       signed by the required key
 `,
+    );
+  });
+
+  it("says of a keyless signature who made it and when (CLI.md, How a verdict reads)", () => {
+    assert.match(
+      verdictText(verdict({ signatures: [keylessSignature()] })),
+      /^ {2}signed by {5}release\.yml of acme\/app at refs\/tags\/v1\.4\.2 \(GitHub Actions\), 3 days ago, Sigstore bundle /m,
+    );
+  });
+
+  it("says nothing of a time that was not proven", () => {
+    const { proof } = keylessSignature();
+    const untimed = keylessSignature({ proof: proof && { ...proof, signedAt: undefined } });
+    assert.doesNotMatch(verdictText(verdict({ signatures: [untimed] })), /ago/);
+  });
+
+  it("escapes what an identity holds", () => {
+    const identity = { subject: "a\u202eb\u001b[2J", subjectKind: "other-name", issuer: "i\n", claims: {} } as const;
+    const text = verdictText(verdict({ signatures: [keylessSignature({ signedBy: { kind: "identity", identity } })] }));
+    assert.match(text, /a\\u\{202e\}b\\x1b\[2J \(i\\n\)/);
+  });
+
+  it("names everybody who signed, and counts those that are too many", () => {
+    const signers = Array.from({ length: 20 }, (_, at) =>
+      signature({ signedBy: { kind: "key", label: `${at}.pub`, fingerprint: `SHA256:${"ab".repeat(32)}` } }),
+    );
+    const text = verdictText(verdict({ signatures: signers }));
+    assert.equal(text.match(/^ {2}signed by /gm)?.length, 17);
+    assert.match(text, /^ {2}signed by {5}4 more, all of them with -o json$/m);
+  });
+
+  it("says what was attested, where an attestation was asked for", () => {
+    const attestation = keylessSignature({ predicateType: "https://slsa.dev/provenance/v1" });
+    assert.match(
+      verdictText(verdict({ signatures: [attestation] })),
+      /^ {2}attested {6}https:\/\/slsa\.dev\/provenance\/v1$/m,
     );
   });
 
