@@ -2,14 +2,28 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Finding } from "../../src/core/errors.ts";
 import type { UntrustedCandidate } from "../../src/core/formats/envelope.ts";
+import { exactly } from "../../src/core/trust/identity.ts";
+import { loadTrustMaterial } from "../../src/core/trust/load.ts";
+import { PUBLIC_DEMANDS } from "../../src/core/trust/material.ts";
 import { judge } from "../../src/core/verify/verify.ts";
 import { property } from "../support/property.ts";
 import { bundleOf, legacyOf, requirementOf, testSigner, testSubject } from "../support/signatures.ts";
+import { bundleCandidate, fakeSigstore, signKeyless } from "../support/sigstore/sign.ts";
 
 const [alice, bob, mallory] = [testSigner("alice.pub"), testSigner("bob.pub"), testSigner("mallory.pub")];
 const subject = testSubject();
 const { digest } = subject.descriptor;
 const other = testSubject("other").descriptor.digest;
+
+const sigstore = fakeSigstore();
+const identities = [
+  {
+    condition: { subject: exactly("dev@example.com"), issuer: exactly("https://issuer.example.com"), claims: [] },
+    trust: await loadTrustMaterial(sigstore.trustedRoot, "root"),
+    demands: PUBLIC_DEMANDS,
+  },
+];
+const signedBy = (email: string) => bundleCandidate(signKeyless(sigstore, { certificate: { subject: { email } } }));
 
 /** Everything that may lie beside an image: good, somebody else's, about something else, junk. */
 const CANDIDATES: readonly UntrustedCandidate[] = [
@@ -21,6 +35,10 @@ const CANDIDATES: readonly UntrustedCandidate[] = [
   bundleOf(mallory, digest),
   bundleOf(alice, other),
   legacyOf(mallory, other),
+  signedBy("dev@example.com"),
+  signedBy("eve@example.com"),
+  bundleCandidate(signKeyless(fakeSigstore())),
+  bundleCandidate(signKeyless(sigstore, { logs: [] })),
   { format: "bundle", origin: { via: "referrers-api" }, bytes: new TextEncoder().encode("{}") },
   { format: "bundle", origin: { via: "referrers-api" }, bytes: new Uint8Array([0xff, 0xfe]) },
 ];
@@ -38,6 +56,8 @@ const requirement = fc.constantFrom(
   requirementOf([alice, bob], { threshold: 2 }),
   requirementOf([alice], { annotations: { env: "prod" } }),
   requirementOf([testSigner("nobody.pub")]),
+  requirementOf([], { identities }),
+  requirementOf([alice], { identities, threshold: 2 }),
 );
 
 property(
