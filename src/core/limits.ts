@@ -64,6 +64,15 @@ export const LIMITS = {
   certificateTextBytes: 4 * KIB,
   /** A pattern that an identity has to match. */
   patternCharacters: 4 * KIB,
+  /** A condition on a statement: its text, how deep it nests, and the work of evaluating it, in steps (`Meter`). */
+  conditionCharacters: 4 * KIB,
+  conditionDepth: 128,
+  conditionWork: 3_000_000,
+  /** A text that a pattern in a condition is held against, and the different patterns that one evaluation compiles. */
+  matchedCharacters: 64 * KIB,
+  matchedPatterns: 64,
+  /** A time or a span of time as a text. */
+  timeCharacters: 64,
   /** A signing configuration (with a trust root in it, perhaps), and the services of one kind in it. */
   signingConfigBytes: 4 * MIB,
   services: 64,
@@ -191,10 +200,7 @@ export const LIMITS = {
   tufMarksBytes: 64 * KIB,
   /** Trust material that was confirmed this recently is not asked for again. */
   trustRefreshMs: 24 * 60 * 60 * SECOND,
-  /** The configuration file, its nesting, and how many nodes it has with its aliases resolved. */
-  configurationBytes: 256 * KIB,
-  configurationDepth: 16,
-  configurationNodes: 10_000,
-  /** Trust instances in it. */
+  /** The configuration file, and the trust instances in it. */
+  configurationBytes: 64 * KIB,
   trustInstances: 64,
 } as const;

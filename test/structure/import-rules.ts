@@ -41,7 +41,7 @@ export const ROOMS: readonly Room[] = [
     builtins: HASHES,
     packages: ["@sigstore/verify", "@sigstore/core", "@noble/curves", "re2js"],
   },
-  { path: "src/core/policy/", rooms: POLICY, builtins: HASHES, packages: ["@marcbachmann/cel-js", "yaml"] },
+  { path: "src/core/policy/", rooms: POLICY, builtins: HASHES, packages: ["@marcbachmann/cel-js", "re2js", "yaml"] },
   { path: "src/core/verify/", rooms: VERIFY, builtins: HASHES },
   { path: "src/core/ports.ts", rooms: VERIFY, builtins: [] },
   { path: "src/core/explain.ts", rooms: VERIFY, builtins: [] },

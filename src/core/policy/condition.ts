@@ -6,6 +6,8 @@ export interface Condition {
   readonly text: string;
   /**
    * Whether the statement meets it. What cannot be evaluated (a member that is not there, another type) does not.
+   *
+   * @throws CountersignError `limit-reached` where that takes too much work to find out.
    */
   check(statement: JsonObject): ConditionResult;
 }
