@@ -11,8 +11,10 @@ export PATH="$bin:$PATH:/usr/sbin:/sbin:/usr/local/go/bin"
 # An executable and the Debian package that has it.
 debian=(
   docker-registry:docker-registry skopeo:skopeo podman:podman dockerd:docker.io docker:docker.io
-  htpasswd:apache2-utils openssl:openssl
+  htpasswd:apache2-utils openssl:openssl softhsm2-util:softhsm2 pkcs11-tool:opensc
 )
+# What speaks to a token: compiled on this machine, and linked where the checkout looks for it, until the next npm ci.
+token_package=pkcs11js@2.1.7
 # A name, what is installed, and the build tags. Debian's podman is built without the check of sigstore signatures; podman5 has it.
 modules=(
   "cosign github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3"
@@ -80,8 +82,27 @@ install_modules() {
   done
 }
 
+install_token_package() {
+  local name=${token_package%@*} folder
+  folder=$(dirname "$bin")/packages
+  if [[ -e $root/node_modules/$name ]]; then
+    note present "$name" "$root/node_modules/$name"
+    return
+  fi
+  mkdir -p "$folder"
+  printf '{"private":true,"allowScripts":{"%s":true}}\n' "$name" >"$folder/package.json"
+  npm install --prefix "$folder" --no-audit --no-fund "$token_package" >/dev/null 2>&1 || true
+  if [[ -e $folder/node_modules/$name/build/Release ]]; then
+    ln -sfn "$folder/node_modules/$name" "$root/node_modules/$name"
+    note installed "$name" "$token_package"
+  else
+    lacking "$name" "$token_package could not be compiled"
+  fi
+}
+
 install_debian
 install_modules
+install_token_package
 if ((${#missing[@]} > 0)); then
   echo "peers: ${#missing[@]} missing (${missing[*]}); what needs them is skipped and counted"
 else

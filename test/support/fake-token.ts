@@ -122,10 +122,6 @@ export class FakeCryptoki implements ck.Cryptoki {
     else if (this.#signing !== undefined) this.#signing.authenticated = true;
   }
 
-  C_Logout(): void {
-    this.#enter("C_Logout");
-  }
-
   C_FindObjectsInit(_session: Buffer, template: { type: number; value?: Value }[]): void {
     this.#enter("C_FindObjectsInit");
     this.#found = (this.#token.objects ?? []).filter(

@@ -1,11 +1,37 @@
-/// <reference path="./pkcs11js.d.ts" />
-import type { PKCS11 } from "pkcs11js";
+/** Slots, sessions and objects: opaque numbers (CK_ULONG). */
+export type Handle = Buffer;
 
-/** What a token is asked for: the functions of PKCS #11 that finding a key and signing take. */
-export type Cryptoki = Omit<PKCS11, "load">;
+interface Attribute {
+  readonly type: number;
+  readonly value?: number | boolean | string | Buffer;
+}
 
-/** Slots, sessions and objects: opaque numbers. */
-export type Handle = Parameters<Cryptoki["C_CloseSession"]>[0];
+/** The texts are padded with blanks. */
+interface TokenInfo {
+  readonly label: string;
+  readonly manufacturerID: string;
+  readonly model: string;
+  readonly serialNumber: string;
+  readonly flags: number;
+}
+
+/** What a token is asked for: the functions of PKCS #11 that finding a key and signing take, as the package has them. */
+export interface Cryptoki {
+  C_Initialize(): void;
+  C_Finalize(): void;
+  C_GetSlotList(tokenPresent: boolean): Handle[];
+  C_GetTokenInfo(slot: Handle): TokenInfo;
+  C_GetMechanismList(slot: Handle): number[];
+  C_OpenSession(slot: Handle, flags: number): Handle;
+  C_CloseSession(session: Handle): void;
+  C_Login(session: Handle, userType: number, pin?: string): void;
+  C_FindObjectsInit(session: Handle, template: Attribute[]): void;
+  C_FindObjects(session: Handle, maxObjectCount: number): Handle[];
+  C_FindObjectsFinal(session: Handle): void;
+  C_GetAttributeValue(session: Handle, object: Handle, template: Attribute[]): { type: number; value: Buffer }[];
+  C_SignInit(session: Handle, mechanism: { mechanism: number }, key: Handle): void;
+  C_Sign(session: Handle, data: Buffer, signature: Buffer): Buffer;
+}
 
 /** PKCS #11 v3.1 (OASIS), section "Manifest constants"; the names are the standard's. */
 export const CKF_LOGIN_REQUIRED = 0x4;

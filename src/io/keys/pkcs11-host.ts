@@ -1,4 +1,5 @@
-import { writeFileSync } from "node:fs";
+/// <reference path="./pkcs11js.d.ts" />
+import { realpathSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { CountersignError, type Finding, toFinding } from "../../core/errors.ts";
 import { askToken, type TokenAnswer, type TokenRequest } from "./pkcs11-token.ts";
@@ -14,7 +15,16 @@ export const HOST = fileURLToPath(import.meta.url);
 
 export type HostAnswer = TokenAnswer | { readonly failure: Finding };
 
-if (process.argv[1] === HOST) await serve();
+if (isProgram()) await serve();
+
+/** Node names a module by the file behind links; what it was started with may be a link. */
+function isProgram(): boolean {
+  try {
+    return process.argv[1] !== undefined && realpathSync(process.argv[1]) === HOST;
+  } catch {
+    return false;
+  }
+}
 
 async function serve(): Promise<void> {
   const chunks: Buffer[] = [];

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { decodeBase64, encodeUtf8 } from "../../core/bytes.ts";
 import type { KeyAlgorithm } from "../../core/crypto/algorithms.ts";
 import { withPrehash } from "../../core/crypto/prehash.ts";
@@ -18,12 +19,18 @@ import type { KeySurroundings, PublicKeySurroundings } from "./surroundings.ts";
 
 const PROTOCOL = "v1";
 
-/** Go's numbers of hash functions (package crypto, type Hash). */
-const SHA256 = 5;
-const HASHES: Readonly<Record<KeyAlgorithm, number | undefined>> = {
+interface Hash {
+  readonly name: string;
+  /** Go's number of it (package crypto, type Hash). */
+  readonly number: number;
+}
+
+const SHA256: Hash = { name: "sha256", number: 5 };
+/** Ed25519 signs the message itself. */
+const HASHES: Readonly<Record<KeyAlgorithm, Hash | undefined>> = {
   "ecdsa-p256": SHA256,
-  "ecdsa-p384": 6,
-  "ecdsa-p521": 7,
+  "ecdsa-p384": { name: "sha384", number: 6 },
+  "ecdsa-p521": { name: "sha512", number: 7 },
   ed25519: undefined,
   rsa: SHA256,
 };
@@ -79,10 +86,11 @@ class Plugin {
   }
 
   async sign(publicKey: PublicKey, data: Uint8Array): Promise<Uint8Array> {
-    const hashFunc = HASHES[publicKey.algorithm];
-    const messageOptions = hashFunc === undefined ? {} : { hashFunc };
+    const hash = HASHES[publicKey.algorithm];
+    // As cosign does: plug-ins take the digest where they find one, and the message otherwise.
+    const messageOptions = hash === undefined ? {} : { digest: digestOf(data, hash), hashFunc: hash.number };
     const signOptions = { rpcOptions: this.#rpcOptions(), messageOptions };
-    const answer = await this.#call("signMessage", hashFunc ?? SHA256, { signOptions }, data);
+    const answer = await this.#call("signMessage", hash ?? SHA256, { signOptions }, data);
     const signature = this.#bytes(answer, "signature");
     const { verified, variant } = verifySignature(publicKey, data, signature);
     if (verified && variant === undefined) return signature;
@@ -93,10 +101,16 @@ class Plugin {
     });
   }
 
-  async #call(method: string, hashFunc: number, args: object, input: Uint8Array = encodeUtf8("")): Promise<JsonObject> {
+  async #call(method: string, hash: Hash, args: object, input: Uint8Array = encodeUtf8("")): Promise<JsonObject> {
     const { ctxDeadline } = this.#rpcOptions();
     const keyResourceID = this.#reference.id;
-    const initOptions = { ctxDeadline, protocolVersion: PROTOCOL, keyResourceID, hashFunc, rpcOptions: {} };
+    const initOptions = {
+      ctxDeadline,
+      protocolVersion: PROTOCOL,
+      keyResourceID,
+      hashFunc: hash.number,
+      rpcOptions: {},
+    };
     const request = JSON.stringify({ initOptions, methodName: method, [method]: args });
     const { bytes, status } = await callProgram({
       name: this.#name,
@@ -148,4 +162,8 @@ class Plugin {
 
 function nameOf({ plugin }: PluginReference): string {
   return `sigstore-kms-${plugin}`;
+}
+
+function digestOf(data: Uint8Array, { name }: Hash): string {
+  return createHash(name).update(data).digest("base64");
 }

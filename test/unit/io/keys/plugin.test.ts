@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { createHash, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { chmod, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -93,11 +93,11 @@ async function asked(log: string): Promise<readonly Asked[]> {
 const TOGETHER = { concurrency: 3 };
 
 describe("a key in a KMS, through its plug-in (sigstore-kms-NAME, protocol v1)", TOGETHER, () => {
-  for (const [algorithm, hashFunc] of [
-    ["ecdsa-p256", 5],
-    ["ecdsa-p384", 6],
-    ["ecdsa-p521", 7],
-    ["rsa", 5],
+  for (const [algorithm, hash, hashFunc] of [
+    ["ecdsa-p256", "sha256", 5],
+    ["ecdsa-p384", "sha384", 6],
+    ["ecdsa-p521", "sha512", 7],
+    ["rsa", "sha256", 5],
   ] as const) {
     it(`signs with ${algorithm} and the hash that goes with it`, async () => {
       const log = join(folder, `log-${algorithm}`);
@@ -109,7 +109,8 @@ describe("a key in a KMS, through its plug-in (sigstore-kms-NAME, protocol v1)",
       assert.equal(first?.request["methodName"], "publicKey");
       assert.equal(second?.request["initOptions"]?.["hashFunc"], hashFunc);
       const { messageOptions } = (second?.request["signMessage"]?.["signOptions"] ?? {}) as Record<string, object>;
-      assert.deepEqual(messageOptions, { hashFunc });
+      const digest = createHash(hash).update(DATA).digest("base64");
+      assert.deepEqual(messageOptions, { digest, hashFunc });
     });
   }
 
