@@ -135,7 +135,7 @@ export async function startIssuer(
     reply(response, status, body, headers);
   });
   const url = `http://${server.host}`;
-  const issuer = new FakeIssuer({ url, algorithm: options.algorithm ?? "RS256", now: Date.now });
+  const issuer = new FakeIssuer({ url, algorithm: options.algorithm ?? "ES256", now: Date.now });
   const running: IssuerServer = {
     ...server,
     url,

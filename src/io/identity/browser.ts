@@ -118,10 +118,8 @@ async function redeem({ parameters }: Callback, options: BrowserOptions, binding
 function codeIn(parameters: URLSearchParams, { issuer }: BrowserOptions): string {
   checkSender(parameters, issuer);
   const error = parameters.get("error");
-  if (error !== null) {
-    const description = parameters.get("error_description") ?? undefined;
-    throw refusedTokens({ error: peerText(error), description: description && peerText(description) }, issuer);
-  }
+  const description = parameters.get("error_description") ?? undefined;
+  if (error !== null) throw refusedTokens({ error, description }, issuer);
   const [code, ...others] = parameters.getAll("code");
   if (code !== undefined && code !== "" && others.length === 0) return code;
   const found = others.length > 0 ? "several codes" : "none";

@@ -19,6 +19,11 @@ interface WaitOptions {
 
 const PATH = "/auth/callback";
 
+/** Status and page. */
+type Refusal = readonly [number, PageKind];
+
+const NOT_FOUND: Refusal = [404, "not-found"];
+
 /**
  * Waits on this machine, and for this machine only, for the browser to come back (RFC 8252 §7.3). One callback is taken:
  * the first that knows the state. Any page in the browser could send one, so one that does not is answered and forgotten.
@@ -70,20 +75,20 @@ export class CallbackServer {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    const url = new URL(URL.parse(request.url ?? "", this.redirectUri) ?? "/", this.redirectUri);
-    const refusal = this.#refusalOf(request, url);
-    if (refusal !== undefined) {
-      page(response, ...refusal);
+    const parameters = parametersOf(request.url);
+    const refusal = this.#refusalOf(request, parameters);
+    if (parameters === undefined || refusal !== undefined) {
+      page(response, ...(refusal ?? NOT_FOUND));
       return;
     }
     this.#taken = true;
-    this.#first.resolve({ parameters: url.searchParams, show: (isSignedIn) => shown(response, isSignedIn) });
+    this.#first.resolve({ parameters, show: (isSignedIn) => shown(response, isSignedIn) });
   }
 
-  #refusalOf(request: IncomingMessage, { pathname, searchParams }: URL): readonly [number, PageKind] | undefined {
-    if (pathname !== PATH || !this.#isForUs(request)) return [404, "not-found"];
+  #refusalOf(request: IncomingMessage, parameters: URLSearchParams | undefined): Refusal | undefined {
+    if (parameters === undefined || !this.#isForUs(request)) return NOT_FOUND;
     if (request.method !== "GET") return [405, "not-found"];
-    if (!isOnly(searchParams, "state", this.#state)) {
+    if (!isOnly(parameters, "state", this.#state)) {
       this.#strangers++;
       return [400, "stranger"];
     }
@@ -103,6 +108,12 @@ export class CallbackServer {
       next: "run the command again, or give --identity-token",
     });
   }
+}
+
+/** undefined for any other path. Put together rather than resolved: two slashes in front would name another host. */
+function parametersOf(target: string | undefined): URLSearchParams | undefined {
+  const url = URL.parse(`http://localhost${target}`);
+  return url?.host === "localhost" && url.pathname === PATH ? url.searchParams : undefined;
 }
 
 /** The parameter is there, once, and is this (RFC 6749 §3.1: none may be repeated). */

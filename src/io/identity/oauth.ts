@@ -41,7 +41,7 @@ export function proofKey(): ProofKey {
   return { verifier, challenge: createHash("sha256").update(verifier, "ascii").digest("base64url") };
 }
 
-/** What the token endpoint says: tokens, or a word for why not (RFC 6749 §5). */
+/** What the token endpoint says: tokens, or a word for why not (RFC 6749 §5), as it was written. */
 export type TokenAnswer =
   | { readonly tokens: JsonObject }
   | { readonly error: string; readonly description: string | undefined };
@@ -66,12 +66,12 @@ export async function requestTokens(
   });
   const json = jsonOf(answer, "the answer to the request for a token");
   if (answer.status === 200) return { tokens: json };
-  const error = peerText(textIn(json, "error", what), WORD_LENGTH);
   const description = json["error_description"];
-  return { error, description: typeof description === "string" ? peerText(description) : undefined };
+  return {
+    error: textIn(json, "error", what),
+    description: typeof description === "string" ? description : undefined,
+  };
 }
-
-const WORD_LENGTH = 60;
 
 /** A refusal as an error: `denied` where a person said no, `protocol-error` otherwise. */
 export function refusedTokens(
@@ -80,7 +80,7 @@ export function refusedTokens(
 ): CountersignError {
   const isPerson = error === "access_denied";
   return new CountersignError(isPerson ? "denied" : "protocol-error", `${issuer} gives no token`, {
-    found: description === undefined ? error : `${error}: ${description}`,
+    found: peerText(description === undefined ? error : `${error}: ${description}`),
     wanted: "a token",
     next: `sign in again${isPerson ? " and agree" : ""}, or give --identity-token`,
   });

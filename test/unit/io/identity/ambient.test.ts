@@ -117,7 +117,7 @@ for (const { name, provider, member, env, target, authorization } of PIPELINES) 
     for (const [what, text] of [
       ["is for somebody else", token({ audience: "sts.example.com" })],
       ["has expired", token({ expiresIn: -60 })],
-      ["is cut off", token().slice(0, -40)],
+      ["is cut off", token().slice(0, -41)],
       ["is not signed", `${token().split(".").slice(0, 2).join(".")}.`],
       ["is longer than any", token({ claims: { filler: "x".repeat(LIMITS.identityTokenBytes) } })],
       ["is some other secret", "ghs_0123456789abcdefghijklmnopqrstuvwxyz"],
