@@ -78,6 +78,19 @@ const COMMANDS: readonly Entry[] = [
     load: async (context) => (await import("./commands/inspect.ts")).inspectCommand(context),
   },
   {
+    name: "trusted-root",
+    group: IMAGES,
+    summary: "show and refresh whom keyless signatures rest on",
+    load: async (context) => (await import("./commands/trusted-root.ts")).trustedRootCommand(context),
+  },
+  {
+    name: "initialize",
+    group: IMAGES,
+    summary: "as cosign calls it",
+    hidden: true,
+    load: async (context) => (await import("./commands/trusted-root.ts")).initializeCommand(context),
+  },
+  {
     name: "demo",
     group: DOORS,
     summary: "see it accept and refuse, in a few seconds",

@@ -35,7 +35,10 @@ export const VARIABLES: readonly Variable[] = [
   plain("REGISTRY_AUTH_FILE", "Podman's login file"),
   secret("DOCKER_AUTH_CONFIG", "logins, in the form of Docker's config.json"),
   plain("XDG_RUNTIME_DIR", "where Podman's login file is looked for"),
-  plain("XDG_CONFIG_HOME", "where Podman's login file and certificates for registries are looked for next"),
+  plain(
+    "XDG_CONFIG_HOME",
+    "where countersign/config.yaml is, and where Podman's login file and certificates for registries are looked for next",
+  ),
   plain("SSL_CERT_FILE", "a file of certificate authorities to trust as well"),
   plain("SSL_CERT_DIR", "folders of certificate authorities to trust as well"),
   plain(
@@ -43,7 +46,9 @@ export const VARIABLES: readonly Variable[] = [
     "the platform that pull chooses from an index where --platform is not given; no other command heeds it",
   ),
   plain("SOURCE_DATE_EPOCH", "the time in created annotations, in seconds since 1970"),
-  plain("XDG_CACHE_HOME", "where it is remembered which registries lack the referrers API"),
+  plain("XDG_CACHE_HOME", "where signatures, trust material and what registries lack are kept to spare requests"),
+  plain("XDG_STATE_HOME", "where it is remembered how far trust repositories were seen, so that none is rolled back"),
+  plain("TUF_ROOT", "the folder below which trust material is kept instead: in one of our own, never in cosign's files"),
   secret("HTTPS_PROXY", "the proxy for registries (also https_proxy)"),
   secret("HTTP_PROXY", "the proxy for registries that are spoken to in plain HTTP (also http_proxy)"),
   plain("NO_PROXY", "hosts that are spoken to without the proxy (also no_proxy)"),

@@ -12,6 +12,11 @@ export function configFolder(env: Environment, homeDirectory: string): string {
   return join(baseFolder(env["XDG_CONFIG_HOME"], homeDirectory, ".config"), "countersign");
 }
 
+/** Where what must survive the cache is remembered: `$XDG_STATE_HOME/countersign`, else `~/.local/state/countersign`. */
+export function stateFolder(env: Environment, homeDirectory: string): string {
+  return join(baseFolder(env["XDG_STATE_HOME"], homeDirectory, ".local/state"), "countersign");
+}
+
 /** XDG Base Directory Specification, "Environment variables": a path that is not absolute is ignored. */
 function baseFolder(value: string | undefined, homeDirectory: string, fallback: string): string {
   return value !== undefined && isAbsolute(value) ? value : join(homeDirectory, fallback);
