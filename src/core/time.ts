@@ -21,6 +21,17 @@ export function formatInstant(at: Instant): string {
   return new Date(at).toISOString().replace(/\.\d{3}Z$/, "Z");
 }
 
+const RFC3339 = /^(\d{4}-\d\d-(\d\d))T\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/;
+
+/** RFC 3339 with `Z` or an offset; undefined for anything else, and for days that never were. */
+export function parseInstant(text: string): Instant | undefined {
+  const [, date = "", day] = RFC3339.exec(text) ?? [];
+  const time = Date.parse(text);
+  // The engine's calendar carries the 31st of February over into March.
+  const isReal = date !== "" && new Date(Date.parse(date)).getUTCDate() === Number(day);
+  return isReal && isInstant(time) ? time : undefined;
+}
+
 const UNITS: readonly (readonly [string, number])[] = [
   ["year", 365 * 86_400_000],
   ["day", 86_400_000],

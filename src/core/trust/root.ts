@@ -15,7 +15,7 @@ import {
 } from "../formats/members.ts";
 import { type JsonObject, type JsonValue, parseJsonObject } from "../json.ts";
 import { LIMITS } from "../limits.ts";
-import { type Instant, isInstant } from "../time.ts";
+import { type Instant, parseInstant } from "../time.ts";
 
 /** A trust root (protobuf-specs, sigstore_trustroot.proto): whose word is taken for certificates, logs and times. */
 export interface TrustRoot {
@@ -222,11 +222,9 @@ function readWindow(value: JsonValue | undefined, where: string): ValidFor {
   return { from, until };
 }
 
-const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/;
-
 function readInstant(value: JsonValue | undefined, where: string): Instant {
-  const time = typeof value === "string" && RFC3339.test(value) ? Date.parse(value) : Number.NaN;
-  if (isInstant(time)) return time;
+  const time = typeof value === "string" ? parseInstant(value) : undefined;
+  if (time !== undefined) return time;
   const found = typeof value === "string" ? value : describeValue(value);
   throw invalid(`${where} is not a time`, found, "2026-01-01T00:00:00Z");
 }

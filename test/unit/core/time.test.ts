@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { describeAge, formatInstant, instant, isInstant } from "../../../src/core/time.ts";
+import { describeAge, formatInstant, instant, isInstant, parseInstant } from "../../../src/core/time.ts";
 
 const NOON = Date.UTC(2026, 7, 30, 12);
 const SECOND = 1000;
@@ -28,6 +28,31 @@ describe("an instant", () => {
       assert.ok(!isInstant(wrong));
       assert.throws(() => instant(wrong), RangeError);
     });
+  }
+});
+
+describe("an instant as text", () => {
+  it("is read with an offset and a fraction (RFC 3339 §5.6)", () => {
+    for (const text of ["2026-08-30T12:00:00Z", "2026-08-30T14:00:00+02:00", "2026-08-30T12:00:00.000000000Z"]) {
+      assert.equal(parseInstant(text), NOON);
+    }
+    assert.equal(parseInstant("2024-02-29T00:00:00Z"), Date.UTC(2024, 1, 29));
+  });
+
+  for (const wrong of [
+    "",
+    "2026-08-30",
+    "2026-08-30T12:00:00",
+    "2026-08-30 12:00:00Z",
+    "2026-02-29T12:00:00Z",
+    "2026-02-31T12:00:00Z",
+    "2026-13-01T12:00:00Z",
+    "2026-08-30T25:00:00Z",
+    "2026-08-30T12:00:00.Z",
+    " 2026-08-30T12:00:00Z",
+    "20260830T120000Z",
+  ]) {
+    it(`is not ${JSON.stringify(wrong)}`, () => assert.equal(parseInstant(wrong), undefined));
   }
 });
 
