@@ -1,8 +1,14 @@
+import { verifySigned } from "../crypto/digest-signature.ts";
 import type { PublicKey } from "../crypto/public-key.ts";
-import { verifySignature } from "../crypto/signature.ts";
 import { CountersignError, type Finding, toFinding } from "../errors.ts";
-import { SIGNATURE_PREDICATE, type UntrustedEnvelope, type VerifiedClaim } from "../formats/envelope.ts";
+import {
+  SIGNATURE_PREDICATE,
+  type UntrustedEnvelope,
+  type UntrustedSignature,
+  type VerifiedClaim,
+} from "../formats/envelope.ts";
 import { parseCandidate, readClaim } from "../formats/format.ts";
+import { describeTypes, isOfType } from "../formats/predicates.ts";
 import { describeAge } from "../time.ts";
 import { describeCondition, identityMismatch } from "../trust/identity-mismatch.ts";
 import type { SignatureProof } from "../trust/material.ts";
@@ -33,7 +39,7 @@ export function examine(candidate: UntrustedCandidate, subject: Subject, require
 }
 
 /** A defect of ours while reading a peer's bytes still must not count as anything but a broken candidate. */
-function brokenCandidate(error: unknown): Finding {
+export function brokenCandidate(error: unknown): Finding {
   if (error instanceof CountersignError) return toFinding(error);
   return { code: "malformed-signature", message: "the signature could not be read", found: toFinding(error).message };
 }
@@ -42,8 +48,11 @@ function brokenCandidate(error: unknown): Finding {
 type Proven = { readonly signedBy: SignedBy; readonly proof?: SignatureProof | undefined };
 type Unproven = { readonly signedBy?: SignedBy; readonly proof?: SignatureProof; readonly finding: Finding };
 
+/** A signature, with the hash of its maker's key as it claims it. */
+export type HintedSignature = UntrustedSignature & Pick<UntrustedEnvelope, "keyHint">;
+
 /** A wanted key counts whether or not a certificate lies beside its signature. */
-function proveSigner(envelope: UntrustedEnvelope, requirement: Requirement): Proven | Unproven {
+export function proveSigner(envelope: HintedSignature, requirement: Requirement): Proven | Unproven {
   const byKey = proveKey(envelope, requirement);
   const isKeyless = envelope.certificates.length > 0 && requirement.identities.length > 0;
   return byKey.signedBy === undefined && isKeyless ? proveIdentity(envelope, requirement) : byKey;
@@ -51,9 +60,9 @@ function proveSigner(envelope: UntrustedEnvelope, requirement: Requirement): Pro
 
 // --- keys -------------------------------------------------------------------------------------------------------------
 
-function proveKey(envelope: UntrustedEnvelope, requirement: Requirement): Proven | Unproven {
+function proveKey(envelope: HintedSignature, requirement: Requirement): Proven | Unproven {
   const { keys, keyProof } = requirement;
-  const key = keys.find((one) => verifySignature(one, envelope.signed.bytes, envelope.signature).verified);
+  const key = keys.find((one) => verifySigned(one, envelope.signed, envelope.signature));
   if (key === undefined) return { finding: unknownSigner(envelope, requirement) };
   const signedBy = keySignedBy(key);
   if (keyProof === undefined) return { signedBy };
@@ -69,7 +78,7 @@ function keySignedBy({ label, fingerprint }: PublicKey): SignedBy {
 }
 
 /** A hint is unauthenticated: it tells "tampered with" from "somebody else's" in the message, and nothing more. */
-function unknownSigner(envelope: UntrustedEnvelope, requirement: Requirement): Finding {
+function unknownSigner(envelope: HintedSignature, requirement: Requirement): Finding {
   const hinted = requirement.keys.find((key) => key.hint === envelope.keyHint);
   if (hinted !== undefined) {
     return {
@@ -94,7 +103,7 @@ const KEYLESS_NEXT =
   "say who may sign with --certificate-identity and --certificate-oidc-issuer; countersign inspect shows whom it names";
 const BARE_KEY_NEXT = "ask the publisher which identity signs the releases, or for the public key if it is a key";
 
-function describeSigner(envelope: UntrustedEnvelope): string {
+function describeSigner(envelope: HintedSignature): string {
   if (envelope.certificates.length > 0) return "a keyless signature, made with a certificate";
   if (envelope.keyHint === undefined) return "a signature by a key that it does not name";
   return `a signature by key ${shortHint(envelope.keyHint)}`;
@@ -114,7 +123,7 @@ export function describeWanted({ keys, identities }: Requirement): string {
 // --- identities -------------------------------------------------------------------------------------------------------
 
 /** Each wanted identity brings the root that it is proven by; the first that holds counts, else the nearest is told. */
-function proveIdentity(envelope: UntrustedEnvelope, requirement: Requirement): Proven | Unproven {
+function proveIdentity(envelope: HintedSignature, requirement: Requirement): Proven | Unproven {
   const { identities, now } = requirement;
   let nearest: Unproven | undefined;
   for (const wanted of identities) {
@@ -126,7 +135,7 @@ function proveIdentity(envelope: UntrustedEnvelope, requirement: Requirement): P
 }
 
 function proveOne(
-  envelope: UntrustedEnvelope,
+  envelope: HintedSignature,
   { condition, trust, demands }: IdentityRequirement,
   now: Requirement["now"],
 ): Proven | Unproven {
@@ -163,14 +172,17 @@ function examineClaim(
 
 /** An attestation by the same signer is not a signature (CVE-2022-35930's family): the predicate type decides. */
 function checkKind(claim: VerifiedClaim, { attestation }: Requirement): Finding | undefined {
-  const wanted = attestation?.predicateTypes ?? [SIGNATURE_PREDICATE];
-  if (wanted.includes(claim.predicateType)) return undefined;
-  const found = `a statement of type ${claim.predicateType}`;
+  const { predicateType } = claim;
+  const found = `a statement of type ${predicateType}`;
   if (attestation === undefined) {
+    if (predicateType === SIGNATURE_PREDICATE) return undefined;
     const message = "what was signed is an attestation, not the image";
     return { code: "not-a-signature", message, found, wanted: SIGNATURE_PREDICATE };
   }
-  return { code: "unattested", message: "the attestation is of another type", found, wanted: wanted.join(" or ") };
+  const { predicateTypes } = attestation;
+  if (predicateTypes.some((type) => isOfType(predicateType, type))) return undefined;
+  const message = "the attestation is of another type";
+  return { code: "unattested", message, found, wanted: describeTypes(predicateTypes) };
 }
 
 function checkSubject(claim: VerifiedClaim, subject: Subject): Finding | undefined {
