@@ -14,6 +14,7 @@ import { acceptedManifest, concludeMove, movedNot } from "./moves.ts";
 import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { openProgress, type Progress } from "./progress.ts";
+import { refuseRegistriesOffline } from "./trust-options.ts";
 import { readVerifyOptions } from "./verify-options.ts";
 
 /** `countersign copy SRC DST`: the image and everything attached, verified before the first byte is written. */
@@ -27,9 +28,10 @@ export async function copy(
   const registry = readRegistryOptions(raw);
   const flags = readVerifyOptions(raw);
   const place = destinationPlace(target);
-  const judging = await readJudging(context, [source], registry, flags);
+  refuseRegistriesOffline(flags.signers.trust, [target]);
   const wiring = await openWiring(context, output, registry, [source, target]);
   try {
+    const judging = await readJudging(context, output, wiring, [source], { ...registry, ...flags });
     const [image] = await judgeImages(wiring, [source], { ...judging, contentFollows: true });
     const progress = openProgress(context, output);
     try {

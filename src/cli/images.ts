@@ -20,6 +20,7 @@ import type { Context } from "./context.ts";
 import type { RegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { readSigners } from "./signers.ts";
+import { refuseRegistriesOffline } from "./trust-options.ts";
 import type { VerifyOptions as VerifyFlags } from "./verify-options.ts";
 
 /** What the commands on images share: from flags and the context to what an operation takes. */
@@ -129,19 +130,27 @@ const LAST_SECOND = 253_402_300_799;
  */
 export async function readJudging(
   context: Context,
+  output: Output,
+  wiring: Wiring,
   images: readonly string[],
-  { platform, maxWorkers }: RegistryOptions,
-  flags: VerifyFlags,
+  flags: VerifyFlags & Pick<RegistryOptions, "platform" | "maxWorkers">,
 ): Promise<VerifyOptions> {
-  const requirement = await readRequirement(context, flags, images);
+  refuseRegistriesOffline(flags.signers.trust, images);
+  const requirement = await readRequirement(context, output, wiring, images, flags);
   const bundles = await readBundles(context, flags.bundles);
-  const { recursive, weakened } = flags;
+  const { recursive, weakened, platform, maxWorkers } = flags;
   return { requirement, bundles, recursive, weakened, platform, maxWorkers };
 }
 
 /** What must hold for the images. @throws CountersignError as `readSigners`, and `key-published`. */
-async function readRequirement(context: Context, flags: VerifyFlags, images: readonly string[]): Promise<Requirement> {
-  const signers = await readSigners(context, flags.signers);
+async function readRequirement(
+  context: Context,
+  output: Output,
+  wiring: Wiring,
+  images: readonly string[],
+  flags: VerifyFlags,
+): Promise<Requirement> {
+  const signers = await readSigners(context, output, flags.signers, wiring);
   refusePublishedKeys(signers.keys, placesOf(images));
   const { threshold, annotations, signedAs } = flags;
   const requirement = { ...signers, threshold, annotations, signedAs, now: context.referenceTime };

@@ -47,9 +47,9 @@ export async function pull(
   const flags = readVerifyOptions(raw);
   const place = readPlace(context, raw, images.length);
   const platform = pulledPlatform(context, registry);
-  const judging = await readJudging(context, images, { ...registry, platform }, flags);
   const wiring = await openWiring(context, output, registry, images);
   try {
+    const judging = await readJudging(context, output, wiring, images, { ...registry, ...flags, platform });
     const judged = await judgeImages(wiring, images, { ...judging, contentFollows: true });
     const progress = openProgress(context, output);
     const moved: MovedImage[] = [];

@@ -1,7 +1,8 @@
 import { type Command, Option } from "commander";
 import { CountersignError } from "../core/errors.ts";
 import { addIdentityOptions, type IdentityOptions, readIdentityOptions } from "./identity-options.ts";
-import { collect, flag, grouped, list, type RawOptions, text } from "./options.ts";
+import { collect, flag, grouped, list, type RawOptions } from "./options.ts";
+import { addTrustOptions, readTrustOptions, type TrustOptions } from "./trust-options.ts";
 
 const SIGNER_GROUP = "Who must have signed:";
 const PROOF_GROUP = "What proves it:";
@@ -15,13 +16,13 @@ export function addSignerOptions(command: Command): Command {
     ).argParser(collect),
   ]);
   addIdentityOptions(command);
+  addTrustOptions(command);
   return addProofOptions(command);
 }
 
 /** What has to prove a signature beside itself. */
 export function addProofOptions(command: Command): Command {
   return grouped(command, PROOF_GROUP, [
-    new Option("--trusted-root <file>", "believe the authorities, logs and timestamp authorities in this file only"),
     new Option("--use-signed-timestamps", "require that a timestamp authority vouches for the time of signing"),
     new Option("--insecure-ignore-tlog", "do not require that a transparency log holds the signature"),
     new Option(
@@ -48,8 +49,7 @@ export interface SignerOptions {
   readonly keys: readonly string[];
   readonly identity: IdentityOptions | undefined;
   readonly proof: ProofOptions;
-  /** A file. */
-  readonly trustedRoot: string | undefined;
+  readonly trust: TrustOptions;
 }
 
 /** @throws CountersignError `usage`: nobody is named, half of an identity is, flags contradict each other. */
@@ -62,7 +62,7 @@ export function readSignerOptions(raw: RawOptions): SignerOptions {
       wanted: "--key KEY, or --certificate-identity NAME and --certificate-oidc-issuer URL",
     });
   }
-  const options = { keys, identity, proof: readProofOptions(raw), trustedRoot: text(raw, "trustedRoot") };
+  const options = { keys, identity, proof: readProofOptions(raw), trust: readTrustOptions(raw) };
   requireSense(options);
   return options;
 }
@@ -76,19 +76,24 @@ export function readProofOptions(raw: RawOptions): ProofOptions {
   };
 }
 
-function requireSense({ identity, proof, trustedRoot }: SignerOptions): void {
+function requireSense({ identity, proof, trust }: SignerOptions): void {
   if (proof.signedTimestamps && proof.currentTime) {
     throw new CountersignError("usage", "two ways to tell the time of signing", {
       found: "--use-signed-timestamps and --insecure-use-current-time",
       wanted: "one of them",
     });
   }
-  if (proof.signedTimestamps && identity === undefined && trustedRoot === undefined) {
+  if (proof.signedTimestamps && identity === undefined && !namesTrust(trust)) {
     throw new CountersignError("usage", "nothing says which timestamp authorities to believe", {
       found: "--use-signed-timestamps with a key alone",
-      wanted: "--trusted-root FILE too",
+      wanted: "--trusted-root FILE or --trust NAME too",
     });
   }
+}
+
+/** Whether the flags say whom to believe; else the configuration does. */
+export function namesTrust({ trustedRoot, instance }: TrustOptions): boolean {
+  return trustedRoot !== undefined || instance !== undefined;
 }
 
 const WEAKENING: readonly (readonly [string, string])[] = [

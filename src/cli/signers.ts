@@ -1,62 +1,89 @@
-import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
-import { CountersignError } from "../core/errors.ts";
 import { githubWorkflow } from "../core/trust/github-identity.ts";
 import { exactly, type IdentityCondition, type TextCondition } from "../core/trust/identity.ts";
-import { type Demands, PUBLIC_DEMANDS, type TrustMaterial } from "../core/trust/material.ts";
+import type { Demands, TrustMaterial } from "../core/trust/material.ts";
 import { pattern } from "../core/trust/pattern.ts";
 import type { IdentityRequirement, Requirement } from "../core/verify/requirement.ts";
-import { onDisk } from "../io/disk/errors.ts";
 import { loadPublicKey } from "../io/keys/load.ts";
 import type { Context } from "./context.ts";
 import type { IdentityOptions, WantedText } from "./identity-options.ts";
-import type { ProofOptions, SignerOptions } from "./signer-options.ts";
+import type { Output } from "./output.ts";
+import { namesTrust, type ProofOptions, type SignerOptions } from "./signer-options.ts";
+import { findTrust } from "./trust.ts";
+import type { TrustServices } from "./trust-instances.ts";
+import type { TrustOptions } from "./trust-options.ts";
 
 export type Signers = Pick<Requirement, "keys" | "keyProof" | "identities">;
 
 /**
  * Who must have signed, from the flags: keys and trust roots are read here, patterns are compiled.
  *
- * @throws CountersignError `key-invalid`, `key-weak`, `trust-invalid`, `usage`.
+ * @throws CountersignError `key-…`, `usage`, and what `findTrust` throws.
  */
-export async function readSigners(context: Context, options: SignerOptions): Promise<Signers> {
-  const { identity, proof } = options;
-  const keys = await Promise.all(options.keys.map((key) => loadPublicKey(key, context)));
-  const trust = await openTrust(context, options);
+export async function readSigners(
+  context: Context,
+  output: Output,
+  options: SignerOptions,
+  wiring: TrustServices,
+): Promise<Signers> {
+  const { identity, proof, trust } = options;
+  const keys = await Promise.all(options.keys.map((key) => loadPublicKey(key, { ...context, warn: output.warn })));
+  const condition = identity === undefined ? undefined : await readCondition(identity);
+  const isNamed = namesTrust(trust);
+  if (condition === undefined && !isNamed) return { keys, identities: [] };
+  const roots: readonly OpenTrust[] = await Promise.all(
+    instancesFor(identity, trust).map((flags) => openTrust(context, output, flags, wiring)),
+  );
   return {
     keys,
-    keyProof: options.trustedRoot === undefined ? undefined : readKeyProof(trust, proof),
-    identities: identity === undefined ? [] : await readIdentities(identity, trust, proof),
+    keyProof: isNamed ? readKeyProof(roots, proof) : undefined,
+    identities: condition === undefined ? [] : roots.map((root) => identityRequirement(condition, root, proof)),
   };
 }
 
-/** The trust root of the flags; undefined where keys alone are wanted and nothing is named. */
-async function openTrust(context: Context, options: SignerOptions): Promise<TrustMaterial | undefined> {
-  const { trustedRoot, identity } = options;
-  if (trustedRoot === undefined && identity === undefined) return undefined;
-  if (trustedRoot === undefined) {
-    throw new CountersignError("usage", "nothing says which authorities to believe", { wanted: "--trusted-root FILE" });
-  }
+// --- trust ------------------------------------------------------------------------------------------------------------
+
+interface OpenTrust {
+  readonly trust: TrustMaterial;
+  /** What its signatures usually bring. */
+  readonly demands: Demands;
+}
+
+async function openTrust(
+  context: Context,
+  output: Output,
+  flags: TrustOptions,
+  wiring: TrustServices,
+): Promise<OpenTrust> {
+  const { bytes, label, demands } = await findTrust(context, output, flags, wiring);
   const { loadTrustMaterial } = await import("../core/trust/load.ts");
-  const path = resolve(context.workingDirectory, trustedRoot);
-  return await loadTrustMaterial(await onDisk(`reading ${trustedRoot}`, () => readFile(path)), trustedRoot);
+  return { trust: await loadTrustMaterial(bytes, label), demands };
 }
 
-/** A trust root that is named is used: with a key too, a log has to hold the signature. */
-function readKeyProof(trust: TrustMaterial | undefined, proof: ProofOptions): Signers["keyProof"] {
-  const logs = proof.ignoreLog ? 0 : 1;
-  const timestamps = proof.signedTimestamps ? 1 : 0;
-  if (trust === undefined || logs + timestamps === 0) return undefined;
-  return { trust, demands: { logs, timestamps, certificateLogs: 0, times: 0, currentTime: false } };
+/**
+ * GitHub signs what comes from public repositories with the public instance and the rest with its own: where gh's flags
+ * name nobody else, either's word is taken, each with what it usually proves. A certificate never chooses.
+ */
+function instancesFor(identity: IdentityOptions | undefined, trust: TrustOptions): readonly TrustOptions[] {
+  if (identity?.kind !== "github" || namesTrust(trust)) return [trust];
+  return ["sigstore", "github"].map((instance) => ({ ...trust, instance }));
 }
 
-async function readIdentities(
-  identity: IdentityOptions,
-  trust: TrustMaterial | undefined,
+/** A trust root that is named is used: with a key too, what it usually brings has to be there. */
+function readKeyProof([root]: readonly OpenTrust[], proof: ProofOptions): Signers["keyProof"] {
+  if (root === undefined) return undefined;
+  const { logs, timestamps } = demandsOf(root.demands, proof);
+  const demands = { logs, timestamps, certificateLogs: 0, times: 0, currentTime: false };
+  return logs + timestamps === 0 ? undefined : { trust: root.trust, demands };
+}
+
+// --- identities -------------------------------------------------------------------------------------------------------
+
+function identityRequirement(
+  condition: IdentityCondition,
+  { trust, demands }: OpenTrust,
   proof: ProofOptions,
-): Promise<readonly IdentityRequirement[]> {
-  const condition = await readCondition(identity);
-  return trust === undefined ? [] : [{ condition, trust, demands: demandsOf(PUBLIC_DEMANDS, proof) }];
+): IdentityRequirement {
+  return { condition, trust, demands: demandsOf(demands, proof) };
 }
 
 async function readCondition(identity: IdentityOptions): Promise<IdentityCondition> {
@@ -79,6 +106,6 @@ export function demandsOf(usual: Demands, proof: ProofOptions): Demands {
     certificateLogs: proof.ignoreCertificateLog ? 0 : usual.certificateLogs,
     timestamps: proof.signedTimestamps ? Math.max(usual.timestamps, 1) : usual.timestamps,
     times: proof.currentTime ? 0 : usual.times,
-    currentTime: proof.currentTime,
+    currentTime: proof.currentTime || usual.currentTime,
   };
 }

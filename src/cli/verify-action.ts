@@ -16,9 +16,9 @@ export async function verify(
 ): Promise<void> {
   const registry = readRegistryOptions(raw);
   const flags = readVerifyOptions(raw);
-  const judging = await readJudging(context, images, registry, flags);
   const wiring = await openWiring(context, output, registry, images);
   try {
+    const judging = await readJudging(context, output, wiring, images, { ...registry, ...flags });
     const verdicts = (await judgeImages(wiring, images, judging)).flatMap((image) => image.verdicts);
     const result = {
       text: (style: Parameters<typeof verdictsText>[1]) => verdictsText(verdicts, style),

@@ -1,7 +1,6 @@
 import { CountersignError } from "../errors.ts";
 import { exactly, GITHUB_ISSUER, type IdentityCondition, inAnyCase, type TextCondition } from "./identity.ts";
 import { describeClaims } from "./identity-mismatch.ts";
-import type { Demands } from "./material.ts";
 import { pattern } from "./pattern.ts";
 
 /** A repository of github.com, or all of an owner's. */
@@ -9,9 +8,6 @@ export interface GithubSource {
   readonly owner: string;
   readonly repository?: string | undefined;
 }
-
-/** Of private repositories: GitHub's own authority logs nothing and has its timestamp authority vouch for the time. */
-export const GITHUB_DEMANDS: Demands = { logs: 0, certificateLogs: 0, timestamps: 1, times: 1, currentTime: false };
 
 /** `owner/name`. @throws CountersignError `usage`. */
 export function parseGithubRepository(text: string): Required<GithubSource> {
