@@ -1,29 +1,28 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { refusePublishedKeys } from "../core/crypto/published.ts";
 import { CountersignError } from "../core/errors.ts";
 import { formatLocation, type Location, parseLocation } from "../core/oci/location.ts";
 import { formatReference } from "../core/oci/reference.ts";
-import type { ContentStore } from "../core/ports.ts";
+import type { Acceptance, ContentStore } from "../core/ports.ts";
 import { layerDigesters } from "../io/disk/decompress.ts";
 import { docker } from "../io/engine/docker.ts";
-import { loadSigner } from "../io/keys/load.ts";
 import { taggedDestination } from "../ops/destination.ts";
 import { pushImage } from "../ops/push.ts";
-import { keySignatory, type SignOptions, signImage } from "../ops/sign.ts";
+import { remembering, type SignOptions, signImage, withoutLogs } from "../ops/sign.ts";
 import { resolveTarget, type Target, verifyImage } from "../ops/verify.ts";
 import type { MovedImage } from "../report/transfer.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { requireTag } from "./copy-action.ts";
-import { createdAt, narrowTarget, openWiring, placesOf } from "./images.ts";
+import { createdAt, narrowTarget, openWiring } from "./images.ts";
 import { concludeMove } from "./moves.ts";
 import { type RawOptions, type RegistryOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { openProgress } from "./progress.ts";
-import { refuseTwoReaders } from "./sign-action.ts";
+import { refuseTwoReaders, warnOfPostponed } from "./sign-action.ts";
 import { readSigningOptions } from "./sign-options.ts";
+import { openSignatory } from "./signatory.ts";
 
 /** `countersign push SRC IMAGE`: by digest, signed, verified as its consumers will, and the tag moved last. */
 export async function push(
@@ -35,14 +34,12 @@ export async function push(
 ): Promise<void> {
   const registry = readRegistryOptions(raw);
   const flags = readSigningOptions(raw);
-  refuseTwoReaders(registry.passwordFromStdin, context);
+  refuseTwoReaders(registry.passwordFromStdin, flags.signatory, context);
   const place = registryPlace(image);
   const wiring = await openWiring(context, output, registry, [source, image]);
   try {
-    const signer = await loadSigner(flags.key, { ...context, warn: output.warn });
-    refusePublishedKeys([signer.publicKey], placesOf([image]));
     const { formats, annotations, recursive, signAs } = flags;
-    const signatory = keySignatory(signer);
+    const signatory = await openSignatory(context, output, wiring, { ...flags.signatory, formats }, [image]);
     const now = context.referenceTime;
     const signing: SignOptions = {
       signatory,
@@ -50,13 +47,14 @@ export async function push(
       annotations,
       recursive,
       signAs,
+      logLater: flags.signatory.logLater,
       createdAt: createdAt(context),
       now,
     };
     await withSource(context, wiring, source, async (opened) => {
       const target = await narrowTarget(opened, registry.platform);
       const progress = openProgress(context, output);
-      const moved = await pushOne(wiring, target, place, signing, registry, progress.onTransfer).finally(() =>
+      const moved = await pushOne(wiring, target, place, signing, registry, progress.onTransfer, output).finally(() =>
         progress.finish(),
       );
       await concludeMove(context, output, "push", [moved], "countersign");
@@ -106,6 +104,7 @@ async function pushOne(
   signing: SignOptions,
   registry: RegistryOptions,
   onTransfer: ReturnType<typeof openProgress>["onTransfer"],
+  output: Output,
 ): Promise<MovedImage> {
   const root = await resolveTarget(target);
   const destination = taggedDestination(await wiring.registry(place.reference), place.reference.tag);
@@ -115,6 +114,7 @@ async function pushOne(
     tag: place.reference.tag,
     digest: root.descriptor.digest,
   });
+  let consumer: Acceptance | undefined;
   const { verdicts, copied, isNamed } = await pushImage({
     source: target.store,
     root,
@@ -122,26 +122,31 @@ async function pushOne(
     openLayerDigester: layerDigesters(),
     onTransfer,
     maxWorkers: registry.maxWorkers,
-    sign: async (store) => await signPublished(published(store), signing),
-    verify: async (store) => (await verifyImage(published(store), await verification(signing))).verdicts,
+    sign: async (store) => {
+      consumer = await signPublished(published(store), signing, output);
+    },
+    verify: async (store) => (await verifyImage(published(store), verification(signing, consumer))).verdicts,
   });
   return { verdicts, ...(isNamed ? { destination: formatLocation(place), summary: copied } : {}) };
 }
 
-async function signPublished(target: Target, signing: SignOptions): Promise<void> {
-  const { finding } = await signImage(target, signing);
+/** Signs, and says what a consumer will ask for: the signer's key or identity, and what vouches for it. */
+async function signPublished(target: Target, signing: SignOptions, output: Output): Promise<Acceptance | undefined> {
+  const signatory = remembering(signing.signatory);
+  const signed = await signImage(target, { ...signing, signatory });
+  const { finding, outcomes } = signed;
   if (finding !== undefined) throw new CountersignError(finding.code, finding.message, finding);
+  warnOfPostponed(output, signed);
+  const accepted = signatory.accepted();
+  const isPostponed = outcomes.some(({ postponed }) => postponed !== undefined);
+  return accepted !== undefined && isPostponed ? withoutLogs(accepted) : accepted;
 }
 
-/** As a consumer who holds the public key and asks for what was signed. */
-async function verification({
-  signatory,
-  annotations,
-  recursive,
-  signAs,
-  now,
-}: SignOptions): Promise<Parameters<typeof verifyImage>[1]> {
+function verification(
+  { annotations, recursive, signAs, now }: SignOptions,
+  consumer: Acceptance = { keys: [], identities: [] },
+): Parameters<typeof verifyImage>[1] {
   const signedAs = signAs === undefined ? [] : [signAs];
-  const requirement = { ...signatory.accepts(await signatory.signer()), threshold: 1, annotations, signedAs, now };
+  const requirement = { ...consumer, threshold: 1, annotations, signedAs, now };
   return { requirement, recursive, contentFollows: true };
 }

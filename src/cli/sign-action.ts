@@ -1,22 +1,22 @@
-import { refusePublishedKeys } from "../core/crypto/published.ts";
-import { CountersignError, toFinding } from "../core/errors.ts";
+import { CountersignError, type Finding, toFinding } from "../core/errors.ts";
 import { explainBriefly } from "../core/explain.ts";
 import type { Platform } from "../core/oci/descriptor.ts";
 import { printable } from "../core/printable.ts";
 import { reasonClass } from "../core/reasons.ts";
 import type { SignedImage } from "../core/results.ts";
-import { loadSigner } from "../io/keys/load.ts";
 import { mapConcurrently } from "../ops/concurrency.ts";
-import { keySignatory, type SignOptions, signImage } from "../ops/sign.ts";
+import { type SignOptions, signImage } from "../ops/sign.ts";
 import type { Target } from "../ops/verify.ts";
 import { signedDocument, signedText } from "../report/sign.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { exitCodeOfClasses } from "./exit-codes.ts";
-import { createdAt, narrowTarget, openWiring, placesOf } from "./images.ts";
+import { createdAt, narrowTarget, openWiring } from "./images.ts";
 import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { readSigningOptions } from "./sign-options.ts";
+import { openSignatory } from "./signatory.ts";
+import type { SignatoryOptions } from "./signatory-options.ts";
 import { isSeenTwice } from "./verdicts.ts";
 
 /** `countersign sign IMAGE…`: each image is signed whatever becomes of the others. */
@@ -28,26 +28,26 @@ export async function sign(
 ): Promise<void> {
   const registry = readRegistryOptions(raw);
   const flags = readSigningOptions(raw);
-  refuseTwoReaders(registry.passwordFromStdin, context);
+  refuseTwoReaders(registry.passwordFromStdin, flags.signatory, context);
   const created = createdAt(context);
   const wiring = await openWiring(context, output, registry, images);
   try {
-    const signer = await loadSigner(flags.key, { ...context, warn: output.warn });
-    refusePublishedKeys([signer.publicKey], placesOf(images));
+    const { formats, annotations, recursive, dryRun, signAs } = flags;
+    const signatory = await openSignatory(context, output, wiring, { ...flags.signatory, formats, dryRun }, images);
     const mode = flags.dryRun ? "read" : "write";
     const opened = await mapConcurrently(images, AT_ONCE, (image) =>
       openForSigning(wiring, image, mode, registry.platform),
     );
-    const { formats, annotations, recursive, dryRun, signAs } = flags;
     const { maxWorkers } = registry;
     const { cache } = wiring;
     const options: SignOptions = {
-      signatory: keySignatory(signer),
+      signatory,
       formats,
       annotations,
       recursive,
       dryRun,
       signAs,
+      logLater: flags.signatory.logLater,
       createdAt: created,
       now: context.referenceTime,
       maxWorkers,
@@ -56,8 +56,16 @@ export async function sign(
     const signed = await mapConcurrently(opened, maxWorkers ?? AT_ONCE, async (one) =>
       isTarget(one) ? await signImage(one, options) : one,
     );
-    await output.result({ text: (style) => signedText(signed, style), json: () => signedDocument(signed) });
-    if (!isSeenTwice(context, output)) for (const image of signed) sayFailure(context, image);
+    await output.result({
+      text: (style) => signedText(signed, style, finishCommand(flags.signatory)),
+      json: () => signedDocument(signed),
+    });
+    if (!isSeenTwice(context, output)) {
+      for (const image of signed) {
+        sayFailure(context, image);
+        warnOfPostponed(output, image);
+      }
+    }
     context.exitCode = exitCodeOfClasses(signed.flatMap(({ finding }) => (finding ? [reasonClass(finding.code)] : [])));
   } finally {
     await wiring.close();
@@ -66,13 +74,21 @@ export async function sign(
 
 const AT_ONCE = 8;
 
+/** An image that cannot be looked at: the result of whatever was to be done with it. */
+export interface UnopenedImage {
+  readonly image: string;
+  readonly name: string;
+  readonly outcomes: readonly never[];
+  readonly finding: Finding;
+}
+
 /** An image, or why it cannot be signed. @throws CountersignError where the call itself is wrong, and `interrupted`. */
-async function openForSigning(
+export async function openForSigning(
   wiring: Wiring,
   image: string,
   mode: "read" | "write",
   platform: Platform | undefined,
-): Promise<Target | SignedImage> {
+): Promise<Target | UnopenedImage> {
   try {
     return await narrowTarget(await wiring.target(image, mode), platform);
   } catch (error) {
@@ -82,18 +98,48 @@ async function openForSigning(
   }
 }
 
-function isTarget(one: Target | SignedImage): one is Target {
+export function isTarget(one: Target | UnopenedImage): one is Target {
   return "store" in one;
 }
 
-function sayFailure(context: Context, { name, finding }: SignedImage): void {
+export function sayFailure(context: Context, { name, finding }: Pick<SignedImage, "name" | "finding">): void {
   if (finding === undefined) return;
   context.stderr.stream.write(`countersign: ${printable(`${name}: ${explainBriefly(finding)}`)}\n`);
 }
 
-/** Standard input can hold the registry's password or the key's, not both. */
-export function refuseTwoReaders(passwordFromStdin: boolean, { env, stdin }: Context): void {
-  if (!passwordFromStdin || env["COSIGN_PASSWORD"] !== undefined || stdin.isTTY === true) return;
+/** What adds log entries later, with the services of this call. A bundle does not hold the key of its signer. */
+function finishCommand({ key, services, trustedRoot }: SignatoryOptions): string {
+  const { file, log } = { file: undefined, log: undefined, ...services };
+  return [
+    "countersign sign --finish",
+    ...(key === undefined ? [] : ["--key PUBLIC_KEY"]),
+    ...(file === undefined ? [] : [`--signing-config ${file}`]),
+    ...(log === undefined ? [] : [`--rekor-url ${log.href}`]),
+    ...(trustedRoot === undefined ? [] : [`--trusted-root ${trustedRoot}`]),
+  ].join(" ");
+}
+
+/** A release goes on without its log entry; whoever runs it has to know. */
+export function warnOfPostponed(output: Output, { name, outcomes }: Pick<SignedImage, "name" | "outcomes">): void {
+  const finding = outcomes.find(({ postponed }) => postponed !== undefined)?.postponed;
+  if (finding === undefined) return;
+  output.warn(`${name} has no log entry yet, and verifiers that ask for one refuse it: ${explainBriefly(finding)}`);
+}
+
+/** Standard input can hold the registry's password, the key's, or an identity token, and only one of them. */
+export function refuseTwoReaders(
+  passwordFromStdin: boolean,
+  { key, identityToken }: SignatoryOptions,
+  { env, stdin }: Context,
+): void {
+  if (!passwordFromStdin) return;
+  if (identityToken === "-") {
+    throw new CountersignError("usage", "standard input cannot hold a password and a token", {
+      found: "--registry-password-stdin and --identity-token -",
+      wanted: "the token in a file",
+    });
+  }
+  if (key === undefined || env["COSIGN_PASSWORD"] !== undefined || stdin.isTTY === true) return;
   throw new CountersignError("usage", "standard input cannot hold two passwords", {
     found: "--registry-password-stdin, and no COSIGN_PASSWORD for the key",
     wanted: "the key's password in COSIGN_PASSWORD (it may be empty)",

@@ -2,13 +2,14 @@ import { type Command, Option } from "commander";
 import { CountersignError } from "../core/errors.ts";
 import type { SignatureFormat } from "../core/formats/envelope.ts";
 import { collect, flag, grouped, list, type RawOptions, readAnnotations, readRepository, text } from "./options.ts";
+import { addSignatoryOptions, readSignatoryOptions, type SignatoryOptions } from "./signatory-options.ts";
 
 const SIGN_GROUP = "Signing:";
 
-/** What is signed with, and how it is stored. */
+/** Who signs, what is signed along, and how it is stored. */
 export function addSigningOptions(command: Command): Command {
+  addSignatoryOptions(command);
   return grouped(command, SIGN_GROUP, [
-    new Option("--key <key>", "sign with this private key: a file or env://NAME"),
     new Option("-a, --annotations <name=value>", "an annotation to sign along (repeatable)").argParser(collect),
     new Option("-r, --recursive", "sign the index and every platform in it"),
     new Option(
@@ -19,44 +20,67 @@ export function addSigningOptions(command: Command): Command {
       "--sign-container-identity <name>",
       "the repository that cosign-legacy signatures shall name (default: where the image is); layouts and archives need it",
     ),
-    new Option("-y, --yes", "answer yes to every question"),
   ]);
 }
 
 export function addDryRun(command: Command): Command {
   return grouped(command, SIGN_GROUP, [
-    new Option("--dry-run", "show what would be signed and stored, and write nothing"),
+    new Option("--dry-run", "show what would be signed and stored; write nothing, and ask no service for anything"),
+  ]);
+}
+
+export function addFinish(command: Command): Command {
+  return grouped(command, SIGN_GROUP, [
+    new Option("--finish", "sign nothing: add the log entries that --log-later left out, and store what is complete"),
   ]);
 }
 
 export interface SigningOptions {
-  /** A file or `env://NAME`. */
-  readonly key: string;
+  readonly signatory: SignatoryOptions;
   readonly annotations: Readonly<Record<string, string>>;
   readonly recursive: boolean;
   readonly formats: readonly SignatureFormat[];
   /** `registry/repository`, normalised: what legacy payloads name instead of where the image is. */
   readonly signAs: string | undefined;
-  readonly yes: boolean;
   readonly dryRun: boolean;
 }
 
-/** @throws CountersignError `usage`: no key, an unknown format, an annotation that is not a pair. */
+/** @throws CountersignError `usage`: flags that contradict each other, an unknown format, an annotation that is no pair. */
 export function readSigningOptions(raw: RawOptions): SigningOptions {
-  const key = text(raw, "key");
-  if (key === undefined) {
-    throw new CountersignError("usage", "nothing to sign with", { found: "no --key", wanted: "--key KEY" });
-  }
   const formats = list(raw, "format").map(readFormat);
-  return {
-    key,
+  const options: SigningOptions = {
+    signatory: readSignatoryOptions(raw),
     annotations: readAnnotations(list(raw, "annotations")),
     recursive: flag(raw, "recursive"),
     formats: formats.length === 0 ? ["bundle"] : [...new Set(formats)],
     signAs: readSignAs(raw),
-    yes: flag(raw, "yes"),
     dryRun: flag(raw, "dryRun"),
   };
+  if (!options.signatory.logLater || !options.formats.includes("cosign-legacy")) return options;
+  throw new CountersignError("usage", "a legacy signature cannot wait for its log entry", {
+    found: "--log-later and --format cosign-legacy",
+    wanted: "--log-later with bundles only",
+  });
+}
+
+/** What of the flags is heeded where only log entries are added. @throws CountersignError `usage` for all others. */
+export function readFinishOptions(raw: RawOptions): Pick<SigningOptions, "signatory" | "recursive" | "dryRun"> {
+  const others: readonly (readonly [string, string])[] = [
+    ["annotations", "-a"],
+    ["format", "--format"],
+    ["signContainerIdentity", "--sign-container-identity"],
+    ["identityToken", "--identity-token"],
+    ["logLater", "--log-later"],
+    ["oneCertificate", "--one-certificate"],
+  ];
+  const [, found] = others.find(([name]) => raw[name] !== undefined && raw[name] !== false) ?? [];
+  if (found !== undefined) {
+    throw new CountersignError("usage", "--finish signs nothing", {
+      found: `--finish and ${found}`,
+      wanted: "--finish, with the services to use and the public keys of signers",
+    });
+  }
+  return { signatory: readSignatoryOptions(raw), recursive: flag(raw, "recursive"), dryRun: flag(raw, "dryRun") };
 }
 
 function readSignAs(raw: RawOptions): string | undefined {

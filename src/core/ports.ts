@@ -151,7 +151,7 @@ export interface Signatory {
    * The same before there is a signer, where making one costs something: to find out whether there is a signature
    * already. undefined where it cannot be known.
    */
-  foresees?(): Promise<Acceptance | undefined>;
+  foresees?: (() => Promise<Acceptance | undefined>) | undefined;
 }
 
 /** Whose signature a verifier would accept, and with what beside it. */

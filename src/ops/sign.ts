@@ -52,6 +52,32 @@ export function keySignatory(signer: Signer, services?: KeyServices): Signatory 
   return { signer: async () => signer, witness: services?.witness, accepts: () => acceptance };
 }
 
+/** A signatory, and what a verifier has to ask for to accept what it signed or found signed already. */
+export interface RememberingSignatory extends Signatory {
+  accepted(): Acceptance | undefined;
+}
+
+export function remembering(signatory: Signatory): RememberingSignatory {
+  const { foresees } = signatory;
+  let made: Acceptance | undefined;
+  let foreseen: Acceptance | undefined;
+  return {
+    ...signatory,
+    async signer() {
+      const signer = await signatory.signer();
+      made = signatory.accepts(signer);
+      return signer;
+    },
+    foresees:
+      foresees &&
+      (async () => {
+        foreseen = await foresees();
+        return foreseen;
+      }),
+    accepted: () => made ?? foreseen,
+  };
+}
+
 /** Signs many images, each whatever becomes of the others, in the order they were given. */
 export async function signImages(targets: readonly Target[], options: SignOptions): Promise<SignedImage[]> {
   return mapConcurrently(targets, options.maxWorkers ?? DEFAULT_WORKERS, (target) => signImage(target, options));
@@ -230,7 +256,7 @@ async function findOwnSignature(
 
 const NOT_LOGGED: Finding = {
   code: "log-entry-missing",
-  message: "the log entry was postponed and is still to be added",
+  message: "its log entry is still to be added",
   next: "countersign sign --finish",
 };
 

@@ -54,7 +54,7 @@ export function findingMember(finding: Finding): Readonly<Record<string, unknown
   };
 }
 
-function proofMember({
+export function proofMember({
   logs,
   timestamps,
   certificateLogs,

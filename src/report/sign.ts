@@ -1,9 +1,11 @@
 import type { Finding } from "../core/errors.ts";
-import { formatName, nextStep } from "../core/explain.ts";
+import { explainFinding, formatName, nextStep } from "../core/explain.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import { printable } from "../core/printable.ts";
 import type { SignedImage, SignOutcome } from "../core/results.ts";
-import { findingMember, formatDocument } from "./json.ts";
+import type { SignatureProof } from "../core/trust/material.ts";
+import { describeSignedBy } from "../core/verify/verdict.ts";
+import { findingMember, formatDocument, proofMember } from "./json.ts";
 import { PLAIN, type Style } from "./style.ts";
 import { findingRows, formatBlock, HEADING_WIDTH, type Row } from "./text.ts";
 
@@ -15,17 +17,32 @@ export function signedState(image: SignedImage): "failed" | "signed" | "would-si
   return states.has("would-sign") ? "would-sign" : "unchanged";
 }
 
-export function signedText(images: readonly SignedImage[], style: Style = PLAIN): string {
-  return images.map((image) => imageText(image, style)).join("\n");
+/** `finish` is the command that adds log entries later, but for the image. */
+export function signedText(images: readonly SignedImage[], style: Style = PLAIN, finish: string = FINISH): string {
+  return images.map((image) => imageText(image, style, finish)).join("\n");
 }
 
-function imageText(image: SignedImage, style: Style): string {
+const FINISH = "countersign sign --finish";
+
+function imageText(image: SignedImage, style: Style, finish: string): string {
   const state = signedState(image);
   const paint = state === "failed" ? style.refused : style.accepted;
   const heading = `${paint(state.replace("-", " ").padEnd(HEADING_WIDTH))}${printable(image.name)}`;
   const code = image.finding === undefined ? "" : `   ${style.heading(image.finding.code)}`;
-  const rows = image.outcomes.map((outcome) => outcomeRow(outcome, image.digest));
-  return formatBlock(heading + code, [...rows, ...failureRows(image.finding)], style);
+  const { outcomes } = image;
+  const rows = [
+    ...identityRows(outcomes),
+    ...outcomes.map((outcome) => outcomeRow(outcome, image.digest)),
+    ...postponedRows(image, finish),
+    ...failureRows(image.finding),
+  ];
+  return formatBlock(heading + code, rows, style);
+}
+
+/** Who signed, where a certificate says it: whoever gave a key knows. */
+function identityRows(outcomes: readonly SignOutcome[]): readonly Row[] {
+  const names = outcomes.flatMap(({ signedBy }) => (signedBy?.kind === "identity" ? [describeSignedBy(signedBy)] : []));
+  return [...new Set(names)].map((name): Row => ["signed as", name]);
 }
 
 const STATES: Readonly<Record<SignOutcome["state"], string>> = {
@@ -36,11 +53,34 @@ const STATES: Readonly<Record<SignOutcome["state"], string>> = {
 
 /** The platforms of an index are named; the image itself stands in the heading. */
 function outcomeRow(outcome: SignOutcome, image: Digest | undefined): Row {
-  const subject = outcome.digest === image ? "" : ` of ${outcome.digest}`;
-  const manifest = outcome.manifest === undefined ? "" : ` in ${outcome.manifest}`;
-  const tag = outcome.tag === undefined ? "" : `, tag ${outcome.tag}`;
-  const why = outcome.state === "unchanged" ? ": the same key has signed it already, with the same annotations" : "";
-  return [STATES[outcome.state], `${formatName(outcome.format)}${subject}${manifest}${tag}${why}`];
+  const { digest, format, manifest, tag, state, proof } = outcome;
+  const subject = digest === image ? "" : ` of ${digest}`;
+  const place = manifest === undefined ? "" : ` in ${manifest}`;
+  const tagged = tag === undefined ? "" : `, tag ${tag}`;
+  const why = state === "unchanged" ? unchangedBecause(outcome) : "";
+  return [STATES[state], `${formatName(format)}${subject}${place}${tagged}${describeProof(proof)}${why}`];
+}
+
+function unchangedBecause({ signedBy }: SignOutcome): string {
+  const who = signedBy?.kind === "identity" ? "the same identity" : "the same key";
+  return `: ${who} has signed it already, with the same annotations`;
+}
+
+/** `, log entry 2938471 in rekor.sigstore.dev, time by sigstore-tsa`. */
+export function describeProof(proof: SignatureProof | undefined): string {
+  const entries = (proof?.logs ?? []).map(({ log, index }) => `log entry ${index} in ${log}`);
+  const authorities = [...new Set((proof?.timestamps ?? []).map(({ authority }) => authority))];
+  return [...entries, ...authorities.map((authority) => `time by ${authority}`)].map((each) => `, ${each}`).join("");
+}
+
+/** What is left to do, once for the image: it is done for all of it at once. */
+function postponedRows({ name, outcomes }: SignedImage, finish: string): readonly Row[] {
+  const findings = outcomes.flatMap(({ postponed }) => (postponed === undefined ? [] : [explainFinding(postponed)]));
+  if (findings.length === 0) return [];
+  return [
+    ...[...new Set(findings)].map((finding): Row => ["no log entry", finding]),
+    ["next", `when the log answers: ${finish} ${name}`],
+  ];
 }
 
 function failureRows(finding: Finding | undefined): readonly Row[] {
@@ -55,14 +95,22 @@ export function signedDocument(images: readonly SignedImage[]): string {
       name: image.name,
       digest: image.digest ?? null,
       state: signedState(image),
-      signatures: image.outcomes.map(({ digest, format, state, manifest, tag }) => ({
-        digest,
-        format,
-        state,
-        manifest,
-        tag,
-      })),
+      signatures: image.outcomes.map(outcomeMember),
       finding: image.finding === undefined ? undefined : findingMember(image.finding),
     })),
   });
+}
+
+function outcomeMember(outcome: SignOutcome): Readonly<Record<string, unknown>> {
+  const { digest, format, state, manifest, tag, signedBy, proof, postponed } = outcome;
+  return {
+    digest,
+    format,
+    state,
+    manifest,
+    tag,
+    signedBy,
+    proof: proof === undefined ? undefined : proofMember(proof),
+    postponed: postponed === undefined ? undefined : findingMember(postponed),
+  };
 }

@@ -32,6 +32,9 @@ export function pushCommand(context: Context): Command {
         purpose: "an image of the local Docker daemon",
       },
     ],
+    notes: [
+      "Without --key, the image is signed as an identity that a certificate authority vouches for: see countersign sign.",
+    ],
     seeAlso: ["countersign sign", "countersign verify"],
   });
 }

@@ -7,7 +7,7 @@ import { CountersignError } from "../../core/errors.ts";
 import type { UntrustedSignature } from "../../core/formats/envelope.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type { Acceptance, Signatory, Signer, Witness, Witnessed } from "../../core/ports.ts";
-import type { Instant } from "../../core/time.ts";
+import { type Instant, instant } from "../../core/time.ts";
 import { readCertificateIdentity } from "../../core/trust/certificate-identity.ts";
 import { foreseenIdentities } from "../../core/trust/foreseen.ts";
 import { type CertificateIdentity, exactly, type IdentityCondition } from "../../core/trust/identity.ts";
@@ -109,7 +109,7 @@ function requireSct(leaf: Uint8Array, host: string): void {
  */
 export function provesWithoutLogs(
   { trust, demands }: Pick<KeylessOptions, "trust" | "demands">,
-  now: Instant,
+  now: () => number,
 ): (signed: Witnessed, timestamps: readonly Uint8Array[]) => void {
   return ({ signer, signedBytes, signature }, timestamps) => {
     const shown: UntrustedSignature = {
@@ -122,7 +122,14 @@ export function provesWithoutLogs(
       timestamps,
     };
     const times = Math.min(demands.times, timestamps.length);
-    if (shown.certificates.length === 0) trust.proveKey(shown, signer.publicKey, { ...demands, logs: 0, times });
-    else trust.proveCertificate(shown, { ...demands, logs: 0, times, currentTime: times === 0 }, now);
+    const [leaf] = shown.certificates;
+    if (leaf === undefined) trust.proveKey(shown, signer.publicKey, { ...demands, logs: 0, times });
+    else
+      trust.proveCertificate(shown, { ...demands, logs: 0, times, currentTime: times === 0 }, presentFor(leaf, now()));
   };
+}
+
+/** The authority's clock may be ahead of ours: a certificate that was made just now is valid now. */
+function presentFor(leaf: Uint8Array, now: number): Instant {
+  return instant(Math.max(now, X509Certificate.parse(Buffer.from(leaf)).notBefore.getTime()));
 }

@@ -33,19 +33,24 @@ export function sigstoreWitness(options: WitnessOptions): Witness {
   const { timestampAuthorities, logs, check, logLater = false } = options;
   return {
     async witness(signed): Promise<Testimony> {
-      const timestamps = await required(timestampAuthorities, (authority) => authority.timestamp(signed.signature));
+      const timestamps = await timestampsOf(timestampAuthorities, signed.signature);
       check?.(signed, timestamps);
       const entries = await collect(logs, (log) => log.record(hashedSignature(signed)));
       if (entries.failure === undefined) return { timestamps, logEntries: entries.answers };
-      if (!logLater || !isOutage(entries.failure)) throw entries.failure;
-      return { timestamps, logEntries: entries.answers, postponed: toFinding(entries.failure) };
+      const failure = notRecorded(entries.failure);
+      if (!logLater || !isOutage(failure)) throw failure;
+      return { timestamps, logEntries: entries.answers, postponed: toFinding(failure) };
     },
   };
 }
 
 /** Writes to the logs alone: what `sign --finish` does of all this. */
 export function recorder(logs: ClientQuorum<LogClient>): RecordSignature {
-  return async (signed) => await required(logs, (log) => log.record(signed));
+  return async (signed) => {
+    const { answers, failure } = await collect(logs, (log) => log.record(signed));
+    if (failure !== undefined) throw notRecorded(failure);
+    return answers;
+  };
 }
 
 /** What a log is shown of a signature. */
@@ -66,13 +71,26 @@ function isOutage({ code }: CountersignError): boolean {
   return OUTAGES.has(code);
 }
 
-async function required<Client, Answer>(
-  quorum: ClientQuorum<Client>,
-  ask: (client: Client) => Promise<Answer>,
-): Promise<readonly Answer[]> {
-  const { answers, failure } = await collect(quorum, ask);
-  if (failure !== undefined) throw failure;
-  return answers;
+function notRecorded(failure: CountersignError): CountersignError {
+  const { code, found } = failure;
+  const next = isOutage(failure) ? "try again when the log answers, or sign with --log-later" : failure.next;
+  return new CountersignError(code, "no log recorded the signature", {
+    found: found === undefined ? failure.message : `${failure.message}: ${found}`,
+    next,
+  });
+}
+
+async function timestampsOf(
+  authorities: ClientQuorum<TimestampClient>,
+  signature: Uint8Array,
+): Promise<readonly Uint8Array[]> {
+  const { answers, failure } = await collect(authorities, (authority) => authority.timestamp(signature));
+  if (failure === undefined) return answers;
+  const { code, found, message } = failure;
+  throw new CountersignError(code, "no timestamp authority vouched for the time of signing", {
+    found: found === undefined ? message : `${message}: ${found}`,
+    next: isOutage(failure) ? "try again when the authority answers" : failure.next,
+  });
 }
 
 /**
@@ -110,8 +128,6 @@ function replaceable(error: unknown): CountersignError {
 function summary(failures: readonly CountersignError[]): CountersignError {
   const last = failures.at(-1) ?? new CountersignError("internal", "there is no service to ask");
   if (failures.length < 2) return last;
-  return new CountersignError(last.code, `none of ${failures.length} services that could do it did`, {
-    found: failures.map(explainFinding).join("; "),
-    next: last.next,
-  });
+  const found = failures.map(explainFinding).join("; ");
+  return new CountersignError(last.code, `${failures.length} services failed`, { found, next: last.next });
 }

@@ -142,8 +142,36 @@ describe("signing flags", () => {
     );
   });
 
+  it("take a key as cosign's users sign without a log, and then use no service", () => {
+    const { key, services } = read("--key", "k", "--tlog-upload", "false").signatory;
+    assert.deepEqual([key, services], ["k", { kind: "usual" }]);
+  });
+
+  it("name services by a configuration or by addresses", () => {
+    assert.deepEqual(read("--signing-config", "f").signatory.services, { kind: "config", file: "f" });
+    const { services } = read("--fulcio-url", "https://fulcio.example.com").signatory;
+    const authority = new URL("https://fulcio.example.com");
+    assert.deepEqual(services, { kind: "addresses", authority, log: undefined, timestampAuthority: undefined });
+  });
+
+  it("sign as nobody's client but Sigstore's unless told", () => {
+    assert.equal(read().signatory.clientId, "sigstore");
+    assert.equal(read("--oidc-client-id", "acme").signatory.clientId, "acme");
+  });
+
   const wrong: readonly (readonly [string, readonly string[]])[] = [
-    ["no key", []],
+    ["a key and a token", ["--key", "k", "--identity-token", "t"]],
+    ["a key and an authority", ["--key", "k", "--fulcio-url", "https://fulcio.example.com"]],
+    ["a key and a certificate for all", ["--key", "k", "--one-certificate"]],
+    ["a configuration and an address", ["--signing-config", "f", "--rekor-url", "https://rekor.example.com"]],
+    ["an address that is none", ["--rekor-url", "rekor.example.com"]],
+    ["an address of another kind", ["--timestamp-server-url", "file:///etc/passwd"]],
+    ["a log that shall not be used", ["--rekor-url", "https://rekor.example.com", "--tlog-upload", "false"]],
+    ["a configuration of which the log shall not be used", ["--signing-config", "f", "--tlog-upload", "false"]],
+    ["the usual services but for their log", ["--tlog-upload", "false"]],
+    ["a log that nothing names", ["--key", "k", "--tlog-upload", "true"]],
+    ["a later entry in a log that nothing names", ["--key", "k", "--log-later"]],
+    ["a later entry of a legacy signature", ["--signing-config", "f", "--log-later", "--format", "cosign-legacy"]],
     ["an unknown format", ["--key", "k", "--format", "pgp"]],
     ["an annotation that is no pair", ["--key", "k", "-a", "x"]],
     ["an identity with a tag", ["--key", "k", "--sign-container-identity", "ghcr.io/o/a:1"]],

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import type { UntrustedDescription } from "../../../src/core/results.ts";
 import { instant } from "../../../src/core/time.ts";
+import { finishedDocument } from "../../../src/report/finish.ts";
 import { inspectionDocument } from "../../../src/report/inspect.ts";
 import { errorDocument, verdictsDocument } from "../../../src/report/json.ts";
 import { signedDocument } from "../../../src/report/sign.ts";
@@ -60,6 +61,9 @@ const CLAIMED: UntrustedDescription = {
 };
 const UNUSABLE: UntrustedDescription = { ...CLAIMED, claimed: { problem: FINDING, logIndexes: [], times: [] } };
 
+const { signedBy, proof } = keylessSignature();
+const SIGNED = { digest: digest("1"), format: "bundle", state: "signed", signedBy, proof } as const;
+
 const DOCUMENTS: readonly (readonly [string, string])[] = [
   ["verdicts", verdictsDocument("verify", [verdict(), REJECTED, UNDETERMINED, UNRESOLVED, PLATFORM, KEYLESS])],
   ["verdicts", verdictsDocument("verify", [])],
@@ -82,7 +86,27 @@ const DOCUMENTS: readonly (readonly [string, string])[] = [
         image: "i",
         name: "n",
         digest: digest("1"),
-        outcomes: [{ digest: digest("1"), format: "bundle", state: "signed", manifest: digest("2"), tag: "t" }],
+        outcomes: [
+          { digest: digest("1"), format: "bundle", state: "signed", manifest: digest("2"), tag: "t" },
+          { ...SIGNED, postponed: FINDING },
+          { ...SIGNED, signedBy: { kind: "key", label: "k.pub", fingerprint: `SHA256:${"0".repeat(64)}` } },
+        ],
+      },
+      { image: "i", name: "i", outcomes: [], finding: FINDING },
+    ]),
+  ],
+  [
+    "finish",
+    finishedDocument([
+      {
+        image: "i",
+        name: "n",
+        digest: digest("1"),
+        outcomes: [
+          { digest: digest("1"), postponed: digest("2"), state: "finished-before", manifest: digest("3") },
+          { digest: digest("1"), postponed: digest("2"), state: "failed", finding: FINDING },
+          { digest: digest("1"), postponed: digest("2"), state: "finished", manifest: digest("3"), signedBy, proof },
+        ],
       },
       { image: "i", name: "i", outcomes: [], finding: FINDING },
     ]),
