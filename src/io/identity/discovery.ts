@@ -68,8 +68,7 @@ export function optionalEndpoint(json: JsonObject, member: string, issuer: URL):
   if (text === undefined) return undefined;
   const url = URL.parse(text);
   const isClean = url !== null && url.username === "" && url.password === "" && url.hash === "";
-  const isNoWorse = isClean && isSafe(url) && (url.protocol === "https:" || issuer.protocol === "http:");
-  if (isNoWorse && (!isPrivateHost(url) || isPrivateHost(issuer))) return url;
+  if (isClean && isSafe(url) && (!isPrivateHost(url) || isPrivateHost(issuer))) return url;
   const found = `${member} ${url === null ? "that is no URL" : safeUrl(url)}`;
   const wanted = "https at a public address, or where the issuer itself is";
   throw protocolError(`${issuer.host} names an address that cannot be used`, found, wanted);

@@ -141,6 +141,20 @@ for (const { name, provider, member, env, target, authorization } of PIPELINES) 
       });
     }
 
+    it("is not repeated where the answer around it is broken", async () => {
+      for (const body of [
+        `{"${inside}":1,"${inside}":2}`,
+        `{"${member}":"${inside}"`,
+        `{"${member}":"${inside}"}}`,
+        inside,
+      ]) {
+        const broken: Handler = (_request, response) => reply(response, 200, body);
+        await withServer(broken, async ({ host }) => {
+          await quietlyRejected(() => look(env(`http://${host}`), { providers }), "protocol-error", [inside]);
+        });
+      }
+    });
+
     it("is not taken from where a redirect leads, and the job's secret does not follow one", async () => {
       await withServer(gives(token()), async (elsewhere) => {
         for (const status of [301, 302, 303, 307, 308]) {

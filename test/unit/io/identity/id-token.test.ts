@@ -210,6 +210,7 @@ describe("an ID token", () => {
       refused(idToken({ claims: { at_hash } }));
     }
     refused(idToken(), PUBLISHED, { ...EXPECTED, accessToken: undefined });
+    refused(idToken({ claims: { at_hash: atHash(256, "") } }), PUBLISHED, { ...EXPECTED, accessToken: undefined });
     const without = idToken({ claims: { at_hash: undefined } });
     checkIdToken(without, PUBLISHED, EXPECTED);
     checkIdToken(without, PUBLISHED, { ...EXPECTED, accessToken: undefined });
