@@ -1,5 +1,4 @@
-import { close, constants, fstat, open, read, type Stats } from "node:fs";
-import { Socket } from "node:net";
+import { closeSync, constants, fstatSync, open, read, type Stats } from "node:fs";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -70,8 +69,6 @@ export interface ReadOptions {
 }
 
 const openFile = promisify(open);
-const closeFile = promisify(close);
-const statFile = promisify(fstat);
 const readFile = promisify(read);
 
 /**
@@ -84,15 +81,13 @@ const readFile = promisify(read);
 export async function readSmallFile(path: string, options: ReadOptions): Promise<Omit<KeyContent, "label">> {
   throwIfAborted(options.signal);
   const fd = await openWithoutWaiting(path, options.label);
-  let isOurs = true;
+  const status = fstatSync(fd);
+  if (status.isFIFO()) return { content: await readPipe(fd, options) };
   try {
-    const status = await statFile(fd);
     if (status.isDirectory()) throw unusable(options.label, "a folder");
-    isOurs = !status.isFIFO();
-    const content = status.isFIFO() ? await readPipe(fd, options) : await readWithoutWaiting(fd, options);
-    return { content, mode: permissionsOf(status) };
+    return { content: await readWithoutWaiting(fd, options), mode: permissionsOf(status) };
   } finally {
-    if (isOurs) await closeFile(fd);
+    closeSync(fd);
   }
 }
 
@@ -119,13 +114,15 @@ const WHY: Readonly<Record<string, string>> = {
   ELOOP: "a loop of symbolic links",
 };
 
-/** The event loop waits for the pipe's writer: an end without one is no end to it, unlike to `read`. Closes the file. */
+/** `read` says of a pipe without a writer that it has ended; the event loop waits for one. Closes the file. */
 async function readPipe(fd: number, options: ReadOptions): Promise<Uint8Array> {
+  const { Socket } = await import("node:net");
   const pipe = new Socket({ fd, readable: true, writable: false });
   const stop = (error: Error) => void pipe.destroy(error);
   const timer = setTimeout(() => stop(tooSlow(options)), timeLimit(options));
   const interrupt = () => stop(interruption(options.signal));
   options.signal?.addEventListener("abort", interrupt, { once: true });
+  if (options.signal?.aborted === true) interrupt();
   const chunks: Buffer[] = [];
   let size = 0;
   try {

@@ -183,7 +183,8 @@ async function modulePath(uri: Pkcs11Uri, env: PublicKeySurroundings["env"]): Pr
   if (problem === undefined) return path;
   throw new CountersignError("key-invalid", "the PKCS #11 module cannot be used", {
     found: problem,
-    wanted: "the whole path of the token maker's library in COSIGN_PKCS11_MODULE_PATH, or as module-path= in the URI",
+    wanted: "the whole path of the token maker's library",
+    next: "name it in COSIGN_PKCS11_MODULE_PATH, or as module-path= in the URI; see docs/kms-and-hsm.md",
   });
 }
 

@@ -2,12 +2,22 @@
  * A `sigstore-kms-…` plug-in for tests: the key's name is the path of a private key (PEM). It keeps to the protocol unless
  * PLUGIN_MODE says how not to. PLUGIN_LOG is a file for what it was asked.
  */
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+  verify,
+} from "node:crypto";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 
 interface Request {
   readonly initOptions: { readonly keyResourceID: string; readonly hashFunc: number };
   readonly methodName: string;
+  /** cosign has its plug-ins verify; countersign does so itself. */
+  readonly verifySignature?: { readonly signature: string };
 }
 
 const [, , version = "", text = ""] = process.argv;
@@ -27,6 +37,15 @@ async function answer(): Promise<object> {
     const pem = createPublicKey(key).export({ type: "spki", format: "pem" }).toString();
     return { publicKey: { publicKeyPEM: base64(Buffer.from(pem)), ...grease() }, ...grease() };
   }
+  if (request.verifySignature !== undefined) {
+    const isGood = verify(
+      hashName(),
+      input,
+      createPublicKey(key),
+      Buffer.from(request.verifySignature.signature, "base64"),
+    );
+    return isGood ? { verifySignature: {} } : { errorMessage: "the signature does not verify" };
+  }
   if (request.methodName !== "signMessage") return { errorMessage: `method ${request.methodName}` };
   return { signMessage: { signature: base64(await signature()), ...grease() }, ...grease() };
 }
@@ -38,8 +57,12 @@ function grease(): object {
 
 const HASHES: Readonly<Record<number, string>> = { 5: "sha256", 6: "sha384", 7: "sha512" };
 
+function hashName(): string | null {
+  return key.asymmetricKeyType === "ed25519" ? null : (HASHES[request.initOptions.hashFunc] ?? "sha1");
+}
+
 async function signature(): Promise<Buffer> {
-  const hash = key.asymmetricKeyType === "ed25519" ? null : (HASHES[request.initOptions.hashFunc] ?? "sha1");
+  const hash = hashName();
   if (mode === "other-key") return sign(hash, input, otherKey());
   if (mode === "other-message") return sign(hash, Buffer.concat([input, Buffer.from(" ")]), key);
   if (mode === "weaker-hash") return sign("sha256", input, key);

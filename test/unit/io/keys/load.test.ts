@@ -161,7 +161,7 @@ for (const [what, load] of [
     it("pkcs11: without a module, and its PIN is not shown", async () => {
       const reference = "pkcs11:token=x;object=y?pin-value=1234";
       const error = await rejectedBy(() => load(reference, surroundings()), "key-invalid");
-      assert.match(error.wanted ?? "", /COSIGN_PKCS11_MODULE_PATH/);
+      assert.match(error.next, /COSIGN_PKCS11_MODULE_PATH/);
       assert.doesNotMatch(wordsOf(error), /1234/);
     });
 
