@@ -1,5 +1,5 @@
 import type { Finding } from "./errors.ts";
-import type { Origin, SignatureFormat } from "./formats/envelope.ts";
+import type { EvidenceFormat, Origin } from "./formats/envelope.ts";
 import { REASONS } from "./reasons.ts";
 import { describeSignedBy, type SignatureReport, type Verdict } from "./verify/verdict.ts";
 
@@ -46,12 +46,13 @@ export function explainVerdict(verdict: Verdict): string {
   return `${verdict.status}: ${verdict.name}${why}`;
 }
 
-const FORMAT_NAMES: Readonly<Record<SignatureFormat, string>> = {
+const FORMAT_NAMES: Readonly<Record<EvidenceFormat, string>> = {
   bundle: "Sigstore bundle",
   "cosign-legacy": "cosign legacy signature",
+  "cosign-attestation": "cosign legacy attestation",
 };
 
-export function formatName(format: SignatureFormat): string {
+export function formatName(format: EvidenceFormat): string {
   return FORMAT_NAMES[format];
 }
 
@@ -60,6 +61,8 @@ const ORIGIN_NAMES: Readonly<Record<Origin["via"], string>> = {
   "referrers-tag": "the referrers tag",
   layout: "the layout",
   "sig-tag": "the .sig tag",
+  "att-tag": "the .att tag",
+  "github-api": "GitHub's API",
   file: "a file",
 };
 

@@ -1,6 +1,6 @@
 import type { PublicKey } from "./crypto/public-key.ts";
 import type { Finding } from "./errors.ts";
-import type { UntrustedLogEntry } from "./formats/envelope.ts";
+import type { Origin, UntrustedLogEntry } from "./formats/envelope.ts";
 import type { HashedSignature } from "./formats/hashedrekord.ts";
 import type { Descriptor } from "./oci/descriptor.ts";
 import type { Digest, DigestAlgorithm } from "./oci/digest.ts";
@@ -156,6 +156,22 @@ export interface Signatory {
 
 /** Whose signature a verifier would accept, and with what beside it. */
 export type Acceptance = Pick<Requirement, "keys" | "keyProof" | "identities">;
+
+/** Another place than a registry where bundles about digests are kept. */
+export interface EvidenceSource {
+  /**
+   * What is kept about a digest, page by page; nothing where there is none.
+   *
+   * @throws CountersignError where it could not be looked at.
+   */
+  look(subject: Digest): AsyncIterable<EvidencePage>;
+}
+
+export interface EvidencePage {
+  readonly origin: Origin;
+  /** Bounded, not parsed. */
+  readonly bundles: readonly Uint8Array[];
+}
 
 /** Small content that was proven by its digest before: kept so that a second look costs no request. */
 export interface ContentCache {

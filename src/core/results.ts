@@ -1,5 +1,5 @@
 import type { Finding } from "./errors.ts";
-import type { SignatureFormat } from "./formats/envelope.ts";
+import type { EvidenceFormat, SignatureFormat } from "./formats/envelope.ts";
 import type { Annotations } from "./oci/descriptor.ts";
 import type { Digest } from "./oci/digest.ts";
 import type { ClaimedMaterial } from "./trust/claimed-material.ts";
@@ -22,6 +22,17 @@ export interface SignOutcome {
   readonly postponed?: Finding | undefined;
   /** The tag it is kept under; bundles are referrers and have none. */
   readonly tag?: string | undefined;
+}
+
+/** A file that was signed, and its bundle. */
+export interface SignedFile {
+  readonly name: string;
+  readonly digest: Digest;
+  readonly bundle: Uint8Array;
+  readonly signedBy?: SignedBy | undefined;
+  readonly proof?: SignatureProof | undefined;
+  /** Why its log entry is missing. */
+  readonly postponed?: Finding | undefined;
 }
 
 export interface SignedImage {
@@ -62,7 +73,7 @@ export interface FinishedImage {
 
 /** A signature or attestation as it describes itself. Nothing of it was proven: `verify` does that. */
 export interface UntrustedDescription {
-  readonly format: "bundle" | "cosign-legacy" | "dsse-attachment";
+  readonly format: EvidenceFormat;
   /** What is signed: `https://sigstore.dev/cosign/sign/v1`, or an attestation's predicate type. */
   readonly predicateType?: string | undefined;
   /** Base64 SHA-256 of the signer's public key. */

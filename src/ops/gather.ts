@@ -1,12 +1,14 @@
 import { type Finding, findingUnlessInterrupted } from "../core/errors.ts";
-import { SIGNATURE_PREDICATE } from "../core/formats/envelope.ts";
+import { PREDICATE_ANNOTATION } from "../core/formats/cosign-attestation.ts";
+import { type EvidenceFormat, SIGNATURE_PREDICATE } from "../core/formats/envelope.ts";
+import { isOfType, type PredicateType } from "../core/formats/predicates.ts";
 import { LIMITS } from "../core/limits.ts";
-import { type Annotations, type Descriptor, digestMismatch } from "../core/oci/descriptor.ts";
+import { type Descriptor, digestMismatch } from "../core/oci/descriptor.ts";
 import { type Digest, digestAlgorithm, digestOf } from "../core/oci/digest.ts";
-import { type ImageManifest, type Manifest, parseDescribedManifest } from "../core/oci/manifest.ts";
+import { type Manifest, parseDescribedManifest } from "../core/oci/manifest.ts";
 import { BUNDLE_PREFIX, MEDIA_TYPES } from "../core/oci/media-types.ts";
 import { cosignTag, hasCosignTags } from "../core/oci/referrers.ts";
-import type { ContentCache, ContentStore, ReferrersListing } from "../core/ports.ts";
+import type { ContentCache, ContentStore, EvidenceSource, ReferrersListing } from "../core/ports.ts";
 import type { Evidence, UntrustedCandidate } from "../core/verify/evidence.ts";
 import { Budget } from "./budget.ts";
 import { forEachConcurrently } from "./concurrency.ts";
@@ -19,15 +21,19 @@ export interface GatherOptions {
   readonly cache?: ContentCache | undefined;
   /** What all the platforms of one index may cost together. */
   readonly within?: Budget | undefined;
-  /** Only these formats; both where absent. */
-  readonly formats?: readonly UntrustedCandidate["format"][] | undefined;
+  /** Only these formats; where absent, those of signatures or, where attestations are wanted, those of attestations. */
+  readonly formats?: readonly EvidenceFormat[] | undefined;
+  /** Attestations of these types are wanted, not the image's own signature. */
+  readonly types?: readonly PredicateType[] | undefined;
+  /** Other places to look in, after the store. */
+  readonly sources?: readonly EvidenceSource[] | undefined;
 }
 
 const WORKERS = 8;
 const FIRST_BATCH = 4;
 
 /**
- * Looks everywhere a signature of `subject` can be stored, cheapest and likeliest first, and yields what it finds step by
+ * Looks everywhere a signature or attestation of `subject` can be stored, cheapest and likeliest first, and yields what it finds step by
  * step, so that the caller can stop at the first acceptance. What cannot be read is an obstacle, never an absence.
  * Bounded by LIMITS.candidates and LIMITS.candidateBytes; reaching a bound is an obstacle too.
  *
@@ -38,10 +44,13 @@ export async function* gather(
   subject: Digest,
   options: GatherOptions = {},
 ): AsyncGenerator<EvidencePart, void, undefined> {
-  const search: Search = { store, subject, cache: options.cache, budget: new Budget({ within: options.within }) };
-  const formats = options.formats ?? ["bundle", "cosign-legacy"];
+  const { cache, within, types, sources = [] } = options;
+  const search: Search = { store, subject, cache, types, budget: new Budget({ within }) };
+  const formats = options.formats ?? ["bundle", types === undefined ? "cosign-legacy" : "cosign-attestation"];
   if (formats.includes("bundle")) yield* gatherBundles(search);
-  if (formats.includes("cosign-legacy")) yield* gatherLegacy(search);
+  if (formats.includes("cosign-legacy")) yield* gatherTagged(search, SIGNATURE_TAG);
+  if (formats.includes("cosign-attestation")) yield* gatherTagged(search, ATTESTATION_TAG);
+  for (const source of sources) yield* gatherFrom(source, search);
 }
 
 /** One looking for the signatures of one subject: where, and how much of it may still be read. */
@@ -49,6 +58,7 @@ interface Search {
   readonly store: ContentStore;
   readonly subject: Digest;
   readonly cache: ContentCache | undefined;
+  readonly types: readonly PredicateType[] | undefined;
   readonly budget: Budget;
 }
 
@@ -66,21 +76,73 @@ async function* gatherReferrers(
   search: Search,
   { descriptors, via }: ReferrersListing,
 ): AsyncGenerator<EvidencePart, void, undefined> {
-  const readers = likeliestFirst(descriptors).map((descriptor) => () => readReferrer(search, descriptor, via));
+  const readers = likeliestFirst(descriptors, search.types).map(
+    (descriptor) => () => readReferrer(search, descriptor, via),
+  );
   yield* inBatches(readers, search.budget);
 }
 
-async function* gatherLegacy(search: Search): AsyncGenerator<EvidencePart, void, undefined> {
+/** A tag of cosign 1 and 2, and what its layers are. */
+interface CosignTag {
+  readonly suffix: "sig" | "att";
+  readonly mediaType: string;
+  candidate(layer: Descriptor, bytes: Uint8Array, at: Place): UntrustedCandidate;
+}
+
+interface Place {
+  readonly manifest: Digest;
+  readonly layer: number;
+}
+
+const SIGNATURE_TAG: CosignTag = {
+  suffix: "sig",
+  mediaType: MEDIA_TYPES.simpleSigning,
+  candidate: ({ mediaType, annotations = {} }, payload, place) => {
+    return { format: "cosign-legacy", origin: { via: "sig-tag", ...place }, payload, mediaType, annotations };
+  },
+};
+
+const ATTESTATION_TAG: CosignTag = {
+  suffix: "att",
+  mediaType: MEDIA_TYPES.dsse,
+  candidate: ({ mediaType, annotations = {} }, envelope, place) => {
+    return { format: "cosign-attestation", origin: { via: "att-tag", ...place }, envelope, mediaType, annotations };
+  },
+};
+
+async function* gatherTagged(search: Search, tag: CosignTag): AsyncGenerator<EvidencePart, void, undefined> {
   const { store, subject } = search;
   if (!hasCosignTags(subject)) return;
-  const found = await attempt(() => store.resolve(cosignTag(subject, "sig")));
+  const found = await attempt(() => store.resolve(cosignTag(subject, tag.suffix)));
   if ("obstacle" in found) return yield { candidates: [], obstacles: [found.obstacle] };
   const manifest = found.value;
   if (manifest?.kind !== "image") return;
-  const readers = manifest.layers.flatMap((layer, at) =>
-    layer.mediaType === MEDIA_TYPES.simpleSigning ? [() => readLegacyLayer(search, manifest, layer, at)] : [],
-  );
+  const places = manifest.layers.map((layer, at) => ({ layer, at, tier: layerTier(layer, search.types) }));
+  const wanted = places.filter(({ layer }) => layer.mediaType === tag.mediaType);
+  const readers = wanted
+    .toSorted((a, b) => a.tier - b.tier)
+    .map(({ layer, at }) => async () => {
+      const place = { manifest: manifest.descriptor.digest, layer: at };
+      return [tag.candidate(layer, await readSmallBlob(search, layer), place)];
+    });
   yield* inBatches(readers, search.budget);
+}
+
+/** Another place than the store: what it lists is bounded like the rest. */
+async function* gatherFrom(
+  source: EvidenceSource,
+  { subject, budget }: Search,
+): AsyncGenerator<EvidencePart, void, undefined> {
+  try {
+    for await (const { origin, bundles } of source.look(subject)) {
+      const allowed = bundles.slice(0, budget.take(bundles.length));
+      for (const bytes of allowed) budget.spend(bytes.byteLength);
+      yield { candidates: allowed.map((bytes) => ({ format: "bundle", origin, bytes })), obstacles: [] };
+      if (allowed.length < bundles.length) return yield { candidates: [], obstacles: [tooMany(LIMITS.candidates)] };
+    }
+  } catch (error) {
+    yield { candidates: [], obstacles: [findingUnlessInterrupted(error)] };
+  }
 }
 
 type Reader = () => Promise<readonly UntrustedCandidate[]>;
@@ -122,18 +184,6 @@ async function readReferrer(
   return [{ format: "bundle", origin: { via, manifest: descriptor.digest, layer: 0 }, bytes }];
 }
 
-async function readLegacyLayer(
-  search: Search,
-  manifest: ImageManifest,
-  layer: Descriptor,
-  at: number,
-): Promise<readonly UntrustedCandidate[]> {
-  const payload = await readSmallBlob(search, layer);
-  const annotations: Annotations = layer.annotations ?? {};
-  const origin = { via: "sig-tag", manifest: manifest.descriptor.digest, layer: at } as const;
-  return [{ format: "cosign-legacy", origin, payload, mediaType: layer.mediaType, annotations }];
-}
-
 async function readManifest({ store, budget, cache }: Search, descriptor: Descriptor): Promise<Manifest> {
   budget.spend(descriptor.size);
   const known = await cache?.get(descriptor.digest);
@@ -155,22 +205,34 @@ async function readSmallBlob({ store, budget, cache }: Search, descriptor: Descr
 }
 
 /**
- * What is declared a bundle comes first, then what declares nothing useful; of equals the smaller, so that large junk
- * does not use up what may be read before a signature's turn. Each once. Only the order rests on the claims.
+ * What is declared a bundle of the wanted kind comes first, then what declares nothing useful; of equals the smaller, so
+ * that large junk does not use up what may be read before a signature's turn. Each once. Only the order rests on the claims.
  */
-function likeliestFirst(descriptors: readonly Descriptor[]): readonly Descriptor[] {
+function likeliestFirst(descriptors: readonly Descriptor[], types: Search["types"]): readonly Descriptor[] {
   const tier = (descriptor: Descriptor): number => {
     const type = descriptor.artifactType;
-    if (type?.startsWith(BUNDLE_PREFIX)) return isAttestation(descriptor) ? 1 : 0;
-    return type === undefined || type === MEDIA_TYPES.ociEmpty || type === MEDIA_TYPES.ociConfig ? 2 : 3;
+    if (type?.startsWith(BUNDLE_PREFIX)) return bundleTier(descriptor, types);
+    return type === undefined || type === MEDIA_TYPES.ociEmpty || type === MEDIA_TYPES.ociConfig ? 3 : 4;
   };
   const distinct = new Map(descriptors.map((descriptor) => [descriptor.digest, descriptor]));
   return [...distinct.values()].toSorted((a, b) => tier(a) - tier(b) || a.size - b.size);
 }
 
-function isAttestation(descriptor: Descriptor): boolean {
-  const predicate = descriptor.annotations?.["dev.sigstore.bundle.predicateType"];
-  return predicate !== undefined && predicate !== SIGNATURE_PREDICATE;
+/** 0 for what says that it is wanted, 1 for what says nothing of its type, 2 for what says that it is something else. */
+function bundleTier({ annotations }: Descriptor, types: Search["types"]): number {
+  const claimed = annotations?.["dev.sigstore.bundle.predicateType"];
+  if (types !== undefined) return typeTier(claimed, types);
+  return claimed === undefined || claimed === SIGNATURE_PREDICATE ? 0 : 2;
+}
+
+/** The same for a layer of cosign's tags. */
+function layerTier({ annotations }: Descriptor, types: Search["types"]): number {
+  return types === undefined ? 0 : typeTier(annotations?.[PREDICATE_ANNOTATION], types);
+}
+
+function typeTier(claimed: string | undefined, types: readonly PredicateType[]): number {
+  if (claimed === undefined) return 1;
+  return types.some((type) => isOfType(claimed, type)) ? 0 : 2;
 }
 
 function tooMany(count: number): Finding {

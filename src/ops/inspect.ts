@@ -1,9 +1,13 @@
 import { CountersignError, type Finding, findingUnlessInterrupted } from "../core/errors.ts";
-import { SIGNATURE_PREDICATE, type UntrustedCandidate, type UntrustedMaterial } from "../core/formats/envelope.ts";
+import {
+  type Origin,
+  SIGNATURE_PREDICATE,
+  type UntrustedCandidate,
+  type UntrustedMaterial,
+} from "../core/formats/envelope.ts";
 import { parseCandidate, readClaim } from "../core/formats/format.ts";
-import { readLegacyMaterial } from "../core/formats/legacy-material.ts";
 import { LIMITS } from "../core/limits.ts";
-import type { Annotations, Descriptor } from "../core/oci/descriptor.ts";
+import type { Descriptor } from "../core/oci/descriptor.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import { artifactTypeOf, type ImageManifest, type Manifest } from "../core/oci/manifest.ts";
 import { BUNDLE_PREFIX, MEDIA_TYPES } from "../core/oci/media-types.ts";
@@ -23,7 +27,6 @@ interface Source {
 }
 
 const WORKERS = 8;
-const DSSE_TYPE = "application/vnd.dsse.envelope.v1+json";
 
 /**
  * The tree of everything attached to an image: signatures, attestations, SBOMs, other artifacts, for the index and for
@@ -136,14 +139,14 @@ async function inspectCosignTag(
   if (manifest === undefined) return [];
   source.budget.spend(manifest.descriptor.size);
   const kind = suffix === "sig" ? "signature" : suffix === "att" ? "attestation" : "sbom";
-  const { signatures, problems } = await describeLayers(source, manifest, "sig-tag");
+  const { signatures, problems } = await describeLayers(source, manifest, suffix === "att" ? "att-tag" : "sig-tag");
   return [{ ...plainNode(manifest.descriptor, kind), via: "cosign-tag", tag, signatures, problems }];
 }
 
 async function describeLayers(
   source: Source,
   manifest: Manifest,
-  via: ReferrersListing["via"] | "sig-tag",
+  via: Origin["via"],
 ): Promise<Pick<InspectedNode, "signatures" | "problems">> {
   const signatures: UntrustedDescription[] = [];
   const problems: Finding[] = [];
@@ -164,32 +167,26 @@ async function describeLayer(
   manifest: ImageManifest,
   layer: Descriptor,
   at: number,
-  via: ReferrersListing["via"] | "sig-tag",
+  via: Origin["via"],
 ): Promise<UntrustedDescription | undefined> {
   const origin = { via, manifest: manifest.descriptor.digest, layer: at };
   const annotations = layer.annotations ?? {};
-  if (layer.mediaType === DSSE_TYPE) return describeAttachment(annotations);
   if (layer.mediaType.startsWith(BUNDLE_PREFIX)) {
     return describeCandidate({ format: "bundle", origin, bytes: await readBlob(source, layer) });
   }
-  if (layer.mediaType !== MEDIA_TYPES.simpleSigning) return undefined;
+  const { mediaType } = layer;
+  if (mediaType === MEDIA_TYPES.dsse) {
+    const envelope = await readBlob(source, layer);
+    return describeCandidate({ format: "cosign-attestation", origin, envelope, mediaType, annotations });
+  }
+  if (mediaType !== MEDIA_TYPES.simpleSigning) return undefined;
   const payload = await readBlob(source, layer);
-  return describeCandidate({ format: "cosign-legacy", origin, payload, mediaType: layer.mediaType, annotations });
+  return describeCandidate({ format: "cosign-legacy", origin, payload, mediaType, annotations });
 }
 
 function readBlob({ store, budget }: Source, layer: Descriptor): Promise<Uint8Array> {
   budget.spend(layer.size);
   return store.readBlob(layer, LIMITS.signatureBytes);
-}
-
-/** cosign 1 and 2 keep attestations as bare envelopes; their annotation names the predicate type, unsigned. */
-async function describeAttachment(annotations: Annotations): Promise<UntrustedDescription> {
-  const material = readLegacyMaterial(annotations);
-  return {
-    format: "dsse-attachment",
-    predicateType: annotations["predicateType"],
-    ...(await describeMaterial(material)),
-  };
 }
 
 async function describeCandidate(candidate: UntrustedCandidate): Promise<UntrustedDescription> {

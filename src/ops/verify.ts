@@ -5,7 +5,7 @@ import type { Descriptor, Platform } from "../core/oci/descriptor.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import type { ImageIndex, Manifest } from "../core/oci/manifest.ts";
 import { choosePlatform, platformName } from "../core/oci/platform.ts";
-import type { ContentCache, ContentStore } from "../core/ports.ts";
+import type { ContentCache, ContentStore, EvidenceSource } from "../core/ports.ts";
 import { reasonClass } from "../core/reasons.ts";
 import { describeChecks, type Scope } from "../core/verify/checks.ts";
 import type { Subject, UntrustedCandidate } from "../core/verify/evidence.ts";
@@ -37,6 +37,8 @@ export interface VerifyOptions {
   /** Bundles handed in as files: they are looked at instead of what the store holds. */
   readonly bundles?: readonly Uint8Array[] | undefined;
   readonly cache?: ContentCache | undefined;
+  /** Other places to look in beside the image's own. */
+  readonly sources?: readonly EvidenceSource[] | undefined;
   /** Flags that weaken, as they are printed in the verdict. */
   readonly weakened?: readonly string[] | undefined;
   /** Images judged at a time. */
@@ -181,11 +183,12 @@ async function judgeSubject(
     );
     return judge({ subject, candidates, obstacles: [] }, options.requirement);
   }
-  const { requirement, cache } = options;
+  const { requirement, cache, sources } = options;
+  const types = requirement.attestation?.predicateTypes;
   const signatures: SignatureReport[] = [];
   const obstacles: Finding[] = [];
   let judgement = conclude(signatures, obstacles, requirement);
-  for await (const part of gather(store, subject.descriptor.digest, { cache, within })) {
+  for await (const part of gather(store, subject.descriptor.digest, { cache, within, types, sources })) {
     signatures.push(...part.candidates.map((candidate) => examine(candidate, subject, requirement)));
     obstacles.push(...part.obstacles);
     judgement = conclude(signatures, obstacles, requirement);

@@ -1,6 +1,7 @@
 import { encodeHex } from "../core/bytes.ts";
 import { explainFinding, formatName, shortFingerprint } from "../core/explain.ts";
 import { SIGNATURE_PREDICATE } from "../core/formats/envelope.ts";
+import { describeType } from "../core/formats/predicates.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import { printable } from "../core/printable.ts";
 import type { InspectedNode, Inspection, UntrustedDescription } from "../core/results.ts";
@@ -77,9 +78,11 @@ function describeSignature(signature: UntrustedDescription): string {
   const { format, predicateType, annotations = {}, timestamps } = signature;
   const pairs = Object.entries(annotations).map(([name, value]) => `${name}=${value}`);
   return [
-    FORMATS[format] ?? format,
+    formatName(format),
     describeMaker(signature),
-    ...(predicateType === undefined || predicateType === SIGNATURE_PREDICATE ? [] : [`type ${predicateType}`]),
+    ...(predicateType === undefined || predicateType === SIGNATURE_PREDICATE
+      ? []
+      : [`type ${describeType(predicateType)}`]),
     ...(pairs.length === 0 ? [] : [`annotations ${pairs.join(" ")}`]),
     describeEntries(signature),
     timestamps === 0 ? "no timestamp" : plural(timestamps, "timestamp"),
@@ -106,12 +109,6 @@ function describeTime({ claimed }: UntrustedDescription): readonly string[] {
     ? []
     : [`certificate from ${formatInstant(validity.from)} to ${formatInstant(validity.until)}`];
 }
-
-const FORMATS: Readonly<Record<string, string>> = {
-  bundle: formatName("bundle"),
-  "cosign-legacy": formatName("cosign-legacy"),
-  "dsse-attachment": "cosign legacy attestation",
-};
 
 function describeMaker({ hasCertificate, keyHint, claimed }: UntrustedDescription): string {
   if (claimed?.identity !== undefined) return `claims to be by ${describeIdentity(claimed.identity)}`;

@@ -49,13 +49,23 @@ const noise: fc.Arbitrary<UntrustedCandidate> = fc.oneof(
 const candidates = fc.array(fc.oneof(fc.constantFrom(...GOOD, ...BAD), noise), { maxLength: 6 });
 const thresholds = fc.constantFrom(1, 2);
 
-/** The bytes of a candidate that can be altered: a bundle's, or a legacy payload's. */
+/** The bytes of a candidate that can be altered: a bundle's, a legacy payload's, an envelope's. */
 function flip(candidate: UntrustedCandidate, at: number): UntrustedCandidate {
-  const original = candidate.format === "bundle" ? candidate.bytes : candidate.payload;
+  switch (candidate.format) {
+    case "bundle":
+      return { ...candidate, bytes: flipped(candidate.bytes, at) };
+    case "cosign-legacy":
+      return { ...candidate, payload: flipped(candidate.payload, at) };
+    case "cosign-attestation":
+      return { ...candidate, envelope: flipped(candidate.envelope, at) };
+  }
+}
+
+function flipped(original: Uint8Array, at: number): Uint8Array {
   const bytes = Uint8Array.from(original);
   const place = at % (bytes.length * 8);
   bytes[place >> 3] = (bytes[place >> 3] ?? 0) ^ (1 << (place & 7));
-  return candidate.format === "bundle" ? { ...candidate, bytes } : { ...candidate, payload: bytes };
+  return bytes;
 }
 
 property("a flipped bit in a signed payload is never accepted", [fc.nat()], (at) => {

@@ -3,11 +3,15 @@ import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { ImageManifest } from "../oci/manifest.ts";
 
+/** How signatures of images are stored. */
 export type SignatureFormat = "bundle" | "cosign-legacy";
+
+/** How evidence is stored: signatures, and attestations too. */
+export type EvidenceFormat = SignatureFormat | "cosign-attestation";
 
 /** Where a signature was found, for messages and for `inspect`. */
 export interface Origin {
-  readonly via: "referrers-api" | "referrers-tag" | "layout" | "sig-tag" | "file";
+  readonly via: "referrers-api" | "referrers-tag" | "layout" | "sig-tag" | "att-tag" | "github-api" | "file";
   /** The manifest that holds it. */
   readonly manifest?: Digest | undefined;
   /** Its layer in that manifest, counted from 0. */
@@ -24,6 +28,15 @@ export type UntrustedCandidate =
       readonly payload: Uint8Array;
       readonly mediaType: string;
       /** The layer's annotations: signature, certificate, chain, bundle. */
+      readonly annotations: Readonly<Record<string, string>>;
+    }
+  | {
+      readonly format: "cosign-attestation";
+      readonly origin: Origin;
+      /** The layer's blob: a DSSE envelope. */
+      readonly envelope: Uint8Array;
+      readonly mediaType: string;
+      /** The layer's annotations: certificate, chain, bundle. */
       readonly annotations: Readonly<Record<string, string>>;
     };
 
@@ -92,7 +105,7 @@ export interface UntrustedSignature extends UntrustedMaterial {
  * the signature over `signed` has been verified with a wanted key or a proven certificate.
  */
 export interface UntrustedEnvelope extends UntrustedSignature {
-  readonly format: SignatureFormat;
+  readonly format: EvidenceFormat;
   readonly origin: Origin;
   readonly signed: SignedBytes;
   readonly payload: Uint8Array;

@@ -1,3 +1,4 @@
+import { parseAttestation } from "./cosign-attestation.ts";
 import { parseLegacySignature, readLegacyPayload } from "./cosign-legacy.ts";
 import type { UntrustedCandidate, UntrustedEnvelope, VerifiedClaim } from "./envelope.ts";
 import { readStatement } from "./intoto.ts";
@@ -14,6 +15,8 @@ export function parseCandidate(candidate: UntrustedCandidate): UntrustedEnvelope
       return parseBundleSignature(candidate.bytes, candidate.origin);
     case "cosign-legacy":
       return parseLegacySignature(candidate);
+    case "cosign-attestation":
+      return parseAttestation(candidate);
   }
 }
 
@@ -26,6 +29,7 @@ export function parseCandidate(candidate: UntrustedCandidate): UntrustedEnvelope
 export function readClaim(verified: UntrustedEnvelope): VerifiedClaim {
   switch (verified.format) {
     case "bundle":
+    case "cosign-attestation":
       return readStatement(verified.payload);
     case "cosign-legacy":
       return readLegacyPayload(verified.payload);

@@ -15,6 +15,7 @@ export const MEDIA_TYPES = {
   sigstoreBundle: "application/vnd.dev.sigstore.bundle.v0.3+json",
   simpleSigning: "application/vnd.dev.cosign.simplesigning.v1+json",
   intoto: "application/vnd.in-toto+json",
+  dsse: "application/vnd.dsse.envelope.v1+json",
 } as const;
 
 /** What the media types of all versions of Sigstore's bundle begin with. A hint of where to look, never a check. */

@@ -1,5 +1,6 @@
 import type { PublicKey } from "../crypto/public-key.ts";
 import { CountersignError } from "../errors.ts";
+import type { PredicateType } from "../formats/predicates.ts";
 import type { Condition } from "../policy/condition.ts";
 import type { Instant } from "../time.ts";
 import type { IdentityCondition } from "../trust/identity.ts";
@@ -34,8 +35,8 @@ export interface IdentityRequirement {
 
 /** An attestation: a statement of a kind about the image, of which conditions hold. */
 export interface AttestationRequirement {
-  /** Any of these predicate types, exactly. */
-  readonly predicateTypes: readonly string[];
+  /** Any of these. */
+  readonly predicateTypes: readonly PredicateType[];
   /** All of these. */
   readonly conditions: readonly Condition[];
 }

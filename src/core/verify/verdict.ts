@@ -1,5 +1,5 @@
 import type { Finding } from "../errors.ts";
-import type { Origin, SignatureFormat } from "../formats/envelope.ts";
+import type { EvidenceFormat, Origin } from "../formats/envelope.ts";
 import type { JsonObject } from "../json.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Instant } from "../time.ts";
@@ -29,7 +29,7 @@ export function shortFingerprint(fingerprint: string): string {
 
 /** One signature that was looked at, and what became of it. */
 export interface SignatureReport {
-  readonly format: SignatureFormat;
+  readonly format: EvidenceFormat;
   readonly origin: Origin;
   /** Counts towards acceptance. */
   readonly accepted: boolean;

@@ -1,4 +1,5 @@
 import type { Finding } from "../errors.ts";
+import { describeTypes } from "../formats/predicates.ts";
 import { type ReasonCode, reasonClass } from "../reasons.ts";
 import type { Evidence } from "./evidence.ts";
 import { describeWanted, examine } from "./examine.ts";
@@ -111,7 +112,7 @@ function refusal(
       { code: "unsigned", message: "the image is not signed", found: "no signature", wanted: `one by ${wanted}` },
     ];
   }
-  const types = attestation.predicateTypes.join(" or ");
+  const types = describeTypes(attestation.predicateTypes);
   const message = "the image has no attestation of this type";
   return [{ code: "unattested", message, found: "no attestation", wanted: `${types}, by ${wanted}` }];
 }

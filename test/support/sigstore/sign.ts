@@ -1,4 +1,5 @@
 import { encodeBase64, encodeUtf8 } from "../../../src/core/bytes.ts";
+import { attestationAnnotations } from "../../../src/core/formats/cosign-attestation.ts";
 import { legacyAnnotations, makeLegacyPayload } from "../../../src/core/formats/cosign-legacy.ts";
 import { preAuthEncoding } from "../../../src/core/formats/dsse.ts";
 import type { UntrustedCandidate, UntrustedLogEntry } from "../../../src/core/formats/envelope.ts";
@@ -204,6 +205,7 @@ export function legacyPayload(image: Digest = IMAGE, repository: string = REPOSI
 }
 
 type LegacyCandidate = Extract<UntrustedCandidate, { format: "cosign-legacy" }>;
+type AttestationCandidate = Extract<UntrustedCandidate, { format: "cosign-attestation" }>;
 
 /** A layer of a `.sig` manifest: what was signed has to be a payload. */
 export function legacyCandidate(signed: Signed): LegacyCandidate {
@@ -222,11 +224,12 @@ export function envelopeOf({ signature, statement, payloadType }: Signed): Uint8
 }
 
 /** A layer of an `.att` manifest: what was signed has to be a statement. */
-export function legacyAttestation(signed: Signed, predicateType: string): LegacyCandidate {
+export function legacyAttestation(signed: Signed, predicateType: string): AttestationCandidate {
   return {
-    ...legacyCandidate(signed),
-    payload: envelopeOf(signed),
-    mediaType: "application/vnd.dsse.envelope.v1+json",
-    annotations: { ...legacyAnnotations(new Uint8Array(), signed), predicateType },
+    format: "cosign-attestation",
+    origin: { via: "att-tag", layer: 0 },
+    envelope: envelopeOf(signed),
+    mediaType: MEDIA_TYPES.dsse,
+    annotations: attestationAnnotations(predicateType, signed),
   };
 }

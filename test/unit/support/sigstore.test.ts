@@ -278,7 +278,7 @@ describe("legacy attestations", () => {
     const signed = sign();
     const layer = legacyAttestation(signed, "https://slsa.dev/provenance/v1");
     const { spec } = JSON.parse(Buffer.from(signed.logEntries[0]?.body ?? "").toString());
-    assert.equal(spec.envelopeHash.value, digest(layer.payload).toString("hex"));
+    assert.equal(spec.envelopeHash.value, digest(layer.envelope).toString("hex"));
     assert.equal(layer.annotations["dev.cosignproject.cosign/signature"], "");
   });
 });
