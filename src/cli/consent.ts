@@ -8,7 +8,9 @@ import type { SigningServices } from "./services.ts";
 /** What is about to be published, and by whom. */
 export interface Publication {
   readonly services: SigningServices;
-  /** Whom the certificate will name; absent for a key. */
+  /** What the logs are shown of who signs: certificates that are there already, perhaps among keys. */
+  readonly signer: "key" | "certificate" | "any";
+  /** Whom a new certificate will name. */
   readonly identity?: string | undefined;
   /** The identity is of a repository that not everybody may see. */
   readonly isPrivate?: boolean | undefined;
@@ -21,21 +23,22 @@ export interface Publication {
  * @throws CountersignError `consent-missing` where the answer is no, or where there is nobody to ask; `interrupted`.
  */
 export async function requireConsent(context: Context, publication: Publication, yes: boolean): Promise<void> {
-  const lines = publicationLines(publication);
-  if (lines.length === 0 || yes) return;
+  const published = publishedBy(publication);
+  if (published.length === 0 || yes) return;
   if (context.stdin.isTTY !== true) {
-    throw new CountersignError(
-      "consent-missing",
-      "signing would publish something for ever, and there is nobody to ask",
-      {
-        found: lines.join(" "),
-        wanted: "--yes, or a terminal to ask at",
-      },
-    );
+    throw new CountersignError("consent-missing", "signing publishes something for ever, and there is nobody to ask", {
+      found: published.join("; "),
+      wanted: "--yes, or a terminal to ask at",
+    });
   }
+  const lines = [
+    "Signing publishes for ever, to everybody who can read there:",
+    ...published.map((line) => `  ${line}`),
+    "Neither the image nor its name is in it; who knows the image's digest may recognise its signature by the hash.",
+  ];
   context.stderr.stream.write(`${lines.map(printable).join("\n")}\n`);
   if (/^y(?:es)?$/i.test((await ask(context, "Sign and publish this? [y/N] ")).trim())) return;
-  throw new CountersignError("consent-missing", "the answer was no; nothing was signed", {});
+  throw new CountersignError("consent-missing", "the answer was no; nothing was signed");
 }
 
 async function ask({ stdin, stderr, signal }: Context, question: string): Promise<string> {
@@ -50,27 +53,26 @@ async function ask({ stdin, stderr, signal }: Context, question: string): Promis
 }
 
 /**
- * What leaves this machine for good (Fulcio and RFC 6962; Rekor's hashedrekord): a certificate goes to the authority's
- * certificate log, and with the signature and a hash to the transparency log. Empty where nothing is published.
+ * What leaves this machine for good (Fulcio with RFC 6962; Rekor's hashedrekord): certificates go to the certificate log of
+ * their authority, and with the signature and a hash to the transparency log. Empty where nothing is published.
  */
-export function publicationLines({ services, identity, isPrivate }: Publication): readonly string[] {
+export function publishedBy({ services, signer, identity, isPrivate }: Publication): readonly string[] {
   const { authority, logs } = services;
-  const isIssuedElsewhere = identity !== undefined && authority !== undefined && !isLoopback(authority.host);
+  const isIssued = identity !== undefined && authority !== undefined && !isLoopback(authority.host);
   const elsewhere = logs.services.map(({ url }) => url.host).filter((host) => !isLoopback(host));
-  if (!isIssuedElsewhere && elsewhere.length === 0) return [];
-  const who = identity === undefined ? "the public key" : "the certificate";
+  if (!isIssued && elsewhere.length === 0) return [];
+  const certificate = `a certificate that names ${identity}, and of a pipeline what its token says of the run`;
   return [
-    "Signing publishes for ever, to everybody who can read the logs:",
-    ...(isIssuedElsewhere
-      ? [
-          `  by ${authority.host}: a certificate that names ${identity} and what its issuer says of it (for a pipeline:` +
-            " repository, branch, commit, run)",
-        ]
-      : []),
-    ...(elsewhere.length > 0
-      ? [`  in ${elsewhere.join(" or ")}: ${who}, the signature, and a hash of what is signed`]
-      : []),
-    "Neither the image nor its name is published; whoever knows the image's digest can find out that it was signed.",
-    ...(isPrivate === true ? ["The repository is private: its name becomes public with the certificate."] : []),
+    ...(isIssued ? [`by ${authority.host} and the certificate log that it writes to: ${certificate}`] : []),
+    ...(elsewhere.length === 0
+      ? []
+      : [`in ${elsewhere.join(" or ")}: ${SIGNERS[signer]}, the signature, a hash of what is signed`]),
+    ...(isPrivate === true ? ["the repository in this name is private: everybody can know of it then"] : []),
   ];
 }
+
+const SIGNERS: Readonly<Record<Publication["signer"], string>> = {
+  key: "the public key",
+  certificate: "the certificate",
+  any: "the certificate or public key of who signed",
+};

@@ -12,10 +12,10 @@ import { exitCodeOfClasses } from "./exit-codes.ts";
 import { createdAt, openWiring } from "./images.ts";
 import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
-import { openSigningTrust } from "./service-signatory.ts";
 import { certificateDemands, readServices, type SigningServices, witnesses } from "./services.ts";
 import { isTarget, openForSigning, sayFailure, type UnopenedImage } from "./sign-action.ts";
 import { readFinishOptions } from "./sign-options.ts";
+import { openTrust } from "./trust.ts";
 import { isSeenTwice } from "./verdicts.ts";
 
 /** `countersign sign --finish IMAGE…`: adds the log entries that were left out. */
@@ -31,11 +31,10 @@ export async function finish(
   const wiring = await openWiring(context, output, registry, images);
   try {
     const keys = wish.key === undefined ? [] : [await loadPublicKey(wish.key, context)];
-    const services = await readServices(context, wish.services);
+    const services = await readServices(context, output, wiring, wish);
     requireLog(services);
-    const trust = await openSigningTrust(context, wish);
-    // The certificates are there already: what is new to the public is what goes to the logs.
-    if (!dryRun) await requireConsent(context, { services: { ...services, authority: undefined } }, wish.yes);
+    const trust = await openTrust(context, output, wish.trust, wiring);
+    if (!dryRun) await requireConsent(context, { services, signer: "any" }, wish.yes);
     const mode = dryRun ? "read" : "write";
     const opened = await Promise.all(images.map((image) => openForSigning(wiring, image, mode, registry.platform)));
     const finished = await finishImages(opened.filter(isTarget), {

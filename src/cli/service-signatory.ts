@@ -1,22 +1,18 @@
-import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
 import { CountersignError } from "../core/errors.ts";
 import { loggedAlgorithm } from "../core/formats/hashedrekord.ts";
 import type { Signatory, Signer } from "../core/ports.ts";
 import { type Instant, instant } from "../core/time.ts";
 import { foreseenIdentities, isOfPrivateRepository } from "../core/trust/foreseen.ts";
-import { loadTrustMaterial } from "../core/trust/load.ts";
-import type { TrustMaterial } from "../core/trust/material.ts";
 import type { IdentityToken } from "../core/trust/token.ts";
-import { onDisk } from "../io/disk/errors.ts";
 import { findIdentityToken } from "../io/identity/find.ts";
 import { fulcio } from "../io/sigstore/fulcio.ts";
 import { keylessSignatory, provesWithoutLogs } from "../io/sigstore/keyless.ts";
 import { sigstoreWitness } from "../io/sigstore/witness.ts";
 import { keySignatory } from "../ops/sign.ts";
 import type { Wiring } from "../wire.ts";
-import { requireConsent } from "./consent.ts";
+import { type Publication, requireConsent } from "./consent.ts";
 import type { Context } from "./context.ts";
+import type { Output } from "./output.ts";
 import {
   certificateDemands,
   demandsOf,
@@ -28,21 +24,23 @@ import {
 } from "./services.ts";
 import type { SignatoryWish } from "./signatory.ts";
 import type { SignatoryOptions } from "./signatory-options.ts";
+import { openTrust } from "./trust.ts";
 
 // --- keys -------------------------------------------------------------------------------------------------------------
 
 /** A key, and services that vouch for what it signs. */
 export async function openKeyWithServices(
   context: Context,
+  output: Output,
   wiring: Wiring,
   wish: SignatoryWish,
   signer: Signer,
 ): Promise<Signatory> {
-  const services = await servicesFor(context, wish);
+  const services = await servicesFor(context, output, wiring, wish);
   if (services.logs.count > 0) loggedAlgorithm(signer.publicKey);
-  const trust = await openSigningTrust(context, wish);
+  const trust = await openTrust(context, output, wish.trust, wiring);
   const demands = demandsOf(services);
-  if (wish.dryRun !== true) await requireConsent(context, { services }, wish.yes);
+  if (wish.dryRun !== true) await requireConsent(context, { services, signer: "key" }, wish.yes);
   const witness = sigstoreWitness({
     ...witnesses(services, wiring.services),
     check: provesWithoutLogs({ trust, demands }, clockFrom(context.referenceTime)),
@@ -51,20 +49,30 @@ export async function openKeyWithServices(
   return keySignatory(signer, { witness, proof: { trust, demands } });
 }
 
-async function servicesFor(context: Context, { services: wish, formats }: SignatoryWish): Promise<SigningServices> {
-  const services = await readServices(context, wish);
-  if (formats?.includes("cosign-legacy") === true) requirePromise(services);
+async function servicesFor(
+  context: Context,
+  output: Output,
+  wiring: Wiring,
+  wish: SignatoryWish,
+): Promise<SigningServices> {
+  const services = await readServices(context, output, wiring, wish);
+  if (wish.formats?.includes("cosign-legacy") === true) requirePromise(services);
   return services;
 }
 
 // --- identities -------------------------------------------------------------------------------------------------------
 
 /** An identity that a token names and a certificate is made for. */
-export async function openKeyless(context: Context, wiring: Wiring, wish: SignatoryWish): Promise<Signatory> {
-  const services = await servicesFor(context, wish);
+export async function openKeyless(
+  context: Context,
+  output: Output,
+  wiring: Wiring,
+  wish: SignatoryWish,
+): Promise<Signatory> {
+  const services = await servicesFor(context, output, wiring, wish);
   const authority = requireAuthority(services);
   requireTime(services, wish);
-  const trust = await openSigningTrust(context, wish);
+  const trust = await openTrust(context, output, wish.trust, wiring);
   const demands = certificateDemands(services, trust);
   const now = clockFrom(context.referenceTime);
   const token = tokenSource(context, wiring, wish, services, now);
@@ -93,11 +101,12 @@ function requireAuthority({ authority }: SigningServices): URL {
   });
 }
 
-async function publication(services: SigningServices, token: () => Promise<IdentityToken>) {
+async function publication(services: SigningServices, token: () => Promise<IdentityToken>): Promise<Publication> {
   const found = await token();
   const [foreseen] = foreseenIdentities(found);
   return {
     services,
+    signer: "certificate",
     identity: foreseen?.subject.text ?? found.subjectForProof,
     isPrivate: isOfPrivateRepository(found),
   };
@@ -150,20 +159,4 @@ async function findToken(
     interactive: isAtTerminal ? { stderr: stderr.stream, isTerminal: true } : undefined,
     now,
   });
-}
-
-// --- trust ------------------------------------------------------------------------------------------------------------
-
-/** What the services are proven by. */
-export async function openSigningTrust(
-  context: Context,
-  { trustedRoot }: Pick<SignatoryOptions, "trustedRoot">,
-): Promise<TrustMaterial> {
-  if (trustedRoot === undefined) {
-    throw new CountersignError("usage", "nothing says what the services have to be proven by", {
-      wanted: "--trusted-root FILE",
-    });
-  }
-  const path = resolve(context.workingDirectory, trustedRoot);
-  return await loadTrustMaterial(await onDisk(`reading ${trustedRoot}`, () => readFile(path)), trustedRoot);
 }

@@ -1,16 +1,18 @@
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { CountersignError } from "../core/errors.ts";
-import { isLoopback } from "../core/oci/reference.ts";
+import { LIMITS } from "../core/limits.ts";
 import type { Demands, TrustMaterial } from "../core/trust/material.ts";
 import { type ChosenServices, chooseServices, parseSigningConfig, type Quorum } from "../core/trust/signing-config.ts";
-import { onDisk } from "../io/disk/errors.ts";
 import type { ServiceClient } from "../io/http/service.ts";
 import { rekor } from "../io/sigstore/rekor.ts";
 import { timestampAuthority } from "../io/sigstore/tsa.ts";
 import type { WitnessOptions } from "../io/sigstore/witness.ts";
+import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
-import type { ServiceWish, SignatoryOptions } from "./signatory-options.ts";
+import type { Output } from "./output.ts";
+import type { SignatoryOptions } from "./signatory-options.ts";
+import { openSigningConfig } from "./trust.ts";
+import { readTrustFile } from "./trust-instances.ts";
 
 /** Services to sign with: addresses, and of each kind how many are needed. */
 export interface SigningServices {
@@ -35,27 +37,40 @@ interface Address {
 /**
  * The services that the flags ask for.
  *
- * @throws CountersignError `trust-invalid`, `disk-error`, `usage` where nothing says which to use.
+ * @throws CountersignError `trust-invalid`, `disk-error`, `limit-reached`, `usage` where nothing says which to use, and what
+ * `openSigningConfig` throws.
  */
-export async function readServices(context: Context, wish: ServiceWish): Promise<SigningServices> {
-  switch (wish.kind) {
-    case "addresses":
-      return {
-        authority: wish.authority,
-        issuer: undefined,
-        logs: oneOrNone(wish.log),
-        timestampAuthorities: oneOrNone(wish.timestampAuthority),
-      };
-    case "config": {
-      const path = resolve(context.workingDirectory, wish.file);
-      const bytes = await onDisk(`reading ${wish.file}`, () => readFile(path));
-      return addressed(chooseServices(parseSigningConfig(bytes), context.referenceTime));
-    }
-    default:
-      throw new CountersignError("usage", "nothing says which services to sign with", {
-        wanted: "--signing-config FILE, or the addresses of the services",
-      });
+export async function readServices(
+  context: Context,
+  output: Output,
+  wiring: Wiring,
+  { services: wish, trust }: Pick<SignatoryOptions, "services" | "trust">,
+): Promise<SigningServices> {
+  if (wish.kind === "addresses") {
+    const { authority, log, timestampAuthority: stamps } = wish;
+    return { authority, issuer: undefined, logs: oneOrNone(log), timestampAuthorities: oneOrNone(stamps) };
   }
+  const bytes = await readConfiguration(context, output, wiring, { services: wish, trust });
+  return addressed(chooseServices(parseSigningConfig(bytes), context.referenceTime));
+}
+
+async function readConfiguration(
+  context: Context,
+  output: Output,
+  wiring: Wiring,
+  { services: wish, trust }: Pick<SignatoryOptions, "services" | "trust">,
+): Promise<Uint8Array> {
+  if (wish.kind === "config") {
+    const file = { path: resolve(context.workingDirectory, wish.file), label: wish.file };
+    return await readTrustFile(file, LIMITS.signingConfigBytes);
+  }
+  const found = wish.kind === "usual" ? await openSigningConfig(context, output, trust, wiring) : undefined;
+  if (found !== undefined) return found.bytes;
+  throw new CountersignError("usage", "nothing says which services to sign with", {
+    found:
+      trust.trustedRoot === undefined ? "a trust instance without a signing configuration" : "--trusted-root alone",
+    wanted: "--signing-config FILE, or the addresses of the services",
+  });
 }
 
 function oneOrNone(url: URL | undefined): Needed {
@@ -139,10 +154,4 @@ export function requirePromise({ logs }: SigningServices): void {
     found: "a Rekor 2 log, and --format cosign-legacy",
     wanted: "--format bundle, or a Rekor 1 log",
   });
-}
-
-/** Services elsewhere that make public what they are shown. */
-export function publishers({ authority, logs }: SigningServices): readonly URL[] {
-  const all = [...(authority === undefined ? [] : [authority]), ...logs.services.map(({ url }) => url)];
-  return all.filter(({ host }) => !isLoopback(host));
 }

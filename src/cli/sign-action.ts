@@ -17,6 +17,7 @@ import type { Output } from "./output.ts";
 import { readSigningOptions } from "./sign-options.ts";
 import { openSignatory } from "./signatory.ts";
 import type { SignatoryOptions } from "./signatory-options.ts";
+import { refuseRegistriesOffline } from "./trust-options.ts";
 import { isSeenTwice } from "./verdicts.ts";
 
 /** `countersign sign IMAGE…`: each image is signed whatever becomes of the others. */
@@ -29,6 +30,7 @@ export async function sign(
   const registry = readRegistryOptions(raw);
   const flags = readSigningOptions(raw);
   refuseTwoReaders(registry.passwordFromStdin, flags.signatory, context);
+  refuseRegistriesOffline(flags.signatory.trust, images);
   const created = createdAt(context);
   const wiring = await openWiring(context, output, registry, images);
   try {
@@ -108,7 +110,7 @@ export function sayFailure(context: Context, { name, finding }: Pick<SignedImage
 }
 
 /** What adds log entries later, with the services of this call. A bundle does not hold the key of its signer. */
-function finishCommand({ key, services, trustedRoot }: SignatoryOptions): string {
+function finishCommand({ key, services, trust: { trustedRoot, instance } }: SignatoryOptions): string {
   const { file, log } = { file: undefined, log: undefined, ...services };
   return [
     "countersign sign --finish",
@@ -116,6 +118,7 @@ function finishCommand({ key, services, trustedRoot }: SignatoryOptions): string
     ...(file === undefined ? [] : [`--signing-config ${file}`]),
     ...(log === undefined ? [] : [`--rekor-url ${log.href}`]),
     ...(trustedRoot === undefined ? [] : [`--trusted-root ${trustedRoot}`]),
+    ...(instance === undefined ? [] : [`--trust ${instance}`]),
   ].join(" ");
 }
 

@@ -80,7 +80,9 @@ export function readFinishOptions(raw: RawOptions): Pick<SigningOptions, "signat
       wanted: "--finish, with the services to use and the public keys of signers",
     });
   }
-  return { signatory: readSignatoryOptions(raw), recursive: flag(raw, "recursive"), dryRun: flag(raw, "dryRun") };
+  const signatory = readSignatoryOptions(raw);
+  const services = signatory.services.kind === "none" ? ({ kind: "usual" } as const) : signatory.services;
+  return { signatory: { ...signatory, services }, recursive: flag(raw, "recursive"), dryRun: flag(raw, "dryRun") };
 }
 
 function readSignAs(raw: RawOptions): string | undefined {

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { CountersignError } from "../core/errors.ts";
 import { flag, grouped, type RawOptions, text } from "./options.ts";
+import { addTrustOptions, readTrustOptions, type TrustOptions } from "./trust-options.ts";
 
 const SIGN_GROUP = "Signing:";
 const IDENTITY_GROUP = "Signing without a key:";
@@ -21,18 +22,21 @@ export function addSignatoryOptions(command: Command): Command {
     new Option("--oidc-client-id <id>", "whom identity tokens are to be for (default: sigstore)"),
     new Option("--one-certificate", "sign all images of the call with one certificate, for as long as it lives"),
   ]);
-  return grouped(command, SERVICE_GROUP, [
-    new Option("--signing-config <file>", "use the services that this signing configuration (v0.2) lists"),
+  grouped(command, SERVICE_GROUP, [
+    new Option(
+      "--signing-config <file>",
+      "use the services that this signing configuration (v0.2) lists (default without a key: the trust instance's)",
+    ),
     new Option("--fulcio-url <url>", "or: the certificate authority at this address"),
     new Option("--rekor-url <url>", "the transparency log at this address"),
     new Option("--timestamp-server-url <url>", "the timestamp authority at this address, its path included"),
-    new Option("--trusted-root <file>", "what the services have to be proven by before anything is stored"),
     new Option("--log-later", "where the log is out of order, sign without its entry and leave it to sign --finish"),
-    new Option("--tlog-upload <true|false>", "whether a log is used; has to agree with what is said above").choices([
-      "true",
-      "false",
-    ]),
+    new Option(
+      "--tlog-upload <true|false>",
+      "with a key and none of these flags: true to use the services of the trust instance (default: false)",
+    ).choices(["true", "false"]),
   ]);
+  return addTrustOptions(command);
 }
 
 /** Which services to use. */
@@ -45,8 +49,9 @@ export type ServiceWish =
       readonly log: URL | undefined;
       readonly timestampAuthority: URL | undefined;
     }
-  /** None with a key; else those of the trust repository. */
-  | { readonly kind: "usual" };
+  /** Those of the trust instance. */
+  | { readonly kind: "usual" }
+  | { readonly kind: "none" };
 
 export interface SignatoryOptions {
   /** Absent: keyless. */
@@ -57,8 +62,7 @@ export interface SignatoryOptions {
   readonly clientId: string;
   readonly oneCertificate: boolean;
   readonly services: ServiceWish;
-  /** A file. */
-  readonly trustedRoot: string | undefined;
+  readonly trust: TrustOptions;
   readonly logLater: boolean;
   readonly yes: boolean;
 }
@@ -75,13 +79,14 @@ export function readSignatoryOptions(raw: RawOptions): SignatoryOptions {
     clientId: text(raw, "oidcClientId") ?? CLIENT_ID,
     oneCertificate: flag(raw, "oneCertificate"),
     services: readServices(raw),
-    trustedRoot: text(raw, "trustedRoot"),
+    trust: readTrustOptions(raw),
     logLater: flag(raw, "logLater"),
     yes: flag(raw, "yes"),
   };
   requireOneSigner(raw);
   requireOneSource(raw);
   requireLogSense(raw, options);
+  requireConnection(options);
   return options;
 }
 
@@ -94,7 +99,8 @@ function readServices(raw: RawOptions): ServiceWish {
     timestampAuthority: address(raw, "timestampServerUrl", "--timestamp-server-url"),
   };
   const isNamed = Object.values(addresses).some((url) => url !== undefined);
-  return isNamed ? { kind: "addresses", ...addresses } : { kind: "usual" };
+  if (isNamed) return { kind: "addresses", ...addresses };
+  return { kind: text(raw, "key") === undefined || text(raw, "tlogUpload") === "true" ? "usual" : "none" };
 }
 
 function address(raw: RawOptions, name: string, spelled: string): URL | undefined {
@@ -141,21 +147,30 @@ function requireOneSource(raw: RawOptions): void {
   });
 }
 
-/** cosign's `--tlog-upload`: which log is a matter of addresses and configurations here, never of a default. */
-function requireLogSense(raw: RawOptions, { key, services, logLater }: SignatoryOptions): void {
+/** cosign's `--tlog-upload`: here, it is the services that say whether there is a log. */
+function requireLogSense(raw: RawOptions, { services, logLater }: SignatoryOptions): void {
   const wanted = text(raw, "tlogUpload");
-  const log = services.kind === "addresses" ? services.log : undefined;
-  const isUndecided = services.kind === "config" || (services.kind === "usual" && key === undefined);
-  if (wanted === "false" && (isUndecided || log !== undefined)) {
-    throw new CountersignError("usage", "which services are used says whether a log is", {
+  const hasLog = services.kind === "addresses" ? services.log !== undefined : services.kind !== "none";
+  if (wanted === "false" && hasLog) {
+    throw new CountersignError("usage", "the services that are used say whether a log is", {
       found:
-        log === undefined ? "--tlog-upload=false and a signing configuration" : "--tlog-upload=false and --rekor-url",
+        services.kind === "addresses"
+          ? "--tlog-upload=false and --rekor-url"
+          : "--tlog-upload=false without a key alone",
       wanted: "a signing configuration that lists no log, or addresses without --rekor-url",
     });
   }
-  if ((wanted !== "true" && !logLater) || isUndecided || log !== undefined) return;
+  if (hasLog || (wanted !== "true" && !logLater)) return;
   throw new CountersignError("usage", "nothing says which log to use", {
-    found: `${logLater ? "--log-later" : "--tlog-upload=true"} alone`,
-    wanted: "--signing-config FILE or --rekor-url URL",
+    found: logLater ? "--log-later" : "--tlog-upload=true, and addresses without a log",
+    wanted: "--signing-config FILE, --rekor-url URL, or with a key --tlog-upload=true",
+  });
+}
+
+function requireConnection({ trust, services }: SignatoryOptions): void {
+  if (!trust.offline || services.kind === "none") return;
+  throw new CountersignError("usage", "--offline opens no connection, and services that sign along are behind one", {
+    found: "--offline, and a signature that needs services",
+    wanted: "--key KEY, and images on disk",
   });
 }

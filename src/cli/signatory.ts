@@ -34,10 +34,10 @@ export async function openSignatory(
   const signer = wish.key === undefined ? undefined : await loadSigner(wish.key, { ...context, warn: output.warn });
   if (signer !== undefined) {
     refusePublishedKeys([signer.publicKey], placesOf(images));
-    if (wish.services.kind === "usual") return keySignatory(signer);
+    if (wish.services.kind === "none") return keySignatory(signer);
   }
   const { openKeyWithServices, openKeyless } = await import("./service-signatory.ts");
   return signer === undefined
-    ? await openKeyless(context, wiring, wish)
-    : await openKeyWithServices(context, wiring, wish, signer);
+    ? await openKeyless(context, output, wiring, wish)
+    : await openKeyWithServices(context, output, wiring, wish, signer);
 }

@@ -144,7 +144,9 @@ describe("signing flags", () => {
 
   it("take a key as cosign's users sign without a log, and then use no service", () => {
     const { key, services } = read("--key", "k", "--tlog-upload", "false").signatory;
-    assert.deepEqual([key, services], ["k", { kind: "usual" }]);
+    assert.deepEqual([key, services], ["k", { kind: "none" }]);
+    assert.deepEqual(read("--key", "k", "--tlog-upload", "true").signatory.services, { kind: "usual" });
+    assert.deepEqual(read().signatory.services, { kind: "usual" });
   });
 
   it("name services by a configuration or by addresses", () => {
@@ -169,7 +171,9 @@ describe("signing flags", () => {
     ["a log that shall not be used", ["--rekor-url", "https://rekor.example.com", "--tlog-upload", "false"]],
     ["a configuration of which the log shall not be used", ["--signing-config", "f", "--tlog-upload", "false"]],
     ["the usual services but for their log", ["--tlog-upload", "false"]],
-    ["a log that nothing names", ["--key", "k", "--tlog-upload", "true"]],
+    ["a log that nothing names", ["--tlog-upload", "true", "--fulcio-url", "https://fulcio.example.com"]],
+    ["services without a connection", ["--offline"]],
+    ["two things to believe in", ["--trust", "sigstore", "--trusted-root", "f"]],
     ["a later entry in a log that nothing names", ["--key", "k", "--log-later"]],
     ["a later entry of a legacy signature", ["--signing-config", "f", "--log-later", "--format", "cosign-legacy"]],
     ["an unknown format", ["--key", "k", "--format", "pgp"]],
