@@ -144,8 +144,6 @@ async function findToken(
   now: Instant,
 ): ReturnType<typeof findIdentityToken> {
   const { env, stdin, stderr, workingDirectory, signal } = context;
-  const provider = issuer ?? services.issuer;
-  const isAtTerminal = stdin.isTTY === true && stderr.isTerminal && provider !== undefined;
   return await findIdentityToken({
     env,
     stdin,
@@ -153,10 +151,10 @@ async function findToken(
     signal,
     service: wiring.services,
     given: identityToken,
-    issuer: provider ?? "",
+    issuer: issuer ?? services.issuer,
     clientId,
     audience: clientId,
-    interactive: isAtTerminal ? { stderr: stderr.stream, isTerminal: true } : undefined,
+    interactive: { stderr: stderr.stream, isTerminal: stdin.isTTY === true && stderr.isTerminal },
     now,
   });
 }

@@ -2,6 +2,7 @@ import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type { IdentityToken } from "../../core/trust/token.ts";
 import { peerText } from "../http/redact.ts";
+import { withSecrets } from "../http/secrets.ts";
 import { protocolError } from "./answers.ts";
 import { type Callback, CallbackServer } from "./callback.ts";
 import {
@@ -14,7 +15,6 @@ import {
   type SignInOptions,
 } from "./oauth.ts";
 import type { OpenBrowser } from "./open-browser.ts";
-import { withSecrets } from "./secrets.ts";
 
 export interface BrowserOptions extends SignInOptions {
   readonly openBrowser: OpenBrowser;

@@ -1,9 +1,9 @@
 import { encodeUtf8 } from "../../core/bytes.ts";
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
+import { withSecrets } from "../http/secrets.ts";
 import { jsonOf, textIn } from "./answers.ts";
 import { type Provider, serviceAddress } from "./provider.ts";
-import { withSecrets } from "./secrets.ts";
 
 const AGENT_API = "https://agent.buildkite.com/v3";
 

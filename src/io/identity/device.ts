@@ -4,10 +4,10 @@ import { LIMITS } from "../../core/limits.ts";
 import { printable } from "../../core/printable.ts";
 import type { IdentityToken } from "../../core/trust/token.ts";
 import { type Clock, systemClock } from "../http/clock.ts";
+import { withSecrets } from "../http/secrets.ts";
 import { formBody, formHeaders, jsonOf, protocolError, textIn } from "./answers.ts";
 import { optionalEndpoint } from "./discovery.ts";
 import { identityTokenIn, proofKey, refusedTokens, requestTokens, SCOPE, type SignInOptions } from "./oauth.ts";
-import { withSecrets } from "./secrets.ts";
 
 export interface DeviceOptions extends SignInOptions {
   readonly clock?: Pick<Clock, "now" | "sleep"> | undefined;

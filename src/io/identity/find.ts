@@ -34,8 +34,8 @@ export interface FindOptions {
   readonly workingDirectory: string;
   /** undefined where nobody is to be asked. */
   readonly interactive: Interactive | undefined;
-  /** The OpenID provider that signs people in. */
-  readonly issuer: string;
+  /** The OpenID provider that signs people in; undefined where there is none. */
+  readonly issuer: string | undefined;
   /** As which program we ask it. */
   readonly clientId: string;
   /** Who the token has to be for: the certificate authority's client id. */
@@ -66,7 +66,8 @@ export async function findIdentityToken(options: FindOptions): Promise<FoundToke
 
 async function signIn(options: FindOptions, now: () => Instant): Promise<FoundToken> {
   const { interactive, service, issuer, env, clock, waitMs } = options;
-  if (interactive?.isTerminal !== true) throw nobody(options);
+  if (interactive?.isTerminal !== true) throw nobody(options, "no terminal at which to sign in");
+  if (issuer === undefined) throw nobody(options, "no issuer that signs people in");
   const say = (line: string): void => void interactive.stderr.write(`${line}\n`);
   const common: SignInOptions = { ...options, issuer: await discoverIssuer(service, issuer), now, say };
   const isSeen = interactive.hasDisplay ?? hasDisplay(env);
@@ -93,11 +94,9 @@ const HINTS: readonly { readonly isThere: (env: FindOptions["env"]) => unknown; 
   },
 ];
 
-function nobody({ env, interactive, providers = PROVIDERS }: FindOptions): CountersignError {
-  const places = providers.map(({ name }) => name).join(", ");
-  const person = interactive === undefined ? "" : "; no terminal at which to sign in";
+function nobody({ env, providers = PROVIDERS }: FindOptions, person: string): CountersignError {
   return new CountersignError("identity-missing", "nothing says who signs", {
-    found: `no identity from ${places}${person}`,
+    found: `no identity from ${providers.map(({ name }) => name).join(", ")}; ${person}`,
     wanted: "one of them, or --identity-token",
     next: HINTS.find(({ isThere }) => isThere(env))?.next,
   });

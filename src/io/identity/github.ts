@@ -1,8 +1,8 @@
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
+import { withSecrets } from "../http/secrets.ts";
 import { jsonOf, textIn } from "./answers.ts";
 import { type Provider, serviceAddress } from "./provider.ts";
-import { withSecrets } from "./secrets.ts";
 
 /**
  * GitHub Actions hands an address and a request token to jobs with `permissions: id-token: write`, and gives an identity

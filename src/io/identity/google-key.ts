@@ -3,9 +3,9 @@ import { encodeUtf8 } from "../../core/bytes.ts";
 import { CountersignError } from "../../core/errors.ts";
 import { type JsonObject, parseJsonObject } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
+import { withSecrets } from "../http/secrets.ts";
 import { formBody, formHeaders, jsonOf, textIn } from "./answers.ts";
 import { type Surroundings, serviceAddress } from "./provider.ts";
-import { withSecrets } from "./secrets.ts";
 
 type Asking = Pick<Surroundings, "service" | "audience" | "now">;
 

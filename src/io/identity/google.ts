@@ -1,11 +1,11 @@
 import { encodeUtf8 } from "../../core/bytes.ts";
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
+import { withSecrets } from "../http/secrets.ts";
 import { jsonOf, textIn } from "./answers.ts";
 import { readGoogleKey } from "./google-key.ts";
 import { type MetadataAnswer, MetadataServer } from "./metadata-server.ts";
 import type { Provider, Surroundings } from "./provider.ts";
-import { withSecrets } from "./secrets.ts";
 
 const IAM_CREDENTIALS = "https://iamcredentials.googleapis.com";
 const PRODUCT_NAME = "/sys/class/dmi/id/product_name";

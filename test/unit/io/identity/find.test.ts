@@ -153,19 +153,21 @@ describe("who signs, where something fails", () => {
 describe("nobody to sign", () => {
   it("is an error that says what was looked for", async () => {
     const error = await quietlyRejected(() => find(), "identity-missing", []);
-    assert.equal(
-      error.found,
-      "no identity from GitHub Actions, Buildkite, SIGSTORE_ID_TOKEN, /var/run/sigstore/cosign/oidc-token, Google Cloud",
-    );
+    const places = "GitHub Actions, Buildkite, SIGSTORE_ID_TOKEN, /var/run/sigstore/cosign/oidc-token, Google Cloud";
+    assert.equal(error.found, `no identity from ${places}; no terminal at which to sign in`);
     assert.match(error.next, /--identity-token/);
   });
 
   it("is the same without a terminal: a pipeline does not wait for a person", async () => {
     const given = person({ isTerminal: false });
-    const work = () => find({ interactive: given, providers: [NONE] });
-    const error = await quietlyRejected(work, "identity-missing", []);
-    assert.equal(error.found, "no identity from the pipeline; no terminal at which to sign in");
+    await quietlyRejected(() => find({ interactive: given, providers: [NONE] }), "identity-missing", []);
     assert.equal(given.text(), "");
+  });
+
+  it("is the same at a terminal where no issuer signs people in", async () => {
+    const work = () => find({ interactive: person(), issuer: undefined, providers: [NONE] });
+    const error = await quietlyRejected(work, "identity-missing", []);
+    assert.equal(error.found, "no identity from the pipeline; no issuer that signs people in");
   });
 
   it("says what the pipeline at hand would need", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CountersignError } from "../../../../src/core/errors.ts";
-import { withoutParts, withSecrets } from "../../../../src/io/identity/secrets.ts";
+import { withoutParts, withSecrets } from "../../../../src/io/http/secrets.ts";
 import { quietlyRejected } from "../../../support/identity.ts";
 
 const SECRET = "eyJhbGciOiJSUzI1NiJ9.0123456789abcdef";
