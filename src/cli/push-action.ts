@@ -10,19 +10,40 @@ import { docker } from "../io/engine/docker.ts";
 import { taggedDestination } from "../ops/destination.ts";
 import { pushImage } from "../ops/push.ts";
 import { remembering, type SignOptions, signImage, withoutLogs } from "../ops/sign.ts";
-import { resolveTarget, type Target, verifyImage } from "../ops/verify.ts";
+import { resolveTarget, type Target, type VerifiedImage, verifyImage } from "../ops/verify.ts";
 import type { MovedImage } from "../report/transfer.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { requireTag } from "./copy-action.ts";
-import { createdAt, narrowTarget, openWiring } from "./images.ts";
+import { createdAt, narrowTarget, openWiring, readJudging } from "./images.ts";
 import { concludeMove } from "./moves.ts";
 import { type RawOptions, type RegistryOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { openProgress } from "./progress.ts";
+import { readPublishedOptions } from "./published-options.ts";
 import { refuseTwoReaders, warnOfPostponed } from "./sign-action.ts";
-import { readSigningOptions } from "./sign-options.ts";
+import { readSigningOptions, type SigningOptions } from "./sign-options.ts";
 import { openSignatory } from "./signatory.ts";
+import { refuseRegistriesOffline } from "./trust-options.ts";
+import type { VerifyOptions } from "./verify-options.ts";
+
+/** How an image comes to be accepted where it is published. */
+interface Course {
+  /** Absent where it has to be signed already. */
+  readonly sign?: ((target: Target) => Promise<void>) | undefined;
+  /** As its consumers will. */
+  readonly verify: (target: Target) => Promise<VerifiedImage>;
+}
+
+interface Surroundings {
+  readonly context: Context;
+  readonly output: Output;
+  readonly wiring: Wiring;
+  readonly image: string;
+}
+
+/** Opens keys, services and trust roots: what the flags name, once they have been understood. */
+type OpenCourse = (surroundings: Surroundings) => Promise<Course>;
 
 /** `countersign push SRC IMAGE`: by digest, signed, verified as its consumers will, and the tag moved last. */
 export async function push(
@@ -33,28 +54,16 @@ export async function push(
   raw: RawOptions,
 ): Promise<void> {
   const registry = readRegistryOptions(raw);
-  const flags = readSigningOptions(raw);
-  refuseTwoReaders(registry.passwordFromStdin, flags.signatory, context);
+  const published = readPublishedOptions(raw);
+  const openCourse = published === undefined ? readSigning(context, raw) : readVerifying(registry, published);
   const place = registryPlace(image);
   const wiring = await openWiring(context, output, registry, [source, image]);
   try {
-    const { formats, annotations, recursive, signAs } = flags;
-    const signatory = await openSignatory(context, output, wiring, { ...flags.signatory, formats }, [image]);
-    const now = context.referenceTime;
-    const signing: SignOptions = {
-      signatory,
-      formats,
-      annotations,
-      recursive,
-      signAs,
-      logLater: flags.signatory.logLater,
-      createdAt: createdAt(context),
-      now,
-    };
+    const course = await openCourse({ context, output, wiring, image });
     await withSource(context, wiring, source, async (opened) => {
       const target = await narrowTarget(opened, registry.platform);
       const progress = openProgress(context, output);
-      const moved = await pushOne(wiring, target, place, signing, registry, progress.onTransfer, output).finally(() =>
+      const moved = await pushOne(wiring, target, place, course, registry, progress.onTransfer).finally(() =>
         progress.finish(),
       );
       await concludeMove(context, output, "push", [moved], "countersign");
@@ -101,10 +110,9 @@ async function pushOne(
   wiring: Wiring,
   target: Target,
   place: RegistryLocation,
-  signing: SignOptions,
+  { sign, verify }: Course,
   registry: RegistryOptions,
   onTransfer: ReturnType<typeof openProgress>["onTransfer"],
-  output: Output,
 ): Promise<MovedImage> {
   const root = await resolveTarget(target);
   const destination = taggedDestination(await wiring.registry(place.reference), place.reference.tag);
@@ -114,7 +122,6 @@ async function pushOne(
     tag: place.reference.tag,
     digest: root.descriptor.digest,
   });
-  let consumer: Acceptance | undefined;
   const { verdicts, copied, isNamed } = await pushImage({
     source: target.store,
     root,
@@ -122,12 +129,42 @@ async function pushOne(
     openLayerDigester: layerDigesters(),
     onTransfer,
     maxWorkers: registry.maxWorkers,
-    sign: async (store) => {
-      consumer = await signPublished(published(store), signing, output);
-    },
-    verify: async (store) => (await verifyImage(published(store), verification(signing, consumer))).verdicts,
+    sign: sign && (async (store) => await sign(published(store))),
+    verify: async (store) => (await verify(published(store))).verdicts,
   });
   return { verdicts, ...(isNamed ? { destination: formatLocation(place), summary: copied } : {}) };
+}
+
+// --- signed here ------------------------------------------------------------------------------------------------------
+
+function readSigning(context: Context, raw: RawOptions): OpenCourse {
+  const flags = readSigningOptions(raw);
+  refuseTwoReaders(readRegistryOptions(raw).passwordFromStdin, flags.signatory, context);
+  return async (surroundings) => {
+    refuseRegistriesOffline(flags.signatory.trust, [surroundings.image]);
+    return await signingCourse(surroundings, flags);
+  };
+}
+
+async function signingCourse({ context, output, wiring, image }: Surroundings, flags: SigningOptions): Promise<Course> {
+  const { formats, annotations, recursive, signAs } = flags;
+  const signing: SignOptions = {
+    signatory: await openSignatory(context, output, wiring, { ...flags.signatory, formats }, [image]),
+    formats,
+    annotations,
+    recursive,
+    signAs,
+    logLater: flags.signatory.logLater,
+    createdAt: createdAt(context),
+    now: context.referenceTime,
+  };
+  let consumer: Acceptance | undefined;
+  return {
+    sign: async (target) => {
+      consumer = await signPublished(target, signing, output);
+    },
+    verify: async (target) => await verifyImage(target, verification(signing, consumer)),
+  };
 }
 
 /** Signs, and says what a consumer will ask for: the signer's key or identity, and what vouches for it. */
@@ -149,4 +186,13 @@ function verification(
   const signedAs = signAs === undefined ? [] : [signAs];
   const requirement = { ...consumer, threshold: 1, annotations, signedAs, now };
   return { requirement, recursive, contentFollows: true };
+}
+
+// --- signed before ----------------------------------------------------------------------------------------------------
+
+function readVerifying(registry: RegistryOptions, flags: VerifyOptions): OpenCourse {
+  return async ({ context, output, wiring, image }) => {
+    const judging = await readJudging(context, output, wiring, [image], { ...registry, ...flags });
+    return { verify: async (target) => await verifyImage(target, { ...judging, contentFollows: true }) };
+  };
 }

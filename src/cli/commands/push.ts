@@ -3,6 +3,7 @@ import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
 import { addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
+import { addPublishedOptions } from "../published-options.ts";
 import { addSigningOptions } from "../sign-options.ts";
 
 export function pushCommand(context: Context): Command {
@@ -20,6 +21,7 @@ export function pushCommand(context: Context): Command {
       await push(context, openOutput(context, globalOptions(self)), source, image, options);
     });
   addSigningOptions(command);
+  addPublishedOptions(command);
   addRegistryOptions(command);
   return withManual(command, {
     examples: [
@@ -31,8 +33,14 @@ export function pushCommand(context: Context): Command {
         command: "countersign push --key cosign.key -y docker-daemon:app:latest registry.example/acme/app:1.4.2",
         purpose: "an image of the local Docker daemon",
       },
+      {
+        command: "countersign push --repo acme/app oci:release registry.example/acme/app:1.4.2",
+        purpose: "what a workflow of this repository has signed already, with its signatures",
+      },
     ],
     notes: [
+      "With flags that say who must have signed, nothing is signed: the signatures that came with the image are verified before" +
+        " the first byte is sent and again where it arrived, and the tag is moved when both were accepted.",
       "Without --key, the image is signed as an identity that a certificate authority vouches for: see countersign sign.",
     ],
     seeAlso: ["countersign sign", "countersign verify"],
