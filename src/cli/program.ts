@@ -48,6 +48,12 @@ const COMMANDS: readonly Entry[] = [
     load: async (context) => (await import("./commands/sign.ts")).signCommand(context),
   },
   {
+    name: "sign-blob",
+    group: KEYS,
+    summary: "sign files and write a bundle for each",
+    load: async (context) => (await import("./commands/sign-blob.ts")).signBlobCommand(context),
+  },
+  {
     name: "push",
     group: KEYS,
     summary: "publish an image: by digest, signed, verified, named last",
@@ -58,6 +64,12 @@ const COMMANDS: readonly Entry[] = [
     group: IMAGES,
     summary: "judge images by their signatures",
     load: async (context) => (await import("./commands/verify.ts")).verifyCommand(context),
+  },
+  {
+    name: "verify-blob",
+    group: IMAGES,
+    summary: "judge a file by the bundle beside it",
+    load: async (context) => (await import("./commands/verify-blob.ts")).verifyBlobCommand(context),
   },
   {
     name: "pull",

@@ -39,6 +39,8 @@ export const LIMITS = {
   /** The same for all the platforms of one index together. */
   indexCandidates: 10_000,
   indexCandidateBytes: 256 * MIB,
+  /** A file that is signed, or held to verify it; larger ones are verified by their digests. */
+  fileBytes: 128 * MIB,
   /** Subjects and digests of an in-toto statement. */
   statementSubjects: 1024,
   subjectDigests: 32,

@@ -1,5 +1,5 @@
 import type { Finding } from "./errors.ts";
-import type { EvidenceFormat, SignatureFormat } from "./formats/envelope.ts";
+import type { EvidenceFormat } from "./formats/envelope.ts";
 import type { Annotations } from "./oci/descriptor.ts";
 import type { Digest } from "./oci/digest.ts";
 import type { ClaimedMaterial } from "./trust/claimed-material.ts";
@@ -11,7 +11,7 @@ import type { SignedBy } from "./verify/verdict.ts";
 /** One signature of the call: written, or found to be there already. */
 export interface SignOutcome {
   readonly digest: Digest;
-  readonly format: SignatureFormat;
+  readonly format: EvidenceFormat;
   readonly state: "signed" | "unchanged" | "would-sign";
   /** The manifest that holds it: absent where nothing was written. */
   readonly manifest?: Digest | undefined;

@@ -104,6 +104,27 @@ export function writeMaterial(parts: Pick<BundleParts, "signer" | "logEntries" |
   };
 }
 
+export interface MessageBundleParts extends Pick<BundleParts, "signature" | "signer" | "logEntries" | "timestamps"> {
+  /** sigstore_common.proto, HashAlgorithm: `SHA2_256`. */
+  readonly digestAlgorithm: string;
+  /** Of the file. */
+  readonly digest: Uint8Array;
+}
+
+/** A bundle v0.3 over a file itself. */
+export function makeMessageBundle(parts: MessageBundleParts): Uint8Array {
+  return encodeUtf8(
+    JSON.stringify({
+      mediaType: MEDIA_TYPES.sigstoreBundle,
+      verificationMaterial: writeMaterial(parts),
+      messageSignature: {
+        messageDigest: { algorithm: parts.digestAlgorithm, digest: encodeBase64(parts.digest) },
+        signature: encodeBase64(parts.signature),
+      },
+    }),
+  );
+}
+
 export interface ReferrerParts {
   readonly bundle: Uint8Array;
   /** What was signed. */

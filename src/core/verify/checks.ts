@@ -10,7 +10,7 @@ export interface Checks {
 }
 
 /** The scope of the question: what was asked about an index and its platforms. */
-export type Scope = "image" | "index only" | "platform through its index" | "platform";
+export type Scope = "image" | "index only" | "platform through its index" | "platform" | "file";
 
 export interface Surroundings {
   /** What the image's place is called there; a layout or an archive has no name to compare with. */
@@ -35,7 +35,7 @@ export function describeChecks(
       "digest",
       "signature",
       ...provenChecks(counted),
-      ...statementChecks(requirement, bundle),
+      ...statementChecks(requirement, bundle && scope !== "file"),
       ...(legacy && named ? ["repository name"] : []),
       ...Object.entries(requirement.annotations).map(([name, value]) => `annotation ${name}=${value}`),
       ...(scope === "platform through its index" ? ["platform listed in the signed index"] : []),
@@ -43,7 +43,7 @@ export function describeChecks(
     notChecked: [
       ...(contentFollows ? [] : ["layers (a pull checks them)"]),
       ...unprovenChecks(counted),
-      "whether the tag is current",
+      ...(scope === "file" ? [] : ["whether the tag is current"]),
       ...(legacy && !named ? ["repository name (a file has none)"] : []),
       ...(scope === "index only" ? ["platforms (only the index was asked for)"] : []),
     ],

@@ -1,0 +1,133 @@
+import { createHash } from "node:crypto";
+import { encodeHex, equalBytes } from "../bytes.ts";
+import { CountersignError, type Finding, toFinding } from "../errors.ts";
+import type { Origin, SignedBytes, SignedDigest } from "../formats/envelope.ts";
+import { describeTypes } from "../formats/predicates.ts";
+import { type MessageSignature, parseBundle, type UntrustedBundle } from "../formats/sigstore-bundle.ts";
+import type { Digest } from "../oci/digest.ts";
+import { brokenCandidate, examine, proveSigner } from "./examine.ts";
+import type { Requirement } from "./requirement.ts";
+import type { SignatureReport } from "./verdict.ts";
+
+/** A file to be judged: its bytes, or where it is too large to hold or elsewhere, its digests. */
+export interface Blob {
+  /** As it is printed. */
+  readonly name: string;
+  /** SHA-256, by which it is called. */
+  readonly digest: Digest;
+  readonly content: SignedBytes | BlobDigests;
+}
+
+export interface BlobDigests {
+  readonly kind: "digests";
+  readonly digests: Readonly<Partial<Record<SignedDigest["algorithm"], Uint8Array>>>;
+}
+
+const FILE: Origin = { via: "file" };
+
+/** protobuf-specs, sigstore_common.proto, HashAlgorithm. */
+const ALGORITHMS: ReadonlyMap<string, SignedDigest["algorithm"]> = new Map([
+  ["SHA2_256", "sha256"],
+  ["SHA2_384", "sha384"],
+  ["SHA2_512", "sha512"],
+]);
+
+/**
+ * What a bundle is worth as the signature of a file. One over the file itself is verified with it; one over a statement is
+ * about its subjects, and has to be of the kind that is asked for, as with images.
+ * Never throws: whatever is wrong with a bundle is its finding. Digests want `prepareDigests`.
+ */
+export function examineBlob(bundle: Uint8Array, blob: Blob, requirement: Requirement): SignatureReport {
+  const unproven = (finding: Finding): SignatureReport => ({
+    format: "bundle",
+    origin: FILE,
+    accepted: false,
+    finding,
+  });
+  try {
+    const parsed = parseBundle(bundle);
+    if (parsed.content.kind === "message") return examineMessage(parsed, parsed.content.message, blob, requirement);
+    if (requirement.attestation === undefined) return unproven(statementUnasked(blob));
+    const descriptor = { mediaType: "application/octet-stream", digest: blob.digest, size: 0 };
+    const subject = { name: blob.name, repository: undefined, descriptor };
+    return examine({ format: "bundle", origin: FILE, bytes: bundle }, subject, requirement);
+  } catch (error) {
+    return unproven(brokenCandidate(error));
+  }
+}
+
+function statementUnasked({ name }: Blob): Finding {
+  return toFinding(
+    new CountersignError("not-a-signature", "what was signed is a statement, not the file", {
+      found: "an attestation",
+      wanted: `a signature of ${name} itself`,
+      next: "say which kind of attestation is wanted with --type",
+    }),
+  );
+}
+
+function examineMessage(
+  { signer, logEntries, timestamps }: UntrustedBundle,
+  message: MessageSignature,
+  blob: Blob,
+  requirement: Requirement,
+): SignatureReport {
+  const report = { format: "bundle", origin: FILE } as const;
+  if (requirement.attestation !== undefined) {
+    const wanted = describeTypes(requirement.attestation.predicateTypes);
+    const finding: Finding = {
+      code: "unattested",
+      message: "the bundle attests nothing",
+      found: "a signature of the file itself",
+      wanted,
+    };
+    return { ...report, accepted: false, finding };
+  }
+  const signed = signedContent(message, blob);
+  if ("code" in signed) return { ...report, accepted: false, finding: signed };
+  const { signature } = message;
+  const { signedBy, proof, ...rest } = proveSigner(
+    {
+      encoding: "plain",
+      signed,
+      signature,
+      timestamped: signature,
+      keyHint: signer.kind === "public-key" ? signer.hint : undefined,
+      certificates: signer.kind === "certificate" ? signer.certificates : [],
+      logEntries,
+      timestamps,
+    },
+    requirement,
+  );
+  if ("finding" in rest) return { ...report, accepted: false, signedBy, proof, finding: rest.finding };
+  return { ...report, accepted: true, signedBy, proof, annotations: {} };
+}
+
+/** What was signed, once the bundle's own digest is that of the file: it is not covered by the signature. */
+function signedContent(message: MessageSignature, blob: Blob): SignedBytes | SignedDigest | Finding {
+  const algorithm = ALGORITHMS.get(message.digestAlgorithm);
+  const digest = algorithm === undefined ? undefined : digestOfBlob(blob, algorithm);
+  if (algorithm === undefined || digest === undefined) {
+    return {
+      code: "malformed-signature",
+      message: "the bundle names the file by a digest that cannot be compared",
+      found: message.digestAlgorithm,
+      wanted: blob.content.kind === "digests" ? Object.keys(blob.content.digests).join(" or ") : "SHA-256, 384 or 512",
+    };
+  }
+  if (equalBytes(message.digest, digest)) {
+    return blob.content.kind === "bytes" ? blob.content : { kind: "digest", algorithm, digest };
+  }
+  return {
+    code: "wrong-digest",
+    next: "get the file and its bundle from the publisher again; one of the two is not what was published",
+    message: "the signature is about another file",
+    found: `a signature of ${algorithm}:${encodeHex(message.digest)}`,
+    wanted: `${algorithm}:${encodeHex(digest)}`,
+  };
+}
+
+function digestOfBlob({ content }: Blob, algorithm: SignedDigest["algorithm"]): Uint8Array | undefined {
+  if (content.kind === "digests") return content.digests[algorithm];
+  return createHash(algorithm).update(content.bytes).digest();
+}

@@ -1,0 +1,142 @@
+import { createHash } from "node:crypto";
+import type { KeyAlgorithm } from "../core/crypto/algorithms.ts";
+import { CountersignError, type Finding } from "../core/errors.ts";
+import { explainFinding } from "../core/explain.ts";
+import { readStatement } from "../core/formats/intoto.ts";
+import { bundleSignedBytes, makeBundle, makeMessageBundle } from "../core/formats/sigstore-bundle.ts";
+import { type Digest, digestOf } from "../core/oci/digest.ts";
+import type { Signatory, Signer } from "../core/ports.ts";
+import type { SignedFile } from "../core/results.ts";
+import type { Instant } from "../core/time.ts";
+import { type Blob, examineBlob } from "../core/verify/blob.ts";
+import { describeChecks } from "../core/verify/checks.ts";
+import { checkRequirement, type Requirement } from "../core/verify/requirement.ts";
+import type { SignatureReport, Verdict } from "../core/verify/verdict.ts";
+import { conclude } from "../core/verify/verify.ts";
+import { withoutLogs } from "./sign.ts";
+
+// --- verifying --------------------------------------------------------------------------------------------------------
+
+export interface VerifyBlobOptions {
+  readonly requirement: Requirement;
+  /** As they are printed in the verdict. */
+  readonly weakened?: readonly string[] | undefined;
+}
+
+/** Judges a file by the bundles that are given with it. @throws CountersignError only for an unusable requirement. */
+export function verifyBlob(blob: Blob, bundles: readonly Uint8Array[], options: VerifyBlobOptions): Verdict {
+  const { requirement, weakened = [] } = options;
+  checkRequirement(requirement);
+  const judgement = conclude(
+    bundles.map((bundle) => examineBlob(bundle, blob, requirement)),
+    [],
+    requirement,
+  );
+  return {
+    ...judgement,
+    ...describeChecks(judgement, requirement, "file", { repository: undefined, contentFollows: true }),
+    image: blob.name,
+    name: blob.name === blob.digest ? blob.name : `${blob.name}@${blob.digest}`,
+    digest: blob.digest,
+    weakened,
+    judgedAt: requirement.now,
+  };
+}
+
+// --- signing ----------------------------------------------------------------------------------------------------------
+
+export interface SignBlobOptions {
+  readonly signatory: Signatory;
+  /** The reference time, by which what is made is judged before it is handed out. */
+  readonly now: Instant;
+}
+
+/**
+ * Signs a file. The bundle was judged like a stranger's.
+ *
+ * @throws CountersignError what keys and services fail with.
+ */
+export async function signBlob(name: string, bytes: Uint8Array, options: SignBlobOptions): Promise<SignedFile> {
+  const signer = await options.signatory.signer();
+  const signature = await signer.sign(bytes);
+  const testimony = await options.signatory.witness?.witness({ signer, signedBytes: bytes, signature });
+  const { algorithm, hash } = HASHES[signer.publicKey.algorithm];
+  const bundle = makeMessageBundle({
+    signature,
+    signer: bundleSigner(signer),
+    digestAlgorithm: algorithm,
+    digest: createHash(hash).update(bytes).digest(),
+    ...testimony,
+  });
+  const digest = digestOf(bytes);
+  const signed: Blob = { name, digest, content: { kind: "bytes", bytes } };
+  const report = checkMade(bundle, signed, ownRequirement(signer, options), testimony?.postponed);
+  return { name, digest, bundle, signedBy: report.signedBy, proof: report.proof, postponed: testimony?.postponed };
+}
+
+/**
+ * Signs an in-toto statement as it is: an attestation that is kept in a file.
+ *
+ * @throws CountersignError `malformed-signature` where it is no statement; what keys and services fail with.
+ */
+export async function signStatementFile(
+  name: string,
+  statement: Uint8Array,
+  options: SignBlobOptions,
+): Promise<SignedFile> {
+  const { predicateType, subjects } = readStatement(statement);
+  const [subject] = subjects;
+  if (subject === undefined) {
+    throw new CountersignError("malformed-signature", "the statement names no file by a digest that is known here", {
+      wanted: "a subject with sha256 or sha512",
+    });
+  }
+  const signer = await options.signatory.signer();
+  const signedBytes = bundleSignedBytes(statement);
+  const signature = await signer.sign(signedBytes);
+  const testimony = await options.signatory.witness?.witness({ signer, signedBytes, signature });
+  const bundle = makeBundle({ statement, signature, signer: bundleSigner(signer), ...testimony });
+  const attestation = { predicateTypes: [{ uri: predicateType, hasVersions: false }], conditions: [] };
+  const requirement = { ...ownRequirement(signer, options), attestation };
+  const report = checkMade(bundle, about(name, subject), requirement, testimony?.postponed);
+  const { postponed } = testimony ?? {};
+  return { name, digest: digestOf(statement), bundle, signedBy: report.signedBy, proof: report.proof, postponed };
+}
+
+function about(name: string, digest: Digest): Blob {
+  return { name, digest, content: { kind: "digests", digests: {} } };
+}
+
+/** Sigstore's algorithm registry: the hash that goes with a key; Ed25519 has SHA-512 of its own. */
+const HASHES: Readonly<
+  Record<KeyAlgorithm, { readonly algorithm: string; readonly hash: "sha256" | "sha384" | "sha512" }>
+> = {
+  "ecdsa-p256": { algorithm: "SHA2_256", hash: "sha256" },
+  "ecdsa-p384": { algorithm: "SHA2_384", hash: "sha384" },
+  "ecdsa-p521": { algorithm: "SHA2_512", hash: "sha512" },
+  ed25519: { algorithm: "SHA2_512", hash: "sha512" },
+  rsa: { algorithm: "SHA2_256", hash: "sha256" },
+};
+
+function bundleSigner({ certificates, publicKey }: Signer): { hint: string } | { certificate: Uint8Array } {
+  const [certificate] = certificates ?? [];
+  return certificate === undefined ? { hint: publicKey.hint } : { certificate };
+}
+
+function ownRequirement(signer: Signer, { signatory, now }: SignBlobOptions): Requirement {
+  return { ...signatory.accepts(signer), threshold: 1, annotations: {}, signedAs: [], now };
+}
+
+/** Nothing is handed out that the judge would not accept. */
+function checkMade(
+  bundle: Uint8Array,
+  blob: Blob,
+  requirement: Requirement,
+  postponed: Finding | undefined,
+): SignatureReport {
+  const report = examineBlob(bundle, blob, postponed === undefined ? requirement : withoutLogs(requirement));
+  if (report.accepted) return report;
+  throw new CountersignError("internal", "the signature that was made does not verify; nothing was written", {
+    found: report.finding === undefined ? undefined : explainFinding(report.finding),
+  });
+}
