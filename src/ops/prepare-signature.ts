@@ -1,4 +1,5 @@
 import { CountersignError, type Finding } from "../core/errors.ts";
+import { attestationAnnotations, makeEnvelope } from "../core/formats/cosign-attestation.ts";
 import { legacyAnnotations, makeLegacyManifest, makeLegacyPayload } from "../core/formats/cosign-legacy.ts";
 import { SIGNATURE_PREDICATE, type StoredSignature } from "../core/formats/envelope.ts";
 import { makeStatement } from "../core/formats/intoto.ts";
@@ -9,7 +10,7 @@ import {
   makeReferrerManifest,
   type ReferrerParts,
 } from "../core/formats/sigstore-bundle.ts";
-import type { Annotations } from "../core/oci/descriptor.ts";
+import { type Annotations, type Descriptor, describe } from "../core/oci/descriptor.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import type { ImageManifest, Manifest } from "../core/oci/manifest.ts";
 import { MEDIA_TYPES } from "../core/oci/media-types.ts";
@@ -33,6 +34,12 @@ export interface PreparedSignature {
   readonly candidate: UntrustedCandidate;
   /** Stores it, and returns when a reader would find it. @throws `write-conflict`, `write-unconfirmed`. */
   store(store: ContentStore): Promise<{ readonly manifest: Digest; readonly tag?: string | undefined }>;
+}
+
+/** What is signed, and what it is. */
+export interface SignedStatement {
+  readonly statement: Uint8Array;
+  readonly predicateType: string;
 }
 
 const NOTHING: Testimony = { logEntries: [], timestamps: [] };
@@ -60,7 +67,7 @@ export async function prepareBundle(
 export async function prepareStatement(
   subject: Subject,
   signing: Signing,
-  { statement, predicateType }: { readonly statement: Uint8Array; readonly predicateType: string },
+  { statement, predicateType }: SignedStatement,
   created: Instant,
 ): Promise<PreparedSignature> {
   const { signature, logEntries, timestamps, postponed } = await signAndWitness(bundleSignedBytes(statement), signing);
@@ -93,7 +100,7 @@ export async function prepareLegacy(
   annotations: Annotations,
 ): Promise<PreparedSignature> {
   const { digest } = subject.descriptor;
-  const tag = legacyTag(digest);
+  const tag = legacyTag(digest, "sig");
   const payload = makeLegacyPayload(repositoryOf(subject), digest, annotations);
   const { signature, logEntries, timestamps, postponed } = await signAndWitness(payload, signing);
   const certificates = signing.signer.certificates ?? [];
@@ -103,23 +110,71 @@ export async function prepareLegacy(
     postponed,
     candidate: { format: "cosign-legacy", origin: { via: "file" }, payload, mediaType, annotations: layerAnnotations },
     store: async (store) => {
-      const written = await updateTag(
-        store,
-        tag,
-        async (existing) => {
-          const stored = makeLegacyManifest(imageOrNothing(existing), payload, layerAnnotations);
-          await pushBlobs(store, stored);
-          return stored.manifest;
-        },
-        (found) => holdsSignature(found, layerAnnotations),
-      );
-      return { manifest: written.descriptor.digest, tag };
+      const layer = { mediaType, content: payload, annotations: layerAnnotations };
+      return await appendLayer(store, tag, layer, (found) => holdsSignature(found, layerAnnotations));
     },
   };
 }
 
-function legacyTag(digest: Digest): string {
-  if (hasCosignTags(digest)) return cosignTag(digest, "sig");
+/**
+ * A DSSE envelope, appended to what is kept under the subject's `.att` tag. Without services: cosign wants log entries and
+ * timestamps over the envelope there, and not over the signature in it.
+ */
+export async function prepareAttestation(
+  subject: Subject,
+  { signer, witness }: Signing,
+  { statement, predicateType }: SignedStatement,
+): Promise<PreparedSignature> {
+  if (witness !== undefined || signer.certificates !== undefined) {
+    throw new CountersignError("unsupported", "a legacy attestation is made with a key alone", {
+      found: "services that sign along",
+      wanted: "the format bundle",
+    });
+  }
+  const { digest } = subject.descriptor;
+  const tag = legacyTag(digest, "att");
+  const envelope = makeEnvelope(statement, await signer.sign(bundleSignedBytes(statement)));
+  const annotations = attestationAnnotations(predicateType, { certificates: [], logEntries: [], timestamps: [] });
+  const mediaType = MEDIA_TYPES.dsse;
+  return {
+    candidate: { format: "cosign-attestation", origin: { via: "file" }, envelope, mediaType, annotations },
+    store: async (store) => {
+      const { digest: stored } = describe(envelope, mediaType);
+      const layer = { mediaType, content: envelope, annotations };
+      return await appendLayer(store, tag, layer, (found) => found.digest === stored);
+    },
+  };
+}
+
+interface Layer {
+  readonly mediaType: string;
+  readonly content: Uint8Array;
+  readonly annotations: Annotations;
+}
+
+/** Adds a layer to the manifest under a tag of cosign's, and returns when it is there. */
+async function appendLayer(
+  store: ContentStore,
+  tag: string,
+  layer: Layer,
+  isOurs: (found: Descriptor) => boolean,
+): Promise<{ readonly manifest: Digest; readonly tag: string }> {
+  const written = await updateTag(
+    store,
+    tag,
+    async (existing) => {
+      const { content, annotations, mediaType } = layer;
+      const stored = makeLegacyManifest(imageOrNothing(existing), content, annotations, mediaType);
+      await pushBlobs(store, stored);
+      return stored.manifest;
+    },
+    (found) => found.kind === "image" && found.layers.some(isOurs),
+  );
+  return { manifest: written.descriptor.digest, tag };
+}
+
+function legacyTag(digest: Digest, suffix: "sig" | "att"): string {
+  if (hasCosignTags(digest)) return cosignTag(digest, suffix);
   throw new CountersignError("unsupported", "a legacy signature cannot be kept for this kind of digest", {
     found: digest,
     wanted: "a sha256 digest, or the format bundle",
@@ -137,10 +192,8 @@ function imageOrNothing(existing: Manifest | undefined): ImageManifest | undefin
   return existing?.kind === "image" ? existing : undefined;
 }
 
-function holdsSignature(manifest: Manifest, annotations: Annotations): boolean {
-  if (manifest.kind !== "image") return false;
-  const signature = annotations[LEGACY_ANNOTATIONS.signature];
-  return manifest.layers.some((layer) => layer.annotations?.[LEGACY_ANNOTATIONS.signature] === signature);
+function holdsSignature(layer: Descriptor, annotations: Annotations): boolean {
+  return layer.annotations?.[LEGACY_ANNOTATIONS.signature] === annotations[LEGACY_ANNOTATIONS.signature];
 }
 
 async function pushBlobs(store: ContentStore, stored: StoredSignature): Promise<void> {

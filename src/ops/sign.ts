@@ -1,28 +1,27 @@
 import { refusePublishedKeys } from "../core/crypto/published.ts";
 import { CountersignError, type Finding, findingUnlessInterrupted } from "../core/errors.ts";
 import { explainFinding } from "../core/explain.ts";
-import type { SignatureFormat } from "../core/formats/envelope.ts";
+import type { EvidenceFormat, SignatureFormat } from "../core/formats/envelope.ts";
 import type { Annotations, Descriptor } from "../core/oci/descriptor.ts";
-import type { Acceptance, ContentCache, ContentStore, Signatory, Signer, Witness } from "../core/ports.ts";
+import type { Acceptance, ContentCache, Signatory, Signer, Witness } from "../core/ports.ts";
 import type { ReasonCode } from "../core/reasons.ts";
 import type { SignedImage, SignOutcome } from "../core/results.ts";
 import type { Instant } from "../core/time.ts";
 import type { Subject } from "../core/verify/evidence.ts";
 import { examine } from "../core/verify/examine.ts";
-import type { Requirement } from "../core/verify/requirement.ts";
+import type { AttestationRequirement, Requirement } from "../core/verify/requirement.ts";
 import type { SignatureReport } from "../core/verify/verdict.ts";
 import { judge } from "../core/verify/verify.ts";
 import { mapConcurrently } from "./concurrency.ts";
 import { gather } from "./gather.ts";
-import { type PreparedSignature, prepareBundle, prepareLegacy } from "./prepare-signature.ts";
+import { type PreparedSignature, prepareBundle, prepareLegacy, type Signing } from "./prepare-signature.ts";
 import { placeOf, resolveTarget, type Target } from "./verify.ts";
 
-export interface SignOptions {
+/** How images are signed, whatever it is that is said of them. */
+export interface SigningOptions {
   readonly signatory: Signatory;
-  /** At least one; each is looked for and written on its own. */
-  readonly formats: readonly SignatureFormat[];
   readonly annotations: Annotations;
-  /** The repository name that legacy payloads carry, where it is not the store's own. */
+  /** The repository name that legacy payloads and attestations carry, where it is not the store's own. */
   readonly signAs?: string | undefined;
   /** Sign an index and every manifest in it. */
   readonly recursive?: boolean | undefined;
@@ -36,6 +35,23 @@ export interface SignOptions {
   readonly now: Instant;
   readonly cache?: ContentCache | undefined;
   readonly maxWorkers?: number | undefined;
+}
+
+export interface SignOptions extends SigningOptions {
+  /** At least one; each is looked for and written on its own. */
+  readonly formats: readonly SignatureFormat[];
+}
+
+/** What is signed of each manifest. */
+export interface SigningWork {
+  /** How it is stored; each is looked for and written on its own. */
+  readonly formats: readonly EvidenceFormat[];
+  /** What the judge has to ask for to find it; the image's own signature where absent. */
+  readonly attestation?: AttestationRequirement | undefined;
+  /** Whether what was found, by this signer and with these annotations, says the same. */
+  isSame(found: SignatureReport): boolean;
+  /** Signs; stores nothing yet. */
+  prepare(format: EvidenceFormat, subject: Subject, signing: Signing): Promise<PreparedSignature>;
 }
 
 const DEFAULT_WORKERS = 8;
@@ -89,6 +105,19 @@ export async function signImages(targets: readonly Target[], options: SignOption
  * @throws CountersignError only `interrupted` and `key-published`.
  */
 export async function signImage(target: Target, options: SignOptions): Promise<SignedImage> {
+  const { formats, annotations, createdAt } = options;
+  return await signTarget(target, options, {
+    formats,
+    isSame: () => true,
+    prepare: async (format, subject, signing) =>
+      format === "bundle"
+        ? await prepareBundle(subject, signing, annotations, createdAt)
+        : await prepareLegacy(subject, signing, annotations),
+  });
+}
+
+/** The same with anything that is to be signed of it. @throws as `signImage`. */
+export async function signTarget(target: Target, options: SigningOptions, work: SigningWork): Promise<SignedImage> {
   const outcomes: SignOutcome[] = [];
   const named = { image: target.image, name: target.image, outcomes };
   try {
@@ -97,23 +126,27 @@ export async function signImage(target: Target, options: SignOptions): Promise<S
     const tag = target.tag === undefined ? "" : `:${target.tag}`;
     const resolved = { ...named, name: `${target.store.location}${tag}@${digest}`, digest };
     const children = options.recursive === true && root.kind === "index" ? root.manifests : [];
-    const finding = await signAll(target, [root.descriptor, ...children], outcomes, options);
+    const finding = await signAll({ target, options, work }, [root.descriptor, ...children], outcomes);
     return { ...resolved, ...(finding === undefined ? {} : { finding }) };
   } catch (error) {
     return { ...named, finding: findingUnlessInterrupted(error) };
   }
 }
 
+/** One image of the call. */
+interface Task {
+  readonly target: Target;
+  readonly options: SigningOptions;
+  readonly work: SigningWork;
+}
+
 async function signAll(
-  target: Target,
+  task: Task,
   descriptors: readonly Descriptor[],
   outcomes: SignOutcome[],
-  options: SignOptions,
 ): Promise<Finding | undefined> {
   try {
-    const signed = await mapConcurrently(descriptors, DEFAULT_WORKERS, (descriptor) =>
-      signManifest(target, descriptor, options),
-    );
+    const signed = await mapConcurrently(descriptors, DEFAULT_WORKERS, (descriptor) => signManifest(task, descriptor));
     outcomes.push(...signed.flat());
     return undefined;
   } catch (error) {
@@ -127,15 +160,13 @@ async function signAll(
  *
  * @throws CountersignError what went wrong.
  */
-async function signManifest(
-  target: Target,
-  descriptor: Descriptor,
-  options: SignOptions,
-): Promise<readonly SignOutcome[]> {
-  const { signatory, formats } = options;
+async function signManifest(task: Task, descriptor: Descriptor): Promise<readonly SignOutcome[]> {
+  const { target, options } = task;
+  const { signatory } = options;
+  const { formats } = task.work;
   const subject = subjectOf(target, descriptor, options);
   const foreseen = await signatory.foresees?.();
-  const early = foreseen === undefined ? [] : await lookForOwn(target.store, subject, formats, foreseen, options);
+  const early = foreseen === undefined ? [] : await lookForOwn(task, subject, formats, foreseen);
   const missing = formats.filter((format) => !early.some((outcome) => outcome.format === format));
   if (missing.length === 0) return early;
   if (options.dryRun === true && signatory.foresees !== undefined) {
@@ -145,21 +176,21 @@ async function signManifest(
   refusePublishedKeys([signer.publicKey], [placeOf(target)]);
   const acceptance = signatory.accepts(signer);
   const isKnown = foreseen !== undefined && isForeseen(acceptance, foreseen);
-  const late = isKnown ? [] : await lookForOwn(target.store, subject, missing, acceptance, options);
+  const late = isKnown ? [] : await lookForOwn(task, subject, missing, acceptance);
   const outcomes: SignOutcome[] = [...early, ...late];
   for (const format of missing) {
     if (late.some((outcome) => outcome.format === format)) continue;
-    outcomes.push(await signSubject(target.store, subject, format, signer, options));
+    outcomes.push(await signSubject(task, subject, format, signer));
   }
   return outcomes.toSorted((a, b) => formats.indexOf(a.format) - formats.indexOf(b.format));
 }
 
-function subjectOf({ store }: Target, descriptor: Descriptor, { signAs }: SignOptions): Subject {
+function subjectOf({ store }: Target, descriptor: Descriptor, { signAs }: SigningOptions): Subject {
   const name = `${store.location}@${descriptor.digest}`;
   return { name, repository: signAs ?? store.repository, descriptor };
 }
 
-function wouldSign({ descriptor }: Subject, format: SignatureFormat): SignOutcome {
+function wouldSign({ descriptor }: Subject, format: EvidenceFormat): SignOutcome {
   return { digest: descriptor.digest, format, state: "would-sign" };
 }
 
@@ -172,21 +203,14 @@ function isForeseen(acceptance: Acceptance, foreseen: Acceptance): boolean {
   );
 }
 
-async function signSubject(
-  store: ContentStore,
-  subject: Subject,
-  format: SignatureFormat,
-  signer: Signer,
-  options: SignOptions,
-): Promise<SignOutcome> {
-  const { signatory, annotations, createdAt } = options;
-  const isDry = options.dryRun === true;
+async function signSubject(task: Task, subject: Subject, format: EvidenceFormat, signer: Signer): Promise<SignOutcome> {
+  const { signatory, dryRun } = task.options;
+  const isDry = dryRun === true;
   const signing = { signer, witness: isDry ? undefined : signatory.witness };
-  const prepare = format === "bundle" ? prepareBundle : prepareLegacy;
-  const prepared = await prepare(subject, signing, annotations, createdAt);
+  const prepared = await task.work.prepare(format, subject, signing);
   if (isDry) return wouldSign(subject, format);
-  const report = checkPrepared(prepared, subject, requirementOf(signatory.accepts(signer), options));
-  const stored = await prepared.store(store);
+  const report = checkPrepared(prepared, subject, requirementOf(signatory.accepts(signer), task));
+  const stored = await prepared.store(task.target.store);
   const { signedBy, proof } = report;
   const { postponed } = prepared;
   return { digest: subject.descriptor.digest, format, state: "signed", signedBy, proof, ...stored, postponed };
@@ -212,17 +236,16 @@ export function couldNotLook({ code }: Finding): boolean {
 
 /** The same image, signer and annotations: a second signature would say nothing new. */
 async function lookForOwn(
-  store: ContentStore,
+  task: Task,
   subject: Subject,
-  formats: readonly SignatureFormat[],
+  formats: readonly EvidenceFormat[],
   acceptance: Acceptance,
-  options: SignOptions,
 ): Promise<readonly SignOutcome[]> {
   const { digest } = subject.descriptor;
-  const requirement = requirementOf(acceptance, options);
+  const requirement = requirementOf(acceptance, task);
   const outcomes: SignOutcome[] = [];
   for (const format of formats) {
-    const own = await findOwnSignature(store, subject, format, requirement, options);
+    const own = await findOwnSignature(task, subject, format, requirement);
     if (own === undefined) continue;
     const { signedBy, proof, origin, postponed } = own;
     outcomes.push({ digest, format, state: "unchanged", manifest: origin.manifest, signedBy, proof, postponed });
@@ -233,18 +256,19 @@ async function lookForOwn(
 type OwnSignature = SignatureReport & { readonly postponed?: Finding | undefined };
 
 async function findOwnSignature(
-  store: ContentStore,
+  { target, options, work }: Task,
   subject: Subject,
-  format: SignatureFormat,
+  format: EvidenceFormat,
   requirement: Requirement,
-  options: SignOptions,
 ): Promise<OwnSignature | undefined> {
+  const { cache, annotations } = options;
+  const types = work.attestation?.predicateTypes;
+  const isOwn = (report: SignatureReport): boolean =>
+    report.accepted && sameAnnotations(report.annotations, annotations) && work.isSame(report);
   let unfinished: OwnSignature | undefined;
-  for await (const part of gather(store, subject.descriptor.digest, { cache: options.cache, formats: [format] })) {
+  for await (const part of gather(target.store, subject.descriptor.digest, { cache, types, formats: [format] })) {
     const unseen = part.obstacles.find(couldNotLook);
     if (unseen !== undefined) throw new CountersignError(unseen.code, unseen.message, unseen);
-    const isOwn = (report: SignatureReport) =>
-      report.accepted && sameAnnotations(report.annotations, options.annotations);
     const own = part.candidates.map((candidate) => examine(candidate, subject, requirement)).find(isOwn);
     if (own !== undefined) return own;
     if (options.logLater !== true) continue;
@@ -260,8 +284,9 @@ const NOT_LOGGED: Finding = {
   next: "countersign sign --finish",
 };
 
-function requirementOf(acceptance: Acceptance, { annotations, now }: SignOptions): Requirement {
-  return { ...acceptance, threshold: 1, annotations, signedAs: [], now };
+function requirementOf(acceptance: Acceptance, { options, work }: Task): Requirement {
+  const { annotations, now } = options;
+  return { ...acceptance, threshold: 1, annotations, signedAs: [], attestation: work.attestation, now };
 }
 
 /** All that was asked for is there (the requirement saw to that), and nothing more. */

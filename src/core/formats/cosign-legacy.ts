@@ -48,17 +48,18 @@ export function legacyAnnotations(signature: Uint8Array, material: UntrustedMate
 }
 
 /**
- * The `.sig` manifest with this signature as its last layer: a new one, or the existing one with every member and layer
+ * The manifest under one of cosign's tags with this layer as its last: a new one, or the existing one with every member and layer
  * kept as it is. The configuration is made anew from the layers, as cosign does.
  *
  * @throws CountersignError `limit-reached` where cosign would no longer read the result.
  */
 export function makeLegacyManifest(
   existing: ImageManifest | undefined,
-  payload: Uint8Array,
+  content: Uint8Array,
   annotations: Annotations,
+  layerType: string = MEDIA_TYPES.simpleSigning,
 ): StoredSignature {
-  const layer: Descriptor = { ...describe(payload, MEDIA_TYPES.simpleSigning), annotations };
+  const layer: Descriptor = { ...describe(content, layerType), annotations };
   const digests = [...(existing?.layers ?? []).map((each) => each.digest), layer.digest];
   if (digests.length > LIMITS.candidates) {
     throw new CountersignError("limit-reached", "the image has too many legacy signatures to add one", {
@@ -74,7 +75,7 @@ export function makeLegacyManifest(
     manifest: parseManifest(encodeUtf8(manifest), mediaType) as ImageManifest,
     blobs: [
       { descriptor: config, bytes: configBytes },
-      { descriptor: layer, bytes: payload },
+      { descriptor: layer, bytes: content },
     ],
   };
 }
@@ -91,7 +92,7 @@ function newManifest(config: Descriptor, layer: Descriptor): string {
 /** Works on the document, not on our reading of it: members that we do not know belong to other signers. */
 function appended(existing: ImageManifest, config: Descriptor, layer: Descriptor): string {
   const json = parseJsonObject(existing.bytes, {
-    what: "the .sig manifest",
+    what: "the manifest of signatures",
     code: "manifest-invalid",
     maxBytes: LIMITS.manifestBytes,
   });

@@ -4,7 +4,7 @@ import { type JsonObject, type JsonValue, parseJsonObject, refuseCaseVariants } 
 import { LIMITS } from "../limits.ts";
 import type { Annotations } from "../oci/descriptor.ts";
 import { type Digest, digestAlgorithm, digestHex, isDigest } from "../oci/digest.ts";
-import { formatAnnotations, readAnnotations } from "./annotations.ts";
+import { formatAnnotations, goString, readAnnotations } from "./annotations.ts";
 import { SIGNATURE_PREDICATE, type VerifiedClaim } from "./envelope.ts";
 import { describeValue, malformed, optionalList, requireObject, requireString } from "./members.ts";
 
@@ -31,6 +31,32 @@ export function makeStatement(digest: Digest, annotations: Annotations = {}): Ui
     `{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":${hashes}${noted}}],` +
       `"predicateType":"${SIGNATURE_PREDICATE}","predicate":{}}`,
   );
+}
+
+/** What an attestation says of an image. */
+export interface StatementParts {
+  readonly digest: Digest;
+  /** `registry/repository`; a layout has none. */
+  readonly repository: string | undefined;
+  readonly annotations: Annotations;
+  readonly predicateType: string;
+  /** JSON, taken over byte for byte. */
+  readonly predicate: Uint8Array;
+}
+
+/**
+ * The statement of an attestation, in version 1 of the format. cosign still writes 0.1, which has the same members and was
+ * superseded in 2023; cosign 2 and 3, gh and policy-controller read both.
+ */
+export function makeAttestation(parts: StatementParts): Uint8Array {
+  const { digest, repository, annotations, predicateType, predicate } = parts;
+  const name = repository === undefined ? "" : `"name":${goString(repository)},`;
+  const hashes = `{"${digestAlgorithm(digest)}":"${digestHex(digest)}"}`;
+  const noted = Object.keys(annotations).length === 0 ? "" : `,"annotations":${formatAnnotations(annotations)}`;
+  const head =
+    `{"_type":"https://in-toto.io/Statement/v1","subject":[{${name}"digest":${hashes}${noted}}],` +
+    `"predicateType":${goString(predicateType)},"predicate":`;
+  return Buffer.concat([encodeUtf8(head), predicate, encodeUtf8("}")]);
 }
 
 /**
