@@ -155,8 +155,9 @@ function notAsListed(
     : fail(`version ${metadata.version}`, `version ${version}, as listed`);
 }
 
-/** For messages: "the timestamp", "the role releases". */
+/** For messages: "the timestamp", "the list of targets", "the role releases". */
 export function nameRole(role: string): string {
+  if (role === "targets") return "the list of targets";
   return delegator(role) === "the root" ? `the ${role}` : `the role ${role}`;
 }
 

@@ -35,7 +35,8 @@ export async function replay(repository: TufRepository, wishes: readonly Wish[],
   if (state === undefined || anchor === undefined) {
     return { state, marks, roots: anchor === undefined ? [] : [anchor], result: neverFetched("metadata", name) };
   }
-  const updater = new TufUpdater(new Map([["root", anchor]]), { name, now, source: keptSource(state, name) });
+  const settings = { name, now, source: keptSource(state, name), rootSteps: state.roots.length };
+  const updater = new TufUpdater(new Map([["root", anchor]]), settings);
   const result = await verify(updater, state, wishes, { marks, name });
   return { state, marks, roots: [anchor, ...updater.newRoots], result };
 }

@@ -1,10 +1,10 @@
-import { mkdir } from "node:fs/promises";
+import { lstat, mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { encodeUtf8 } from "../../core/bytes.ts";
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { writeFileAtomic } from "../disk/atomic.ts";
-import { onDisk } from "../disk/errors.ts";
+import { errnoOf, onDisk } from "../disk/errors.ts";
 import { gather, openRegular, readRange, removeAll } from "../disk/files.ts";
 import { acquireLock, type Lock } from "../disk/lock.ts";
 import { hashOf } from "./hashes.ts";
@@ -71,8 +71,8 @@ export class TufStore {
 
   /** The state first: marks that lag behind are harmless, marks that run ahead would call the state rolled back. */
   async write(state: StoredState, marks: Marks): Promise<void> {
-    await makeFolder(dirname(this.#marks));
     await writeFileAtomic(this.#state, formatState(this.location, state));
+    await makeFolder(dirname(this.#marks));
     await writeFileAtomic(this.#marks, formatMarks(this.location, marks));
   }
 
@@ -83,11 +83,24 @@ export class TufStore {
   }
 }
 
+/** Below what is no folder there is nothing either: a home that is `/dev/null`. */
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (thrown) {
+    const code = errnoOf(thrown);
+    if (code === "ENOENT" || code === "ENOTDIR") return false;
+    return onDisk(`read ${path}`, () => Promise.reject(thrown));
+  }
+}
+
 async function makeFolder(path: string): Promise<void> {
   await onDisk(`write ${path}`, () => mkdir(path, { recursive: true, mode: 0o700 }));
 }
 
 async function readWhole(path: string, maxBytes: number): Promise<Uint8Array | undefined> {
+  if (!(await isThere(path))) return undefined;
   const file = await openRegular(path);
   if (file === undefined) return undefined;
   if (typeof file === "string") throw new CountersignError("disk-error", `cannot read ${path}`, { found: file });

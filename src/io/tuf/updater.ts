@@ -17,6 +17,8 @@ export interface UpdaterSettings {
   readonly now: Instant;
   readonly source: TufSource;
   readonly anyRoleName?: boolean | undefined;
+  /** New root versions at once; LIMITS.tufRootSteps where nothing is said. */
+  readonly rootSteps?: number | undefined;
 }
 
 /**
@@ -137,7 +139,7 @@ export class TufUpdater {
 
   #open(): OpenUpdater {
     try {
-      return openUpdater(this.#fetcher, {
+      return openUpdater(this.#fetcher, this.#settings.rootSteps ?? LIMITS.tufRootSteps, {
         load: (role) => (role === "snapshot" ? this.#knownSnapshot() : this.metadata.get(role)),
         keep: (role, bytes) => {
           this.metadata.set(role, bytes);
@@ -206,7 +208,7 @@ const BASE = "https://tuf.invalid/";
 /** Serves tuf-js from the source, every file read strictly before tuf-js sees it. */
 class SourceFetcher implements Fetcher {
   /** What went wrong in here: tuf-js repeats some of it as text only. */
-  failure: CountersignError | undefined;
+  failure: unknown;
   /** What was served last, by its role: where tuf-js refuses, it refuses this. */
   last: Served | undefined;
   timestamp: UntrustedMetadata | undefined;
@@ -223,18 +225,18 @@ class SourceFetcher implements Fetcher {
       const bytes = await this.#serve(file, maxLength);
       return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     } catch (thrown) {
-      if (thrown instanceof CountersignError) this.failure = thrown;
+      if (!(thrown instanceof DownloadHTTPError)) this.failure = thrown;
       throw thrown;
     }
   }
 
   async #serve(file: string, maxLength: number): Promise<Uint8Array> {
-    const { name, source, anyRoleName } = this.#settings;
+    const { name, source, anyRoleName, rootSteps = LIMITS.tufRootSteps } = this.#settings;
     const role = roleOf(file);
     const kind = kindOf(role);
     const bytes = await source.metadata(file, Math.min(maxLength, MAX_BYTES[kind]));
     if (bytes === undefined) throw absent(file, kind, name);
-    if (kind === "root" && ++this.#roots > LIMITS.tufRootSteps) throw tooManyRoots(name);
+    if (kind === "root" && ++this.#roots > rootSteps) throw tooManyRoots(name, rootSteps);
     const what = `${nameRole(role)} of ${name}`;
     const metadata = readMetadata(bytes, kind, { what, code: "trust-rejected", anyRoleName });
     this.last = { role, bytes, metadata };
@@ -261,9 +263,9 @@ function absent(file: string, kind: Kind, name: string): Error {
   });
 }
 
-function tooManyRoots(name: string): CountersignError {
+function tooManyRoots(name: string, rootSteps: number): CountersignError {
   return new CountersignError("limit-reached", `${name} has more new roots than are taken at once`, {
-    found: `more than ${LIMITS.tufRootSteps}`,
+    found: `more than ${rootSteps}`,
     next: "run the same command again: it goes on from there",
   });
 }
@@ -295,7 +297,7 @@ interface Memory {
   found(role: string): void;
 }
 
-function openUpdater(fetcher: Fetcher, memory: Memory): OpenUpdater {
+function openUpdater(fetcher: Fetcher, rootSteps: number, memory: Memory): OpenUpdater {
   class MemoryUpdater extends OpenUpdater {
     override loadLocalMetadata(role: string): Buffer {
       const bytes = memory.load(role);
@@ -320,7 +322,7 @@ function openUpdater(fetcher: Fetcher, memory: Memory): OpenUpdater {
     fetcher,
     config: {
       // One more than we take: our own limit is reached first, and says so.
-      maxRootRotations: LIMITS.tufRootSteps + 1,
+      maxRootRotations: rootSteps + 1,
       maxDelegations: LIMITS.tufSearchedRoles + 1,
       rootMaxLength: LIMITS.tufRootBytes,
       timestampMaxLength: LIMITS.tufTimestampBytes,
