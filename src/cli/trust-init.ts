@@ -128,7 +128,7 @@ async function writeDown(context: Context, name: string, anchor: Anchor, flags: 
   const file = { path, label: config ?? path };
   // Named by its content: until the configuration names the new one, it names the one that there was.
   const root = "root" in anchor ? `roots/${name}.${hashOf(anchor.root, "sha256")}.json` : `sha256:${anchor.sha256}`;
-  const bytes = await readConfigurationFile(path, file.label);
+  const bytes = await readConfigurationFile(file);
   const written = withInstance(bytes, { name, mirror, root, makeDefault, replace: force }, file);
   await onDisk(`write ${path}`, () => mkdir(join(dirname(path), "roots"), { recursive: true, mode: 0o700 }));
   if ("root" in anchor) await writeFileAtomic(join(dirname(path), root), anchor.root, { mode: 0o644 });

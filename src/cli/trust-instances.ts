@@ -3,8 +3,6 @@ import { CountersignError } from "../core/errors.ts";
 import { LIMITS } from "../core/limits.ts";
 import type { Configuration } from "../io/config/configuration.ts";
 import type { NamedFile, TrustInstance, TufTrust } from "../io/config/instances.ts";
-import { onDisk } from "../io/disk/errors.ts";
-import { gather, openRegular, readRange } from "../io/disk/files.ts";
 import { cacheFolder, stateFolder } from "../io/disk/paths.ts";
 import type { ServiceClient } from "../io/http/service.ts";
 import type { TufRepository } from "../io/tuf/repository.ts";
@@ -80,18 +78,9 @@ async function readAnchor(root: TufTrust["root"]): Promise<TufRepository["anchor
 }
 
 /** A file that the user has named. @throws CountersignError `disk-error`, `limit-reached`. */
-export async function readTrustFile({ path, label }: NamedFile, maxBytes: number): Promise<Uint8Array> {
-  const file = await openRegular(path);
-  if (file === undefined || typeof file === "string") {
-    throw new CountersignError("disk-error", `cannot read ${label}`, { found: file ?? "there is no such file" });
-  }
-  try {
-    if (file.size <= maxBytes) return await onDisk(`read ${label}`, () => gather(readRange(file.handle, 0, file.size)));
-    throw new CountersignError("limit-reached", `${label} is larger than will be read`, {
-      found: `${file.size} bytes`,
-      wanted: `at most ${maxBytes} bytes`,
-    });
-  } finally {
-    await file.handle.close();
-  }
+export async function readTrustFile(file: NamedFile, maxBytes: number): Promise<Uint8Array> {
+  const { readNamedFile } = await import("../io/config/file.ts");
+  const bytes = await readNamedFile(file, maxBytes);
+  if (bytes !== undefined) return bytes;
+  throw new CountersignError("disk-error", `cannot read ${file.label}`, { found: "there is no such file" });
 }

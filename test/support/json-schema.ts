@@ -34,6 +34,7 @@ const KEYWORDS: Readonly<Record<string, (check: Check) => readonly string[]>> = 
   pattern: ({ value, rule, at }) =>
     typeof value !== "string" || new RegExp(String(rule), "u").test(value) ? [] : [`${at}: ${value} does not match`],
   minimum: ({ value, rule, at }) => (typeof value !== "number" || value >= Number(rule) ? [] : [`${at}: too small`]),
+  maximum: ({ value, rule, at }) => (typeof value !== "number" || value <= Number(rule) ? [] : [`${at}: too large`]),
   items: ({ value, rule, root, at }) =>
     Array.isArray(value) ? value.flatMap((one, index) => violations(one, rule as Schema, root, `${at}[${index}]`)) : [],
   required: ({ value, rule, at }) =>

@@ -2,10 +2,9 @@ import { dirname, join, resolve } from "node:path";
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { type Demands, PUBLIC_DEMANDS } from "../../core/trust/material.ts";
-import { onDisk } from "../disk/errors.ts";
-import { gather, openRegular, readRange } from "../disk/files.ts";
 import { configFolder } from "../disk/paths.ts";
 import { BUILT_IN, DEFAULT_INSTANCE } from "./builtin.ts";
+import { readNamedFile } from "./file.ts";
 import type { FileTrust, NamedFile, TrustInstance, TufTrust } from "./instances.ts";
 import { readYaml, type YamlValue } from "./yaml.ts";
 
@@ -41,28 +40,15 @@ export async function loadConfiguration(
 ): Promise<Configuration> {
   const path = named === undefined ? configurationFile(surroundings) : resolve(surroundings.workingDirectory, named);
   const label = named ?? path;
-  const bytes = await readConfigurationFile(path, label);
+  const bytes = await readConfigurationFile({ path, label });
   if (bytes !== undefined) return parseConfiguration(bytes, { path, label });
   if (named === undefined) return { path: undefined, instances: BUILT_IN, defaultInstance: DEFAULT_INSTANCE };
   throw new CountersignError("configuration-invalid", "the configuration file is not there", { found: named });
 }
 
-/** undefined where there is none. */
-export async function readConfigurationFile(path: string, label: string): Promise<Uint8Array | undefined> {
-  const file = await openRegular(path);
-  if (file === undefined) return undefined;
-  if (typeof file === "string") {
-    throw new CountersignError("configuration-invalid", "the configuration cannot be used", {
-      found: `${label}: ${file}`,
-      wanted: "a file",
-    });
-  }
-  try {
-    const size = Math.min(file.size, LIMITS.configurationBytes + 1);
-    return await onDisk(`read ${label}`, () => gather(readRange(file.handle, 0, size)));
-  } finally {
-    await file.handle.close();
-  }
+/** undefined where there is none. @throws CountersignError `disk-error`, `limit-reached`. */
+export async function readConfigurationFile(file: NamedFile): Promise<Uint8Array | undefined> {
+  return await readNamedFile(file, LIMITS.configurationBytes);
 }
 
 export const API_VERSION = "countersign/v1";
