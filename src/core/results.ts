@@ -31,8 +31,6 @@ export interface SignedFile {
   readonly bundle: Uint8Array;
   readonly signedBy?: SignedBy | undefined;
   readonly proof?: SignatureProof | undefined;
-  /** Why its log entry is missing. */
-  readonly postponed?: Finding | undefined;
 }
 
 export interface SignedImage {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { KeyAlgorithm } from "../core/crypto/algorithms.ts";
-import { CountersignError, type Finding } from "../core/errors.ts";
+import { CountersignError } from "../core/errors.ts";
 import { explainFinding } from "../core/explain.ts";
 import { readStatement } from "../core/formats/intoto.ts";
 import { bundleSignedBytes, makeBundle, makeMessageBundle } from "../core/formats/sigstore-bundle.ts";
@@ -13,7 +13,6 @@ import { describeChecks } from "../core/verify/checks.ts";
 import { checkRequirement, type Requirement } from "../core/verify/requirement.ts";
 import type { SignatureReport, Verdict } from "../core/verify/verdict.ts";
 import { conclude } from "../core/verify/verify.ts";
-import { withoutLogs } from "./sign.ts";
 
 // --- verifying --------------------------------------------------------------------------------------------------------
 
@@ -70,27 +69,21 @@ export async function signBlob(name: string, bytes: Uint8Array, options: SignBlo
   });
   const digest = digestOf(bytes);
   const signed: Blob = { name, digest, content: { kind: "bytes", bytes } };
-  const report = checkMade(bundle, signed, ownRequirement(signer, options), testimony?.postponed);
-  return { name, digest, bundle, signedBy: report.signedBy, proof: report.proof, postponed: testimony?.postponed };
+  const { signedBy, proof } = checkMade(bundle, signed, ownRequirement(signer, options));
+  return { name, digest, bundle, signedBy, proof };
 }
 
 /**
  * Signs an in-toto statement as it is: an attestation that is kept in a file.
  *
- * @throws CountersignError `malformed-signature` where it is no statement; what keys and services fail with.
+ * @throws CountersignError `usage` where it is no statement; what keys and services fail with.
  */
 export async function signStatementFile(
   name: string,
   statement: Uint8Array,
   options: SignBlobOptions,
 ): Promise<SignedFile> {
-  const { predicateType, subjects } = readStatement(statement);
-  const [subject] = subjects;
-  if (subject === undefined) {
-    throw new CountersignError("malformed-signature", "the statement names no file by a digest that is known here", {
-      wanted: "a subject with sha256 or sha512",
-    });
-  }
+  const { predicateType, subject } = readOwnStatement(name, statement);
   const signer = await options.signatory.signer();
   const signedBytes = bundleSignedBytes(statement);
   const signature = await signer.sign(signedBytes);
@@ -98,9 +91,28 @@ export async function signStatementFile(
   const bundle = makeBundle({ statement, signature, signer: bundleSigner(signer), ...testimony });
   const attestation = { predicateTypes: [{ uri: predicateType, hasVersions: false }], conditions: [] };
   const requirement = { ...ownRequirement(signer, options), attestation };
-  const report = checkMade(bundle, about(name, subject), requirement, testimony?.postponed);
-  const { postponed } = testimony ?? {};
-  return { name, digest: digestOf(statement), bundle, signedBy: report.signedBy, proof: report.proof, postponed };
+  const { signedBy, proof } = checkMade(bundle, about(name, subject), requirement);
+  return { name, digest: digestOf(statement), bundle, signedBy, proof };
+}
+
+/** Nobody has signed it yet: that it is none is a mistake in the call. */
+function readOwnStatement(name: string, bytes: Uint8Array): { predicateType: string; subject: Digest } {
+  const read = () => {
+    try {
+      return readStatement(bytes);
+    } catch (cause) {
+      if (!(cause instanceof CountersignError)) throw cause;
+      const found = `${name}: ${cause.message}`;
+      throw new CountersignError("usage", "not an in-toto statement", { found, wanted: cause.wanted, cause });
+    }
+  };
+  const { predicateType, subjects } = read();
+  const [subject] = subjects;
+  if (subject !== undefined) return { predicateType, subject };
+  throw new CountersignError("usage", "the statement names no file by a digest that is known here", {
+    found: name,
+    wanted: "a subject with sha256 or sha512",
+  });
 }
 
 function about(name: string, digest: Digest): Blob {
@@ -128,13 +140,8 @@ function ownRequirement(signer: Signer, { signatory, now }: SignBlobOptions): Re
 }
 
 /** Nothing is handed out that the judge would not accept. */
-function checkMade(
-  bundle: Uint8Array,
-  blob: Blob,
-  requirement: Requirement,
-  postponed: Finding | undefined,
-): SignatureReport {
-  const report = examineBlob(bundle, blob, postponed === undefined ? requirement : withoutLogs(requirement));
+function checkMade(bundle: Uint8Array, blob: Blob, requirement: Requirement): SignatureReport {
+  const report = examineBlob(bundle, blob, requirement);
   if (report.accepted) return report;
   throw new CountersignError("internal", "the signature that was made does not verify; nothing was written", {
     found: report.finding === undefined ? undefined : explainFinding(report.finding),

@@ -1,8 +1,7 @@
-import { explainFinding } from "../core/explain.ts";
 import { printable } from "../core/printable.ts";
 import type { SignedFile } from "../core/results.ts";
 import { describeSignedBy } from "../core/verify/verdict.ts";
-import { findingMember, formatDocument, proofMember } from "./json.ts";
+import { formatDocument, proofMember } from "./json.ts";
 import { describeProof } from "./sign.ts";
 import { PLAIN, type Style } from "./style.ts";
 import { formatBlock, HEADING_WIDTH, type Row } from "./text.ts";
@@ -18,11 +17,10 @@ export function signedFilesText(files: readonly StoredFile[], style: Style = PLA
 
 function fileText(file: StoredFile, style: Style): string {
   const heading = `${style.accepted("signed".padEnd(HEADING_WIDTH))}${printable(`${file.name}@${file.digest}`)}`;
-  const { signedBy, proof, postponed } = file;
+  const { signedBy, proof } = file;
   const rows: readonly Row[] = [
     ...(signedBy === undefined ? [] : [["signed as", describeSignedBy(signedBy)] as const]),
     ["stored", `Sigstore bundle in ${file.bundleFile}${describeProof(proof)}`],
-    ...(postponed === undefined ? [] : [["log later", explainFinding(postponed)] as const]),
   ];
   return formatBlock(heading, rows, style);
 }
@@ -30,13 +28,12 @@ function fileText(file: StoredFile, style: Style): string {
 /** docs/schemas/sign-blob.json. */
 export function signedFilesDocument(files: readonly StoredFile[]): string {
   return formatDocument("sign-blob", {
-    files: files.map(({ name, digest, bundleFile, signedBy, proof, postponed }) => ({
+    files: files.map(({ name, digest, bundleFile, signedBy, proof }) => ({
       file: name,
       digest,
       bundle: bundleFile,
       signedBy,
       proof: proof === undefined ? undefined : proofMember(proof),
-      postponed: postponed === undefined ? undefined : findingMember(postponed),
     })),
   });
 }

@@ -62,15 +62,30 @@ export function proveSigner(envelope: HintedSignature, requirement: Requirement)
 
 function proveKey(envelope: HintedSignature, requirement: Requirement): Proven | Unproven {
   const { keys, keyProof } = requirement;
-  const key = keys.find((one) => verifySigned(one, envelope.signed, envelope.signature));
+  const key = makerAmong(keys, envelope);
   if (key === undefined) return { finding: unknownSigner(envelope, requirement) };
   const signedBy = keySignedBy(key);
   if (keyProof === undefined) return { signedBy };
   try {
-    return { signedBy, proof: keyProof.trust.proveKey(envelope, key, keyProof.demands) };
+    const proof = keyProof.trust.proveKey(envelope, key, keyProof.demands);
+    return { signedBy, proof: { ...proof, trust: keyProof.trust.label } };
   } catch (error) {
     return { signedBy, finding: brokenCandidate(error) };
   }
+}
+
+/** @throws CountersignError `bad-signature` where none made it, and of one that cannot be said by a digest alone. */
+function makerAmong(keys: readonly PublicKey[], { signed, signature }: HintedSignature): PublicKey | undefined {
+  let unclear: unknown;
+  for (const key of keys) {
+    try {
+      if (verifySigned(key, signed, signature)) return key;
+    } catch (error) {
+      unclear ??= error;
+    }
+  }
+  if (unclear !== undefined) throw unclear;
+  return undefined;
 }
 
 function keySignedBy({ label, fingerprint }: PublicKey): SignedBy {
@@ -140,7 +155,8 @@ function proveOne(
   now: Requirement["now"],
 ): Proven | Unproven {
   try {
-    const { identity, publicKey: _, ...proof } = trust.proveCertificate(envelope, demands, now);
+    const { identity, publicKey: _, ...proven } = trust.proveCertificate(envelope, demands, now);
+    const proof: SignatureProof = { ...proven, trust: trust.label };
     const signedBy: SignedBy = { kind: "identity", identity };
     const age = proof.signedAt === undefined ? undefined : describeAge(proof.signedAt, now);
     const mismatch = identityMismatch(identity, condition, age);
