@@ -10,6 +10,7 @@ import { isDigest } from "../../src/core/oci/digest.ts";
 import { instant } from "../../src/core/time.ts";
 import type { Registry } from "../../src/testbed/registry.ts";
 import { copyTag, firstLayer, pushImage, pushIndex } from "./session-image.ts";
+import { SessionServices } from "./session-services.ts";
 import { SessionSigstore } from "./session-sigstore.ts";
 
 /**
@@ -28,6 +29,9 @@ import { SessionSigstore } from "./session-sigstore.ts";
  *     $ image $REG/app:1 [content]          pushes an image of one layer
  *     $ retag $REG/app:1 $REG/app:2         copies a manifest to another tag
  *     $ index $REG/app:2 $REG/app:1 $REG/app:arm64   pushes an index of images: linux/amd64, then linux/arm64
+ *     $ services                            a Sigstore instance at $FULCIO, $OIDC, $REKOR (2), $REKOR1, $TSA, and its files
+ *     $ token dev@example.com >token.txt    an identity token; github acme/app for a workflow's
+ *     $ outage rekor2 503                   from now on this service answers so; without a status it works again
  *     $ fail /referrers/ 429 [times]        from now on the registry answers so to requests whose path has this in it
  *     $ interrupt /blobs/                   the next command is interrupted by its first request of this kind
  *     $ recover                             the registry works again
@@ -132,6 +136,7 @@ class Session {
   #interruption = new AbortController();
   readonly #names = new Map<string, string>();
   readonly #sigstore = new SessionSigstore();
+  readonly #services = new SessionServices();
 
   private constructor(root: string, registry: Registry | undefined) {
     this.#root = root;
@@ -158,6 +163,7 @@ class Session {
 
   async close(): Promise<void> {
     await this.#registry?.close();
+    await this.#services.close();
     await rm(this.#root, { recursive: true, force: true });
   }
 
@@ -231,6 +237,14 @@ class Session {
       case "keyless":
         await this.#sigstore.sign(first, second, words.slice(2));
         return "";
+      case "services":
+        Object.assign(this.#env, await this.#services.start(this.#directory));
+        return "";
+      case "token":
+        return this.#services.token(first, second);
+      case "outage":
+        this.#services.outage(first, second === "" ? Number.NaN : Number(second));
+        return "";
       case "fail":
         this.#fail(first, Number(second), Number(words[2] ?? Number.POSITIVE_INFINITY));
         return "";
@@ -285,7 +299,8 @@ class Session {
 
   #scrubText(text: string): string {
     const address = this.#registry?.address;
-    return (address === undefined ? text : text.replaceAll(address, "$REG"))
+    return this.#services
+      .scrub(address === undefined ? text : text.replaceAll(address, "$REG"))
       .replaceAll(this.#directory, "$PWD")
       .replaceAll(this.#env["HOME"] ?? "", "$HOME")
       .replace(/\bSHA256:[0-9a-f]{16}(?:[0-9a-f]{48})?/g, (key) => this.#name("key", key.slice(0, 23)))
