@@ -96,11 +96,15 @@ function checkLeaf({ leaf, purpose, times, code, what }: ChainQuestion<Anchor>):
       : { found: "a key that may not sign", wanted: "key usage digitalSignature" }) ??
     (leaf.purposes?.has(purpose.oid) === true
       ? undefined
-      : { found: "no such purpose in it", wanted: `a certificate for ${purpose.name} (${purpose.oid})` }) ??
+      : { found: describePurposes(leaf), wanted: `a certificate for ${purpose.name} (${purpose.oid})` }) ??
     unknownCritical(leaf);
   if (wrong !== undefined) throw new CountersignError(code, `${what} is of a wrong kind`, wrong);
   const outside = outsideLife(leaf, times);
   if (outside !== undefined) throw new CountersignError(code, `${what} was not valid when it signed`, outside);
+}
+
+function describePurposes({ purposes }: Certificate): string {
+  return purposes === undefined ? "no extended key usage" : `extended key usage ${[...purposes].join(", ")}`;
 }
 
 const UNDERSTOOD: ReadonlySet<string> = new Set([

@@ -133,7 +133,7 @@ function readLog(value: JsonValue, where: string): Log {
   const checkpoint = json["checkpointKeyId"];
   return {
     name,
-    names: address === undefined ? [] : [address.hostname, address.host],
+    names: address === undefined ? [] : [...new Set([address.hostname, address.host])],
     operator: readText(json, "operator", where) || name,
     id,
     checkpointKeyId: (isPresent(checkpoint) ? readKeyId(checkpoint, where) : id).subarray(0, 4),

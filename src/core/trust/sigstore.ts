@@ -52,7 +52,7 @@ export class SigstoreTrust implements TrustMaterial {
     });
     const certificateLogs = proveCertificateLogs(leaf, issuer, this.#root.certificateLogs).map(({ name }) => name);
     if (certificateLogs.length < demands.certificateLogs) {
-      throw new CountersignError("certificate-untrusted", "the certificate is in too few certificate logs", {
+      throw new CountersignError("certificate-untrusted", "too few certificate logs vouch for the certificate (SCT)", {
         found: certificateLogs.join(", ") || "none that the trust root knows",
         wanted: count(demands.certificateLogs, "certificate log"),
       });
