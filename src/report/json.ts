@@ -38,6 +38,7 @@ export function verdictMember(verdict: Verdict): Readonly<Record<string, unknown
     signatures: verdict.signatures.map(signatureMember),
     checked: verdict.checked,
     notChecked: verdict.notChecked,
+    trust: verdict.trust?.length === 0 ? undefined : verdict.trust,
     weakened: verdict.weakened,
     judgedAt: formatInstant(verdict.judgedAt),
   };
@@ -55,12 +56,14 @@ export function findingMember(finding: Finding): Readonly<Record<string, unknown
 }
 
 export function proofMember({
+  trust,
   logs,
   timestamps,
   certificateLogs,
   signedAt,
 }: SignatureProof): Readonly<Record<string, unknown>> {
   return {
+    trust,
     logs: logs.map(({ log, index, integratedAt }) => ({ log, index, integratedAt: timeMember(integratedAt) })),
     timestamps: timestamps.map(({ authority, at }) => ({ authority, at: formatInstant(at) })),
     certificateLogs,

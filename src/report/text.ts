@@ -47,6 +47,7 @@ function acceptedRows(verdict: Verdict): readonly Row[] {
     ...platformRows(verdict),
     ...listRow("checked", verdict.checked),
     ...listRow("not checked", verdict.notChecked),
+    ...trustRows(verdict),
     ...(verdict.because === undefined ? [] : [["because", verdict.because] as const]),
   ];
 }
@@ -64,6 +65,7 @@ function doubtRows(verdict: Verdict): readonly Row[] {
       ? [["also", `${more} more ${more === 1 ? "reason" : "reasons"}, all of them with -o json`] as const]
       : []),
     ...platformRows(verdict),
+    ...trustRows(verdict),
     ["next", nextStep(first)],
   ];
 }
@@ -75,9 +77,9 @@ export function findingRows(finding: Finding): readonly Row[] {
   return [["because", finding.message], ...found, ...wanted];
 }
 
-/** Everybody who signed, each once for each place. */
+/** Everybody who signed, each once for each place; sorted, since registries list in any order. */
 function signerRows(accepted: readonly SignatureReport[], now: Instant): readonly Row[] {
-  const lines = distinct(accepted.flatMap((signature) => signerLine(signature, now)));
+  const lines = distinct(accepted.flatMap((signature) => signerLine(signature, now))).toSorted();
   const more = lines.length - SIGNERS_SHOWN;
   const shown = lines.slice(0, SIGNERS_SHOWN).map((line): Row => ["signed by", line]);
   return more > 0 ? [...shown, ["signed by", `${more} more, all of them with -o json`]] : shown;
@@ -107,6 +109,10 @@ function platformRows(verdict: Verdict): readonly Row[] {
   return [
     ["platform", verdict.index === undefined ? verdict.platform : `${verdict.platform} of index ${verdict.index}`],
   ];
+}
+
+function trustRows({ trust = [] }: Verdict): readonly Row[] {
+  return listRow("trust root", trust);
 }
 
 function weakenedRows(verdict: Verdict): readonly Row[] {

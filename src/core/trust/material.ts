@@ -31,6 +31,8 @@ export const PUBLIC_DEMANDS: Demands = {
 
 /** What was proven beside the signature itself. */
 export interface SignatureProof {
+  /** Label of the trust root that it was proven by. */
+  readonly trust?: string | undefined;
   readonly logs: readonly ProvenLogEntry[];
   readonly timestamps: readonly ProvenTimestamp[];
   /** Host names of the logs that vouch for the certificate. */

@@ -69,6 +69,8 @@ export interface Verdict {
   readonly weakened: readonly string[];
   /** The reference time. */
   readonly judgedAt: Instant;
+  /** Trust roots: those that proved it where it is accepted, else those whose word would have been taken. */
+  readonly trust?: readonly string[] | undefined;
   /** What satisfied it: "2 of 2 distinct keys". Only when accepted. */
   readonly because?: string | undefined;
 }

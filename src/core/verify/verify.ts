@@ -13,6 +13,8 @@ export interface Judgement {
   readonly reasons: readonly Finding[];
   readonly signatures: readonly SignatureReport[];
   readonly because?: string | undefined;
+  /** Labels of the trust roots: those that proved what was accepted, else all whose word would have been taken. */
+  readonly trust?: readonly string[] | undefined;
 }
 
 /**
@@ -41,12 +43,23 @@ export function conclude(
       reasons: [],
       signatures,
       because: describeSuccess(signatures, signers.size, requirement),
+      trust: distinct(signatures.flatMap(({ accepted, proof }) => (accepted ? (proof?.trust ?? []) : []))),
     };
   }
   const findings = distinctFindings([...obstacles, ...findingsOf(signatures)]);
   const unseen = findings.filter((finding) => reasonClass(finding.code) !== "refused");
-  if (unseen.length > 0) return { status: "undetermined", reasons: unseen, signatures };
-  return { status: "refused", reasons: refusal(findings, signatures, requirement), signatures };
+  const trust = trustedBy(requirement);
+  if (unseen.length > 0) return { status: "undetermined", reasons: unseen, signatures, trust };
+  return { status: "refused", reasons: refusal(findings, signatures, requirement), signatures, trust };
+}
+
+function trustedBy({ keyProof, identities }: Requirement): readonly string[] {
+  const roots = [...(keyProof === undefined ? [] : [keyProof.trust]), ...identities.map(({ trust }) => trust)];
+  return distinct(roots.map(({ label }) => label));
+}
+
+function distinct(values: readonly string[]): readonly string[] {
+  return [...new Set(values)];
 }
 
 /**
@@ -94,13 +107,13 @@ function refusal(
   requirement: Requirement,
 ): readonly Finding[] {
   const wanted = describeWanted(requirement);
-  const others = findings.toSorted((a, b) => rank(a) - rank(b));
+  const others = findings.toSorted((a, b) => rank(a) - rank(b) || compareTexts(a.found, b.found));
   const signers = new Map(signatures.flatMap(signerEntry));
   if (signers.size > 0) {
     const short: Finding = {
       code: "threshold-not-met",
       message: "too few distinct signers signed",
-      found: `${signers.size} of ${requirement.threshold}: ${enumerate([...signers.values()])}`,
+      found: `${signers.size} of ${requirement.threshold}: ${enumerate([...signers.values()].toSorted())}`,
       wanted: `${requirement.threshold} of ${wanted}`,
     };
     return [short, ...others];
@@ -127,6 +140,11 @@ function enumerate(signers: readonly string[]): string {
 function rank(finding: Finding): number {
   const at = NEARNESS.indexOf(finding.code);
   return at === -1 ? NEARNESS.length : at;
+}
+
+/** Of findings that come equally near, the order is that of their texts: not the one in which a registry lists. */
+function compareTexts(a = "", b = ""): number {
+  return a < b ? -1 : Number(a > b);
 }
 
 function distinctFindings(findings: readonly Finding[]): readonly Finding[] {
