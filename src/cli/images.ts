@@ -15,6 +15,7 @@ import {
   verifyImages,
 } from "../ops/verify.ts";
 import { Wiring } from "../wire.ts";
+import { compileAttestation } from "./attestation-options.ts";
 import { readBundles } from "./bundles.ts";
 import type { Context } from "./context.ts";
 import type { RegistryOptions } from "./options.ts";
@@ -153,7 +154,9 @@ async function readRequirement(
   const signers = await readSigners(context, output, flags.signers, wiring);
   refusePublishedKeys(signers.keys, placesOf(images));
   const { threshold, annotations, signedAs } = flags;
-  const requirement = { ...signers, threshold, annotations, signedAs, now: context.referenceTime };
+  const now = context.referenceTime;
+  const attestation = await compileAttestation(flags.attestation, now);
+  const requirement = { ...signers, attestation, threshold, annotations, signedAs, now };
   checkRequirement(requirement);
   return requirement;
 }

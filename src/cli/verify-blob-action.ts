@@ -3,7 +3,7 @@ import { checkRequirement, type Requirement } from "../core/verify/requirement.t
 import { verifyBlob } from "../ops/blob.ts";
 import { verdictsDocument } from "../report/json.ts";
 import { verdictsText } from "../report/text.ts";
-import { readAttestation } from "./attestation-options.ts";
+import { compileAttestation, readAttestationOptions } from "./attestation-options.ts";
 import { readBlob } from "./blob-files.ts";
 import { readBundles } from "./bundles.ts";
 import type { Context } from "./context.ts";
@@ -27,7 +27,7 @@ export async function verifyBlobFile(context: Context, output: Output, file: str
       threshold: number(raw, "threshold") ?? 1,
       annotations: {},
       signedAs: [],
-      attestation: await readAttestation(raw, context.referenceTime),
+      attestation: await compileAttestation(readAttestationOptions(raw), context.referenceTime),
       now: context.referenceTime,
     };
     checkRequirement(requirement);

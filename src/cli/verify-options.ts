@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { type AttestationOptions, addAttestationOptions, readAttestationOptions } from "./attestation-options.ts";
 import {
   collect,
   count,
@@ -18,7 +19,7 @@ const VERIFY_GROUP = "Verification:";
 /** What must hold for an image: on every command that ends in a verdict on one. */
 export function addVerifyOptions(command: Command): Command {
   addSignerOptions(command);
-  return grouped(command, VERIFY_GROUP, [
+  grouped(command, VERIFY_GROUP, [
     new Option("--threshold <n>", "how many distinct keys and identities must have signed (default: 1)").argParser(
       count("--threshold", 1),
     ),
@@ -37,10 +38,13 @@ export function addVerifyOptions(command: Command): Command {
       .choices(["countersign", "cosign"])
       .default("countersign"),
   ]);
+  return addAttestationOptions(command);
 }
 
 export interface VerifyOptions {
   readonly signers: SignerOptions;
+  /** The attestation that is wanted instead of a signature. */
+  readonly attestation: AttestationOptions | undefined;
   readonly threshold: number;
   readonly annotations: Readonly<Record<string, string>>;
   readonly recursive: boolean;
@@ -57,6 +61,7 @@ export interface VerifyOptions {
 export function readVerifyOptions(raw: RawOptions): VerifyOptions {
   return {
     signers: readSignerOptions(raw),
+    attestation: readAttestationOptions(raw),
     threshold: number(raw, "threshold") ?? 1,
     annotations: readAnnotations(list(raw, "annotations")),
     recursive: flag(raw, "recursive"),

@@ -1,5 +1,6 @@
 import type { Finding } from "../core/errors.ts";
 import { describeSigner, explainFinding, formatName, nextStep, originName } from "../core/explain.ts";
+import { describeType } from "../core/formats/predicates.ts";
 import { printable } from "../core/printable.ts";
 import { describeAge, type Instant } from "../core/time.ts";
 import type { SignatureReport, Verdict } from "../core/verify/verdict.ts";
@@ -94,7 +95,10 @@ function signerLine(signature: SignatureReport, now: Instant): readonly string[]
 }
 
 function attestationRows(accepted: readonly SignatureReport[]): readonly Row[] {
-  return listRow("attested", distinct(accepted.flatMap(({ predicateType }) => predicateType ?? [])));
+  return listRow(
+    "attested",
+    distinct(accepted.flatMap(({ predicateType }) => (predicateType === undefined ? [] : describeType(predicateType)))),
+  );
 }
 
 function annotationRows(accepted: readonly SignatureReport[]): readonly Row[] {

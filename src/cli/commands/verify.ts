@@ -54,6 +54,12 @@ export function verifyCommand(context: Context): Command {
         command: "countersign verify --key cosign.pub --signed-as docker.io/acme/app mirror.example/acme/app:1.4.2",
         purpose: "a mirror of an image that was signed elsewhere",
       },
+      {
+        command:
+          "countersign verify --repo acme/app --type slsaprovenance1 --where" +
+          ` 'predicate.runDetails.builder.id.startsWith("https://github.com/acme/")' registry.example/acme/app:1.4.2`,
+        purpose: "an attestation of how it was built, and what it has to say",
+      },
       { command: "countersign verify --key cosign.pub oci:build/out -o json", purpose: "an OCI layout, for a script" },
     ],
     notes: [

@@ -156,14 +156,15 @@ function distinctFindings(findings: readonly Finding[]): readonly Finding[] {
 function describeSuccess(
   signatures: readonly SignatureReport[],
   count: number,
-  { keys, identities, threshold }: Requirement,
+  { keys, identities, threshold, attestation }: Requirement,
 ): string {
+  const done = attestation === undefined ? "signed" : "attested";
   const keyCount = new Set(keys.map((key) => key.fingerprint)).size;
   const required = threshold === 1 ? "one was required" : `${threshold} were required`;
   if (identities.length === 0) {
-    return keyCount === 1 ? "signed by the required key" : `${count} of ${keyCount} keys signed; ${required}`;
+    return keyCount === 1 ? `${done} by the required key` : `${count} of ${keyCount} keys ${done}; ${required}`;
   }
-  if (threshold > 1) return `${count} distinct signers signed; ${required}`;
+  if (threshold > 1) return `${count} distinct signers ${done}; ${required}`;
   const signer = signatures.find((report) => report.accepted)?.signedBy;
-  return `signed by a required ${signer?.kind === "key" ? "key" : "identity"}`;
+  return `${done} by a required ${signer?.kind === "key" ? "key" : "identity"}`;
 }

@@ -51,7 +51,7 @@ describe("the text of a verdict", () => {
     const attestation = keylessSignature({ predicateType: "https://slsa.dev/provenance/v1" });
     assert.match(
       verdictText(verdict({ signatures: [attestation] })),
-      /^ {2}attested {6}https:\/\/slsa\.dev\/provenance\/v1$/m,
+      /^ {2}attested {6}slsaprovenance1 \(https:\/\/slsa\.dev\/provenance\/v1\)$/m,
     );
   });
 
