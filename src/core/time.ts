@@ -21,6 +21,11 @@ export function formatInstant(at: Instant): string {
   return new Date(at).toISOString().replace(/\.\d{3}Z$/, "Z");
 }
 
+/** `from 2026-01-01T00:00:00Z to 2026-12-31T23:59:59Z`; `from … on` without an end. */
+export function describeWindow(from: Instant, until: Instant | undefined): string {
+  return `from ${formatInstant(from)} ${until === undefined ? "on" : `to ${formatInstant(until)}`}`;
+}
+
 const RFC3339 = /^(\d{4}-\d\d-(\d\d))T\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/;
 
 /** RFC 3339 with `Z` or an offset; undefined for anything else, and for days that never were. */

@@ -1,7 +1,7 @@
 import { CountersignError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { ReasonCode } from "../reasons.ts";
-import { formatInstant, type Instant } from "../time.ts";
+import { describeWindow, formatInstant, type Instant } from "../time.ts";
 import {
   allowsUsage,
   type Certificate,
@@ -146,8 +146,7 @@ function outsideWindow(
 ): Wrong | undefined {
   const outside = times.find((time) => time < from || (until !== undefined && time > until));
   if (outside === undefined) return undefined;
-  const end = until === undefined ? "on" : `to ${formatInstant(until)}`;
-  return { found: `the time ${formatInstant(outside)}`, wanted: `${word} from ${formatInstant(from)} ${end}` };
+  return { found: `the time ${formatInstant(outside)}`, wanted: `${word} ${describeWindow(from, until)}` };
 }
 
 // --- the way ----------------------------------------------------------------------------------------------------------

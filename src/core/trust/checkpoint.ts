@@ -21,7 +21,11 @@ export function ownCheckpoint(proof: UntrustedInclusionProof, log: Log): string 
   const [origin = "", size = "", root = ""] = text.split("\n");
   const name = log.names.find((each) => origin === each || isTree(origin, each));
   if (name === undefined) {
-    throw invalid("a checkpoint is of another log", `origin ${origin}`, `origin ${log.names.join(" or ")}`);
+    throw new CountersignError("log-entry-invalid", "a checkpoint is of another log", {
+      found: `origin ${origin}`,
+      wanted: `origin ${log.names.join(" or ")}`,
+      next: "if the log is your own, let it call itself by the host name of its address (Rekor 1: rekor_server.hostname)",
+    });
   }
   if (size !== String(proof.treeSize)) {
     throw invalid("a checkpoint is of a tree of another size", size, `${proof.treeSize}, as the proof says`);

@@ -4,7 +4,7 @@ import { equalBytes } from "../bytes.ts";
 import { type Certificate, EXTENSIONS } from "../crypto/certificate.ts";
 import { DER, encodeDer } from "../crypto/der.ts";
 import { CountersignError } from "../errors.ts";
-import { formatInstant, type Instant, isInstant } from "../time.ts";
+import { describeWindow, formatInstant, isInstant } from "../time.ts";
 import type { Log } from "./root.ts";
 
 type Timestamp = X509SCTExtension["signedCertificateTimestamps"][number];
@@ -44,20 +44,14 @@ function readTimestamps({ extensions }: Certificate): readonly Timestamp[] {
 function proveOne(timestamp: Timestamp, signed: Uint8Array, known: readonly Log[]): Log {
   const at = timestamp.datetime.getTime();
   const valid = known.filter(({ from, until }) => at >= from && (until === undefined || at <= until));
-  if (timestamp.version !== 0 || !isInstant(at) || valid.length === 0) {
-    const [{ name, from, until } = { name: "", from: 0 as Instant }] = known;
-    const found = isInstant(at) ? formatInstant(at) : "no time";
-    const end = until === undefined ? "on" : `to ${formatInstant(until)}`;
-    throw untrusted("a certificate log was not believed then", found, `${name}, from ${formatInstant(from)} ${end}`);
+  const windows = known.map(({ name, from, until }) => `${name}, believed ${describeWindow(from, until)}`).join(" or ");
+  if (valid.length === 0) {
+    const found = isInstant(at) ? formatInstant(at) : "a time beyond all years";
+    throw untrusted("a certificate log was not believed when it vouched for the certificate", found, windows);
   }
-  const log = valid.find(({ key }) => timestamp.verify(Buffer.from(signed), key));
+  const log = valid.find(({ key }) => timestamp.version === 0 && timestamp.verify(Buffer.from(signed), key));
   if (log !== undefined) return log;
-  const name = valid[0]?.name ?? "";
-  throw untrusted(
-    "the signature of a certificate log does not hold",
-    `one that says it is by ${name}`,
-    "one by its key",
-  );
+  throw untrusted("a certificate log did not vouch for this certificate", "an SCT that does not verify", windows);
 }
 
 /** What such a log signed: the issuer's key, and the certificate without the timestamps (RFC 6962, section 3.2). */

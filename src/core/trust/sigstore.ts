@@ -13,7 +13,7 @@ import type { UntrustedSignature } from "../formats/envelope.ts";
 import { LIMITS } from "../limits.ts";
 import type { Instant } from "../time.ts";
 import { readCertificateIdentity } from "./certificate-identity.ts";
-import { checkLogWindow, type ProvenEntry, proveEntries, refuseDuplicates } from "./logs.ts";
+import { checkLogWindow, type Maker, type ProvenEntry, proveEntries, refuseDuplicates } from "./logs.ts";
 import type { CertificateProof, Demands, SignatureProof, TrustMaterial } from "./material.ts";
 import type { Authority, TrustRoot } from "./root.ts";
 import { proveCertificateLogs } from "./scts.ts";
@@ -51,12 +51,7 @@ export class SigstoreTrust implements TrustMaterial {
       what: "the signing certificate",
     });
     const certificateLogs = proveCertificateLogs(leaf, issuer, this.#root.certificateLogs).map(({ name }) => name);
-    if (certificateLogs.length < demands.certificateLogs) {
-      throw new CountersignError("certificate-untrusted", "too few certificate logs vouch for the certificate (SCT)", {
-        found: certificateLogs.join(", ") || "none that the trust root knows",
-        wanted: count(demands.certificateLogs, "certificate log"),
-      });
-    }
+    requireCertificateLogs(certificateLogs, demands.certificateLogs);
     return { ...summary(proven), certificateLogs, identity: readCertificateIdentity(leaf.der), publicKey };
   }
 
@@ -78,11 +73,7 @@ export class SigstoreTrust implements TrustMaterial {
     });
   }
 
-  #proveWitnesses(
-    signature: UntrustedSignature,
-    maker: Parameters<typeof proveEntries>[1],
-    demands: Demands,
-  ): Witnesses {
+  #proveWitnesses(signature: UntrustedSignature, maker: Maker, demands: Demands): Witnesses {
     const timestamps = signature.timestamps.flatMap((token) => {
       const time = proveTimestamp(token, signature.timestamped, this.#root.timestampAuthorities);
       return time === undefined ? [] : [time];
@@ -194,8 +185,8 @@ function judgedAt(proven: Witnesses, demands: Demands, now: Instant): readonly I
 
 // --- demands ----------------------------------------------------------------------------------------------------------
 
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? "" : "s"} of the trust root`;
+function count(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many} of the trust root`;
 }
 
 /** Distinct operators; entries of one log, or of two by the same people, are one witness (CVE-2026-49834). */
@@ -219,7 +210,15 @@ function requireTimestamps({ timestamps }: UntrustedSignature, proven: readonly 
   const unknown = timestamps.length - proven.length;
   throw new CountersignError("timestamp-missing", "too few timestamp authorities vouch for the time of signing", {
     found: describeSeen(operators, unknown, "timestamp by an unknown authority", "timestamps by unknown authorities"),
-    wanted: count(wanted, "timestamp authority").replace("authoritys", "authorities"),
+    wanted: count(wanted, "timestamp authority", "timestamp authorities"),
+  });
+}
+
+function requireCertificateLogs(proven: readonly string[], wanted: number): void {
+  if (proven.length >= wanted) return;
+  throw new CountersignError("certificate-untrusted", "too few certificate logs vouch for the certificate (SCT)", {
+    found: proven.join(", ") || "none that the trust root knows",
+    wanted: count(wanted, "certificate log"),
   });
 }
 

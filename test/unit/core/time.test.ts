@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { describeAge, formatInstant, instant, isInstant, parseInstant } from "../../../src/core/time.ts";
+import {
+  describeAge,
+  describeWindow,
+  formatInstant,
+  instant,
+  isInstant,
+  parseInstant,
+} from "../../../src/core/time.ts";
 
 const NOON = Date.UTC(2026, 7, 30, 12);
 const SECOND = 1000;
@@ -54,6 +61,14 @@ describe("an instant as text", () => {
   ]) {
     it(`is not ${JSON.stringify(wrong)}`, () => assert.equal(parseInstant(wrong), undefined));
   }
+});
+
+describe("a window in words", () => {
+  it("has a start, and an end where there is one", () => {
+    const from = instant(NOON);
+    assert.equal(describeWindow(from, from), "from 2026-08-30T12:00:00Z to 2026-08-30T12:00:00Z");
+    assert.equal(describeWindow(from, undefined), "from 2026-08-30T12:00:00Z on");
+  });
 });
 
 describe("an age in words", () => {
