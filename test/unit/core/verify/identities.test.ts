@@ -6,6 +6,7 @@ import { exactly, type IdentityCondition } from "../../../../src/core/trust/iden
 import { loadTrustMaterial } from "../../../../src/core/trust/load.ts";
 import { PUBLIC_DEMANDS, type TrustMaterial } from "../../../../src/core/trust/material.ts";
 import { pattern } from "../../../../src/core/trust/pattern.ts";
+import { describeChecks } from "../../../../src/core/verify/checks.ts";
 import { checkRequirement, type Requirement } from "../../../../src/core/verify/requirement.ts";
 import { type Judgement, judge } from "../../../../src/core/verify/verify.ts";
 import { thrownBy } from "../../../support/codes.ts";
@@ -230,6 +231,43 @@ describe("patterns of identities", () => {
   it("are not met by no issuer, unless nothing is what the pattern means", async () => {
     refusedWith("wrong-identity", judged([signed({ issuerIn: "neither" })], await matching(".*", ".+")));
     assert.equal(judged([signed({ issuerIn: "neither" })], await matching(".*", "^$")).status, "accepted");
+  });
+});
+
+describe("the present in place of a proven time, for private authorities", () => {
+  const untimed = bundleCandidate(signKeyless(sigstore, { logs: [], timestampAuthorities: [] }));
+  const demands = { logs: 0, certificateLogs: 1, timestamps: 0, times: 0, currentTime: true };
+  const at = (now: number, more: Partial<typeof demands> = {}) => ({
+    identities: [{ ...wanting(), demands: { ...demands, ...more } }],
+    now: instant(now),
+  });
+
+  it("does while the certificate lasts, and the verdict says so", () => {
+    const wanted = requirement(at(NOW));
+    const judgement = judge({ subject, candidates: [untimed], obstacles: [] }, wanted);
+    assert.equal(judgement.status, "accepted");
+    const { notChecked } = describeChecks(judgement, wanted, "image", { repository: undefined, contentFollows: true });
+    assert.ok(notChecked.includes("time of signing (the certificate was judged by the present)"));
+  });
+
+  it("does not before the certificate begins, nor after its end", () => {
+    refusedWith("certificate-untrusted", judged([untimed], at(NOW - 2 * MINUTE)));
+    refusedWith("certificate-untrusted", judged([untimed], at(NOW + 10 * MINUTE)));
+  });
+
+  it("does not unless it is allowed", () => {
+    refusedWith("timestamp-missing", judged([untimed], at(NOW, { currentTime: false })));
+  });
+
+  it("is not heeded where a time is proven: a certificate that lasts now did not when it signed", () => {
+    const early = bundleCandidate(
+      signKeyless(sigstore, {
+        logs: [],
+        timestampAuthorities: [sigstore.timestampAuthority],
+        timestamp: { at: NOW - 5 * MINUTE },
+      }),
+    );
+    refusedWith("certificate-untrusted", judged([early], at(NOW)));
   });
 });
 
