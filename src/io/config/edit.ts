@@ -1,8 +1,8 @@
 import { type Document, isMap, parseDocument } from "yaml";
 import { decodeUtf8, encodeUtf8 } from "../../core/bytes.ts";
 import { CountersignError } from "../../core/errors.ts";
-import { API_VERSION, KIND, parseConfiguration } from "./configuration.ts";
 import type { NamedFile } from "./instances.ts";
+import { API_VERSION, KIND, parseConfiguration } from "./parse.ts";
 
 /** An instance as `trusted-root init` writes it down. */
 export interface NewInstance {

@@ -1,6 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { CountersignError } from "../../core/errors.ts";
-import { ifPresent, onDisk } from "../disk/errors.ts";
+import { errnoOf, onDisk } from "../disk/errors.ts";
 import type { NamedFile } from "./instances.ts";
 
 /**
@@ -10,12 +10,22 @@ import type { NamedFile } from "./instances.ts";
  * @throws CountersignError `disk-error`, `limit-reached`.
  */
 export async function readNamedFile({ path, label }: NamedFile, maxBytes: number): Promise<Uint8Array | undefined> {
-  const handle = await onDisk(`read ${label}`, () => ifPresent(() => open(path, "r")));
+  const handle = await onDisk(`read ${label}`, () => openIfPresent(path));
   if (handle === undefined) return undefined;
   try {
     return await onDisk(`read ${label}`, () => readBounded(handle, label, maxBytes));
   } finally {
     await handle.close();
+  }
+}
+
+/** Below what is no folder there is nothing either: a home that is `/dev/null`. */
+async function openIfPresent(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, "r");
+  } catch (thrown) {
+    if (errnoOf(thrown) === "ENOENT" || errnoOf(thrown) === "ENOTDIR") return undefined;
+    throw thrown;
   }
 }
 

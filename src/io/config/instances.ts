@@ -1,6 +1,9 @@
 import type { Instant } from "../../core/time.ts";
 import type { Demands } from "../../core/trust/material.ts";
 
+/** As it is typed after `--trust`, and printed. */
+export const INSTANCE_NAME = /^[a-z0-9](?:[a-z0-9._-]{0,62})$/;
+
 /** A file that is named in the configuration: where it is, and how the user called it. */
 export interface NamedFile {
   /** Absolute. */

@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { parse } from "yaml";
 import { LIMITS } from "../../../../src/core/limits.ts";
-import { type Configuration, loadConfiguration, parseConfiguration } from "../../../../src/io/config/configuration.ts";
+import { type Configuration, loadConfiguration } from "../../../../src/io/config/configuration.ts";
 import { withInstance } from "../../../../src/io/config/edit.ts";
+import { parseConfiguration } from "../../../../src/io/config/parse.ts";
 import { rejectedBy, thrownBy } from "../../../support/codes.ts";
 import { type Schema, violations } from "../../../support/json-schema.ts";
 import { temporaryFolder } from "../../../support/temp.ts";
@@ -210,6 +211,11 @@ describe("the configuration file", () => {
     execFileSync("mkfifo", [join(folder, "pipe")]);
     const [found] = await Promise.all([loadConfiguration("pipe", surroundings), writeFile(join(folder, "pipe"), HEAD)]);
     assert.equal(found.defaultInstance, "sigstore");
+  });
+
+  it("is not there where the home is no folder", async () => {
+    const surroundings = { env: {}, homeDirectory: "/dev/null", workingDirectory: "/" };
+    assert.equal((await loadConfiguration(undefined, surroundings)).path, undefined);
   });
 
   it("has to be there where it is named, and has to be a file with an end", async (t) => {
