@@ -18,6 +18,7 @@ import { Wiring } from "../wire.ts";
 import { compileAttestation } from "./attestation-options.ts";
 import { readBundles } from "./bundles.ts";
 import type { Context } from "./context.ts";
+import { openGithub } from "./github-options.ts";
 import type { RegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { readSigners } from "./signers.ts";
@@ -139,8 +140,9 @@ export async function readJudging(
   refuseRegistriesOffline(flags.signers.trust, images);
   const requirement = await readRequirement(context, output, wiring, images, flags);
   const bundles = await readBundles(context, flags.bundles);
-  const { recursive, weakened, platform, maxWorkers } = flags;
-  return { requirement, bundles, recursive, weakened, platform, maxWorkers };
+  const { recursive, weakened, platform, maxWorkers, github } = flags;
+  const sources = github === undefined ? undefined : [await openGithub(github, context, wiring)];
+  return { requirement, bundles, sources, recursive, weakened, platform, maxWorkers };
 }
 
 /** What must hold for the images. @throws CountersignError as `readSigners`, and `key-published`. */

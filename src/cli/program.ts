@@ -54,6 +54,12 @@ const COMMANDS: readonly Entry[] = [
     load: async (context) => (await import("./commands/sign-blob.ts")).signBlobCommand(context),
   },
   {
+    name: "attest",
+    group: KEYS,
+    summary: "sign statements about images: provenance, contents, scans",
+    load: async (context) => (await import("./commands/attest.ts")).attestCommand(context),
+  },
+  {
     name: "push",
     group: KEYS,
     summary: "publish an image: by digest, signed, verified, named last",

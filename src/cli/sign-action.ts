@@ -59,7 +59,7 @@ export async function sign(
       isTarget(one) ? await signImage(one, options) : one,
     );
     await output.result({
-      text: (style) => signedText(signed, style, finishCommand(flags.signatory)),
+      text: (style) => signedText(signed, style, { finish: finishCommand(flags.signatory) }),
       json: () => signedDocument(signed),
     });
     if (!isSeenTwice(context, output)) {
@@ -110,7 +110,7 @@ export function sayFailure(context: Context, { name, finding }: Pick<SignedImage
 }
 
 /** What adds log entries later, with the services of this call. A bundle does not hold the key of its signer. */
-function finishCommand({ key, services, trust: { trustedRoot, instance } }: SignatoryOptions): string {
+export function finishCommand({ key, services, trust: { trustedRoot, instance } }: SignatoryOptions): string {
   const { file, log } = { file: undefined, log: undefined, ...services };
   return [
     "countersign sign --finish",

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { type AttestationOptions, addAttestationOptions, readAttestationOptions } from "./attestation-options.ts";
+import { addGithubOptions, type GithubOptions, readGithubOptions } from "./github-options.ts";
 import {
   collect,
   count,
@@ -38,13 +39,16 @@ export function addVerifyOptions(command: Command): Command {
       .choices(["countersign", "cosign"])
       .default("countersign"),
   ]);
-  return addAttestationOptions(command);
+  addAttestationOptions(command);
+  return addGithubOptions(command);
 }
 
 export interface VerifyOptions {
   readonly signers: SignerOptions;
   /** The attestation that is wanted instead of a signature. */
   readonly attestation: AttestationOptions | undefined;
+  /** Where else attestations are looked for. */
+  readonly github: GithubOptions | undefined;
   readonly threshold: number;
   readonly annotations: Readonly<Record<string, string>>;
   readonly recursive: boolean;
@@ -59,8 +63,10 @@ export interface VerifyOptions {
 
 /** @throws CountersignError `usage`: nobody is named, an annotation that is not a pair. */
 export function readVerifyOptions(raw: RawOptions): VerifyOptions {
+  const signers = readSignerOptions(raw);
   return {
-    signers: readSignerOptions(raw),
+    signers,
+    github: readGithubOptions(raw, signers.identity),
     attestation: readAttestationOptions(raw),
     threshold: number(raw, "threshold") ?? 1,
     annotations: readAnnotations(list(raw, "annotations")),

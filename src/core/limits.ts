@@ -13,6 +13,8 @@ export const LIMITS = {
   configBytes: 4 * MIB,
   /** A Sigstore bundle or a legacy payload. */
   signatureBytes: 4 * MIB,
+  /** A statement that is made: in base64, with what proves its signer beside it, it has to be a signature that is read. */
+  statementBytes: 2944 * KIB,
   /** JSON nesting: objects and arrays inside each other. */
   jsonDepth: 64,
   /** Characters of what a peer sent that are repeated in an error. */
@@ -86,6 +88,9 @@ export const LIMITS = {
   integrationMs: 20 * SECOND,
   /** Life that a certificate must have left to sign one more image with it. */
   certificateLeftMs: 60 * SECOND,
+  /** Attestations that GitHub keeps about one digest: pages, and bytes of one. */
+  githubPages: 34,
+  githubPageBytes: 32 * MIB,
   /** Tags of a repository, over all pages. */
   tags: 100_000,
   tagPages: 1_000,

@@ -171,6 +171,8 @@ export interface EvidencePage {
   readonly origin: Origin;
   /** Bounded, not parsed. */
   readonly bundles: readonly Uint8Array[];
+  /** What of the page could not be looked at. */
+  readonly obstacles: readonly Finding[];
 }
 
 /** Small content that was proven by its digest before: kept so that a second look costs no request. */

@@ -44,6 +44,7 @@ export async function attestImage(target: Target, options: AttestOptions): Promi
       const { repository } = subject;
       const predicate = options.predicate.json;
       const statement = makeAttestation({ digest, repository, annotations, predicateType, predicate });
+      if (statement.byteLength > LIMITS.statementBytes) throw tooLarge(statement);
       const signed = { statement, predicateType };
       return format === "bundle"
         ? await prepareStatement({ descriptor, ...subject }, signing, signed, createdAt)
@@ -57,6 +58,14 @@ function notAnAttestation(): CountersignError {
   return new CountersignError("usage", "this type of statement is the image's own signature", {
     found: SIGNATURE_PREDICATE,
     next: "sign the image with countersign sign",
+  });
+}
+
+function tooLarge(statement: Uint8Array): CountersignError {
+  return new CountersignError("limit-reached", "the statement is too large to be attested", {
+    found: `${statement.byteLength} bytes`,
+    wanted: `at most ${LIMITS.statementBytes} bytes`,
+    next: "attest a smaller document, or one that names the large one by its digest",
   });
 }
 

@@ -134,10 +134,10 @@ async function* gatherFrom(
   { subject, budget }: Search,
 ): AsyncGenerator<EvidencePart, void, undefined> {
   try {
-    for await (const { origin, bundles } of source.look(subject)) {
+    for await (const { origin, bundles, obstacles } of source.look(subject)) {
       const allowed = bundles.slice(0, budget.take(bundles.length));
       for (const bytes of allowed) budget.spend(bytes.byteLength);
-      yield { candidates: allowed.map((bytes) => ({ format: "bundle", origin, bytes })), obstacles: [] };
+      yield { candidates: allowed.map((bytes) => ({ format: "bundle", origin, bytes })), obstacles };
       if (allowed.length < bundles.length) return yield { candidates: [], obstacles: [tooMany(LIMITS.candidates)] };
     }
   } catch (error) {

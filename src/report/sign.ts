@@ -17,23 +17,47 @@ export function signedState(image: SignedImage): "failed" | "signed" | "would-si
   return states.has("would-sign") ? "would-sign" : "unchanged";
 }
 
-/** `finish` is the command that adds log entries later, but for the image. */
-export function signedText(images: readonly SignedImage[], style: Style = PLAIN, finish: string = FINISH): string {
-  return images.map((image) => imageText(image, style, finish)).join("\n");
+/** How a report calls what was done. */
+export interface Wording {
+  /** What the heading says of an image that was signed. */
+  readonly signed: string;
+  readonly wouldSign: string;
+  /** Why nothing was done: who "has …". */
+  readonly already: string;
+  /** The command that adds log entries later, but for the image. */
+  readonly finish: string;
+  /** What is the same for all images. */
+  readonly rows: readonly Row[];
 }
 
-const FINISH = "countersign sign --finish";
+const SIGNING: Wording = {
+  signed: "signed",
+  wouldSign: "would sign",
+  already: "signed it already, with the same annotations",
+  finish: "countersign sign --finish",
+  rows: [],
+};
 
-function imageText(image: SignedImage, style: Style, finish: string): string {
+export function signedText(
+  images: readonly SignedImage[],
+  style: Style = PLAIN,
+  wording: Partial<Wording> = {},
+): string {
+  return images.map((image) => imageText(image, style, { ...SIGNING, ...wording })).join("\n");
+}
+
+function imageText(image: SignedImage, style: Style, wording: Wording): string {
   const state = signedState(image);
   const paint = state === "failed" ? style.refused : style.accepted;
-  const heading = `${paint(state.replace("-", " ").padEnd(HEADING_WIDTH))}${printable(image.name)}`;
+  const names = { signed: wording.signed, "would-sign": wording.wouldSign, unchanged: "unchanged", failed: "failed" };
+  const heading = `${paint(names[state].padEnd(HEADING_WIDTH))}${printable(image.name)}`;
   const code = image.finding === undefined ? "" : `   ${style.heading(image.finding.code)}`;
   const { outcomes } = image;
   const rows = [
+    ...wording.rows,
     ...identityRows(outcomes),
-    ...outcomes.map((outcome) => outcomeRow(outcome, image.digest)),
-    ...postponedRows(image, finish),
+    ...outcomes.map((outcome) => outcomeRow(outcome, image.digest, wording)),
+    ...postponedRows(image, wording.finish),
     ...failureRows(image.finding),
   ];
   return formatBlock(heading + code, rows, style);
@@ -52,18 +76,18 @@ const STATES: Readonly<Record<SignOutcome["state"], string>> = {
 };
 
 /** The platforms of an index are named; the image itself stands in the heading. */
-function outcomeRow(outcome: SignOutcome, image: Digest | undefined): Row {
+function outcomeRow(outcome: SignOutcome, image: Digest | undefined, wording: Wording): Row {
   const { digest, format, manifest, tag, state, proof } = outcome;
   const subject = digest === image ? "" : ` of ${digest}`;
   const place = manifest === undefined ? "" : ` in ${manifest}`;
   const tagged = tag === undefined ? "" : `, tag ${tag}`;
-  const why = state === "unchanged" ? unchangedBecause(outcome) : "";
+  const why = state === "unchanged" ? unchangedBecause(outcome, wording) : "";
   return [STATES[state], `${formatName(format)}${subject}${place}${tagged}${describeProof(proof)}${why}`];
 }
 
-function unchangedBecause({ signedBy }: SignOutcome): string {
+function unchangedBecause({ signedBy }: SignOutcome, { already }: Wording): string {
   const who = signedBy?.kind === "identity" ? "the same identity" : "the same key";
-  return `: ${who} has signed it already, with the same annotations`;
+  return `: ${who} has ${already}`;
 }
 
 /** `, log entry 2938471 in rekor.sigstore.dev, time by sigstore-tsa`. */
@@ -101,7 +125,7 @@ export function signedDocument(images: readonly SignedImage[]): string {
   });
 }
 
-function outcomeMember(outcome: SignOutcome): Readonly<Record<string, unknown>> {
+export function outcomeMember(outcome: SignOutcome): Readonly<Record<string, unknown>> {
   const { digest, format, state, manifest, tag, signedBy, proof, postponed } = outcome;
   return {
     digest,

@@ -60,6 +60,18 @@ export function verifyCommand(context: Context): Command {
           ` 'predicate.runDetails.builder.id.startsWith("https://github.com/acme/")' registry.example/acme/app:1.4.2`,
         purpose: "an attestation of how it was built, and what it has to say",
       },
+      {
+        command:
+          "countersign verify --key scanner.pub --type vuln --where 'now - timestamp(predicate.metadata.scanFinishedOn) <" +
+          ' duration("168h")\' registry.example/acme/app:1.4.2',
+        purpose: "was it scanned within a week? by an attestation, not by its signature",
+      },
+      {
+        command:
+          "countersign verify --repo acme/app --type slsaprovenance1 --github-api https://api.github.com" +
+          " registry.example/acme/app:1.4.2",
+        purpose: "by the provenance that GitHub keeps",
+      },
       { command: "countersign verify --key cosign.pub oci:build/out -o json", purpose: "an OCI layout, for a script" },
     ],
     notes: [
@@ -68,6 +80,12 @@ export function verifyCommand(context: Context): Command {
       "A keyless signature is accepted when its certificate leads to the trust root and names the identity and the issuer" +
         " that were asked for, both of them; keys and an identity together are alternatives unless --threshold asks for more." +
         " countersign help identities says how they are named and what has to be proven.",
+      "--type asks for an attestation and does not ask for the image's signature: to want both, verify twice. It is accepted" +
+        " when one attestation of the type, by a wanted signer and about this digest, meets every --where; others beside it," +
+        " older ones too, change nothing. pull and copy judge in the same way.",
+      "--where is CEL over statement, subject, predicateType, predicate and now. It has to come to true: a member that is not" +
+        " there, a comparison of different types or too much work is a refusal or undetermined, never met. matches takes RE2's" +
+        " patterns, which a part of the text may meet.",
       "The signature of an index covers its platforms: --platform accepts a platform through a signed index that lists it.",
     ],
     seeAlso: ["countersign sign", "countersign pull", "countersign help identities", "countersign help reasons"],

@@ -7,7 +7,7 @@ import { goString } from "./annotations.ts";
 import { describeValue } from "./members.ts";
 import { CUSTOM_PREDICATE, describeType } from "./predicates.ts";
 
-const READING = { what: "the predicate", code: "usage", maxBytes: LIMITS.signatureBytes } as const;
+const READING = { what: "the predicate", code: "usage", maxBytes: LIMITS.statementBytes } as const;
 
 /** A predicate as it goes into a statement. */
 export interface PredicateText {
@@ -40,10 +40,10 @@ export function readPredicate(file: Uint8Array, name: string, predicateType: str
 }
 
 function readText(file: Uint8Array): string {
-  if (file.byteLength > LIMITS.signatureBytes) {
+  if (file.byteLength > LIMITS.statementBytes) {
     throw new CountersignError("limit-reached", "the predicate is too large", {
       found: `${file.byteLength} bytes`,
-      wanted: `at most ${LIMITS.signatureBytes} bytes`,
+      wanted: `at most ${LIMITS.statementBytes} bytes`,
     });
   }
   try {

@@ -1,5 +1,6 @@
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
+import { nextLink } from "../http/links.ts";
 import { safeUrl } from "../http/redact.ts";
 import type { HttpResponse } from "../http/response.ts";
 import { type PeerError, readPeerError } from "../http/status.ts";
@@ -52,24 +53,7 @@ async function readPage(response: HttpResponse, what: string): Promise<LinkedPag
     return { status, contentType, bytes: new Uint8Array(), error: await readPeerError(response), next: undefined };
   }
   const bytes = await response.bytes(LIMITS.manifestBytes, what);
-  return { status, contentType, bytes, error: undefined, next: nextLink(response, what) };
-}
-
-/** RFC 8288 §3: a target in brackets, and parameters whose quoted values may hold anything. */
-const LINK = /<([^<>]*)>((?:\s*;\s*[^\s=;,<>"]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s";,<>]+))?)*)/g;
-const IS_NEXT = /;\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next(?=\s*(?:;|$)))/i;
-
-/** The target of the first link whose relation is `next`. */
-function nextLink(response: HttpResponse, what: string): URL | undefined {
-  const links = response.headers("link").flatMap((header) => [...header.matchAll(LINK)]);
-  const target = links.find(([, , parameters = ""]) => IS_NEXT.test(parameters))?.[1];
-  if (target === undefined) return undefined;
-  const next = URL.parse(target, response.url);
-  if (next?.origin === response.url.origin && next.username === "") return next;
-  throw new CountersignError("redirect-refused", `the next page of ${what} is elsewhere and is not read`, {
-    found: next === null ? "not a URL" : safeUrl(next),
-    wanted: response.url.origin,
-  });
+  return { status, contentType, bytes, error: undefined, next: nextLink(response.headers("link"), response.url, what) };
 }
 
 function circle(session: Session, what: string, next: URL): CountersignError {

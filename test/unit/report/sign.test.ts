@@ -50,7 +50,7 @@ describe("what was signed", () => {
     const text = signedText(
       [image({ signedBy, postponed: OUTAGE }, { signedBy, postponed: OUTAGE, digest: digest("1") })],
       undefined,
-      "countersign sign --finish --signing-config f",
+      { finish: "countersign sign --finish --signing-config f" },
     );
     assert.equal(text.match(/no log entry {2}/g)?.length, 1);
     assert.match(text, /no log entry {2}no log recorded the signature: found nobody \[unreachable\]/);
