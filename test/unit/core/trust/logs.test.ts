@@ -335,6 +335,19 @@ describe("a checkpoint", () => {
     assert.match(point({ checkpointKeyId: Buffer.of(1, 2, 3, 4) }), /\+01020304/);
   });
 
+  it("counts by the first line of the log's key, as verifiers of notes do", () => {
+    const { proof } = entry2;
+    assert.ok(proof);
+    const { checkpoint: forged } =
+      recorded({ checkpointKey: fakeKey("ed25519") }, sigstore.log2, second).logEntries[0]?.proof ?? proof;
+    const [text, line = ""] = proof.checkpoint.split("\n\n");
+    const [, wrong = ""] = forged.split("\n\n");
+    const withLines = (lines: string) =>
+      logged(second, { ...entry2, proof: { ...proof, checkpoint: `${text}\n\n${lines}` } });
+    assert.equal(prove(sigstore, withLines(line + wrong)).logs.length, 1);
+    assert.match(refusal(withLines(wrong + line)), /checkpoint signature/);
+  });
+
   it("is over the tree that the proof is about", () => {
     const { proof } = entry2;
     assert.ok(proof);

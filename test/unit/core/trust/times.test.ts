@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
+import { DER, derParts, readDer } from "../../../../src/core/crypto/der.ts";
+import { parseBundle } from "../../../../src/core/formats/sigstore-bundle.ts";
 import { LIMITS } from "../../../../src/core/limits.ts";
 import { instant } from "../../../../src/core/time.ts";
 import { parseTrustedRoot } from "../../../../src/core/trust/root.ts";
@@ -36,6 +39,25 @@ function refusal(token: Uint8Array, listed?: Listed): string {
 /** A token that is wrong in one thing. */
 const wrong = (options: TimestampOptions): string => refusal(authority.timestamp(SIGNATURE, options));
 
+/** A token that a public authority made for a conformance case, and the certificates that it brought along. */
+function stranger(): { token: Uint8Array; signature: Uint8Array; certificates: readonly Uint8Array[] } {
+  const name = "rekor2-timestamp-untrusted-tsa-with-embedded-cert_fail";
+  const path = new URL(`../../../vectors/sigstore-conformance/${name}/bundle.sigstore.json`, import.meta.url);
+  const { content, timestamps } = parseBundle(new Uint8Array(readFileSync(path)));
+  const [token] = timestamps;
+  assert.ok(content.kind === "message" && token !== undefined);
+  const [, contentInfo] = derParts(readDer(token));
+  const [, holder] = contentInfo === undefined ? [] : derParts(contentInfo);
+  const [signedData] = holder === undefined ? [] : derParts(holder);
+  const certificates = signedData && derParts(signedData).find(({ tag }) => tag === DER.context[0]);
+  assert.ok(certificates);
+  return {
+    token,
+    signature: content.message.signature,
+    certificates: derParts(certificates).map(({ bytes }) => bytes),
+  };
+}
+
 describe("a timestamp (RFC 3161)", () => {
   it("proves the time by its authority", () => {
     const { at, authority: by } = proven(authority.timestamp(SIGNATURE)) ?? assert.fail("unknown");
@@ -54,6 +76,15 @@ describe("a timestamp (RFC 3161)", () => {
       assert.equal(proven(by.timestamp(SIGNATURE), [by])?.at, NOW);
     });
   }
+
+  it("of another make is taken: RSA, SHA-512, a certificate named by its SHA-1 too", () => {
+    const { token, signature, certificates } = stranger();
+    const certChain = { certificates: certificates.map((der) => ({ rawBytes: Buffer.from(der).toString("base64") })) };
+    const listed = authorities([{ of: authority, with: { certChain } }]);
+    assert.equal(proveTimestamp(token, signature, authorities()), undefined);
+    assert.equal(proveTimestamp(token, signature, listed)?.at, Date.UTC(2025, 7, 6, 19, 38, 49));
+    thrownBy(() => proveTimestamp(token, SIGNATURE, listed), "timestamp-invalid");
+  });
 
   it("of an authority that is not in the trust root is passed over, whatever is in it", () => {
     const stranger = new FakeTimestampAuthority({ name: "elsewhere.example.com" });
