@@ -77,10 +77,17 @@ async function readAnchor(root: TufTrust["root"]): Promise<TufRepository["anchor
   return "sha256" in root ? root : { root: await readTrustFile(root, LIMITS.tufRootBytes) };
 }
 
-/** A file that the user has named. @throws CountersignError `disk-error`, `limit-reached`. */
+/** A file that the user has named: one that cannot be read is as useless as a wrong one. @throws `trust-invalid`. */
 export async function readTrustFile(file: NamedFile, maxBytes: number): Promise<Uint8Array> {
   const { readNamedFile } = await import("../io/config/file.ts");
-  const bytes = await readNamedFile(file, maxBytes);
+  const bytes = await readNamedFile(file, maxBytes).catch((cause: unknown) => {
+    if (!(cause instanceof CountersignError) || cause.class === "interrupted") throw cause;
+    const { found, wanted } = cause;
+    throw new CountersignError("trust-invalid", cause.message, { found, wanted, next: NAME_ANOTHER, cause });
+  });
   if (bytes !== undefined) return bytes;
-  throw new CountersignError("disk-error", `cannot read ${file.label}`, { found: "there is no such file" });
+  const found = "there is no such file";
+  throw new CountersignError("trust-invalid", `cannot read ${file.label}`, { found, next: NAME_ANOTHER });
 }
+
+const NAME_ANOTHER = "check the path: a trust root, a TUF root or a signing configuration, as JSON";

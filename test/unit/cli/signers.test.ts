@@ -145,7 +145,7 @@ describe("whose word is taken", () => {
   });
 
   const wrong: readonly (readonly [string, readonly string[], Parameters<typeof rejectedBy>[1]])[] = [
-    ["a root that is not there", [...WHO, "--trusted-root", "missing.json"], "disk-error"],
+    ["a root that is not there", [...WHO, "--trusted-root", "missing.json"], "trust-invalid"],
     ["a root that is none", [...WHO, "--trusted-root", "a.pub"], "trust-invalid"],
     [
       "a root that is none, though only a key is wanted",

@@ -164,8 +164,8 @@ describe("a trust root as a file", () => {
 
   it("has to be there, and to have an end", async (t) => {
     const { find } = await scene(t);
-    await rejectedBy(() => find(["--trusted-root", "missing.json"]), "disk-error");
-    await rejectedBy(() => find(["--trusted-root", "/dev/zero"]), "limit-reached");
+    await rejectedBy(() => find(["--trusted-root", "missing.json"]), "trust-invalid");
+    await rejectedBy(() => find(["--trusted-root", "/dev/zero"]), "trust-invalid");
   });
 
   it("says nothing of where to sign", async (t) => {
@@ -243,7 +243,7 @@ describe("an instance", () => {
   it("has to have the root to start from", async (t) => {
     const { folder, find, services } = await acme(t);
     await rm(join(folder, "acme.root.json"));
-    await rejectedBy(() => find(["--trust", "acme"], { services }), "disk-error");
+    await rejectedBy(() => find(["--trust", "acme"], { services }), "trust-invalid");
     await writeFile(join(folder, "acme.root.json"), "{}");
     await rejectedBy(() => find(["--trust", "acme"], { services }), "trust-invalid");
   });

@@ -234,7 +234,7 @@ describe("trusted-root init", () => {
       2,
       /not the address of a trust repository/,
     ],
-    ["a root that is not there", "init acme --mirror MIRROR --root other.json", 3, /cannot read other\.json/],
+    ["a root that is not there", "init acme --mirror MIRROR --root other.json", 2, /cannot read other\.json/],
     ["a root that is none", "init acme --mirror MIRROR --root junk.json", 2, /root of .* is not strict JSON/],
   ];
   for (const [title, line, code, says] of refused) {
