@@ -1,17 +1,22 @@
+import { type PredicateType, resolveType } from "../core/formats/predicates.ts";
 import { inspectImage } from "../ops/inspect.ts";
+import type { Target } from "../ops/verify.ts";
 import { inspectionDocument, inspectionText } from "../report/inspect.ts";
 import type { Context } from "./context.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { narrowTarget, openWiring } from "./images.ts";
-import { type RawOptions, readRegistryOptions } from "./options.ts";
+import { list, type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 
 /** `countersign inspect IMAGE`. What could not be looked at makes it exit 3: what is shown is not all there may be. */
 export async function inspect(context: Context, output: Output, image: string, raw: RawOptions): Promise<void> {
   const registry = readRegistryOptions(raw);
+  const types = list(raw, "attestation").flatMap(resolveType);
   const wiring = await openWiring(context, output, registry, [image]);
   try {
-    const inspection = await inspectImage(await narrowTarget(await wiring.target(image), registry.platform));
+    const target = await narrowTarget(await wiring.target(image), registry.platform);
+    if (types.length > 0) return await listThem(context, output, target, types);
+    const inspection = await inspectImage(target);
     await output.result({
       text: (style) => inspectionText(inspection, style),
       json: () => inspectionDocument(inspection),
@@ -20,4 +25,21 @@ export async function inspect(context: Context, output: Output, image: string, r
   } finally {
     await wiring.close();
   }
+}
+
+/** The attestations of some types with what they say. */
+async function listThem(
+  context: Context,
+  output: Output,
+  target: Target,
+  types: readonly PredicateType[],
+): Promise<void> {
+  const { listAttestations } = await import("../ops/list-attestations.ts");
+  const { attestationsDocument, attestationsText } = await import("../report/attestations.ts");
+  const listing = await listAttestations(target, types);
+  await output.result({
+    text: (style) => attestationsText(listing, style),
+    json: () => attestationsDocument(listing),
+  });
+  if (listing.problems.length > 0) context.exitCode = EXIT_CODES.undetermined;
 }

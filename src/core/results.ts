@@ -1,5 +1,6 @@
 import type { Finding } from "./errors.ts";
-import type { EvidenceFormat } from "./formats/envelope.ts";
+import type { EvidenceFormat, Origin, UntrustedEnvelope } from "./formats/envelope.ts";
+import type { JsonObject } from "./json.ts";
 import type { Annotations } from "./oci/descriptor.ts";
 import type { Digest } from "./oci/digest.ts";
 import type { ClaimedMaterial } from "./trust/claimed-material.ts";
@@ -103,6 +104,26 @@ export interface InspectedNode {
   readonly problems: readonly Finding[];
   readonly attached: readonly InspectedNode[];
   readonly manifests: readonly InspectedNode[];
+}
+
+/** An attestation as it is stored. Nothing of it was proven. */
+export interface FoundAttestation {
+  /** What it is stored beside: the image, or a manifest of the index. */
+  readonly beside: Digest;
+  readonly origin: Origin;
+  readonly description: UntrustedDescription;
+  readonly statement: JsonObject;
+  /** As it was signed. */
+  readonly envelope: Pick<UntrustedEnvelope, "payloadType" | "payload" | "signature">;
+}
+
+export interface AttestationListing {
+  readonly image: string;
+  readonly name: string;
+  readonly digest: Digest;
+  readonly attestations: readonly FoundAttestation[];
+  /** What could not be read: what is missing is unknown, not absent. */
+  readonly problems: readonly Finding[];
 }
 
 export interface Inspection {

@@ -3,6 +3,7 @@ import {
   type Origin,
   SIGNATURE_PREDICATE,
   type UntrustedCandidate,
+  type UntrustedEnvelope,
   type UntrustedMaterial,
 } from "../core/formats/envelope.ts";
 import { parseCandidate, readClaim } from "../core/formats/format.ts";
@@ -189,8 +190,12 @@ function readBlob({ store, budget }: Source, layer: Descriptor): Promise<Uint8Ar
   return store.readBlob(layer, LIMITS.signatureBytes);
 }
 
-async function describeCandidate(candidate: UntrustedCandidate): Promise<UntrustedDescription> {
-  const envelope = parseCandidate(candidate);
+function describeCandidate(candidate: UntrustedCandidate): Promise<UntrustedDescription> {
+  return describeEnvelope(parseCandidate(candidate));
+}
+
+/** What an envelope says of itself. @throws CountersignError `malformed-signature`, `limit-reached`. */
+export async function describeEnvelope(envelope: UntrustedEnvelope): Promise<UntrustedDescription> {
   const { format, keyHint } = envelope;
   const { predicateType, annotations, subjects } = readClaim(envelope);
   return { format, predicateType, keyHint, ...(await describeMaterial(envelope)), annotations, subjects };

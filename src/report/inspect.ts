@@ -101,7 +101,7 @@ function describeEntries({ logEntries, claimed }: UntrustedDescription): string 
 }
 
 /** The earliest of its times; where there is none, when the certificate may have been used. */
-function describeTime({ claimed }: UntrustedDescription): readonly string[] {
+export function describeTime({ claimed }: UntrustedDescription): readonly string[] {
   const [first] = claimed?.times ?? [];
   if (first !== undefined) return [`signed at ${formatInstant(first.at)}`];
   const validity = claimed?.validity;
@@ -110,7 +110,8 @@ function describeTime({ claimed }: UntrustedDescription): readonly string[] {
     : [`certificate from ${formatInstant(validity.from)} to ${formatInstant(validity.until)}`];
 }
 
-function describeMaker({ hasCertificate, keyHint, claimed }: UntrustedDescription): string {
+/** Who claims to have made it. */
+export function describeMaker({ hasCertificate, keyHint, claimed }: UntrustedDescription): string {
   if (claimed?.identity !== undefined) return `claims to be by ${describeIdentity(claimed.identity)}`;
   if (claimed?.problem !== undefined) return `with an unusable certificate: ${claimed.problem.message}`;
   if (hasCertificate) return "with a certificate";
@@ -153,7 +154,8 @@ function nodeMember(node: InspectedNode): Readonly<Record<string, unknown>> {
   };
 }
 
-function descriptionMember({ claimed, ...signature }: UntrustedDescription): Readonly<Record<string, unknown>> {
+/** The same in a document. */
+export function descriptionMember({ claimed, ...signature }: UntrustedDescription): Readonly<Record<string, unknown>> {
   const { keyHint } = signature;
   const keyClaimed = keyHint === undefined ? undefined : keyFingerprint(keyHint);
   return { ...signature, keyClaimed, claimed: claimed === undefined ? undefined : claimedMember(claimed) };

@@ -1,7 +1,8 @@
-import { Argument, Command } from "commander";
+import { Argument, Command, Option } from "commander";
+import { PREDICATE_ALIASES } from "../../core/formats/predicates.ts";
 import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
-import { addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
+import { addRegistryOptions, collect, globalOptions, grouped, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
 import { IMAGE_ARGUMENT } from "./verify.ts";
 
@@ -16,14 +17,24 @@ export function inspectCommand(context: Context): Command {
       const { inspect } = await import("../inspect-action.ts");
       await inspect(context, openOutput(context, globalOptions(self)), image, options);
     });
+  grouped(command, "What is shown:", [
+    new Option(
+      "--attestation <type>",
+      `only attestations of this type, with what they say: ${PREDICATE_ALIASES.join(", ")}, or a URI (repeatable)`,
+    ).argParser(collect),
+  ]);
   addRegistryOptions(command);
   return withManual(command, {
     formats: ["text", "json", "tree"],
     examples: [
       { command: "countersign inspect registry.example/acme/app:1.4.2", purpose: "what is attached to it?" },
+      {
+        command: "countersign inspect --attestation slsaprovenance1 -o json registry.example/acme/app:1.4.2",
+        purpose: "what attestations of a type say, with their envelopes",
+      },
       { command: "countersign inspect oci:build/out -o json", purpose: "the same of a layout, for a script" },
     ],
     notes: ["Text and tree are the same. Exit 3 says that something could not be looked at."],
-    seeAlso: ["countersign verify"],
+    seeAlso: ["countersign verify", "countersign attest"],
   });
 }
