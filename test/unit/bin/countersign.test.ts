@@ -1,7 +1,19 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -62,6 +74,13 @@ const ECHO = `export async function main() {
 }`;
 const BROKEN = "throw new Error('this was loaded');";
 
+/** A script as the build writes it. The functions of `body` are those of the module. */
+function script(body: string, build = "a build"): string {
+  return `//${build}\n(function (module, require, __dirname) {\n${body}\n})`;
+}
+
+const BUILT_ECHO = script(`module.exports.main = ${ECHO.replace("export ", "")}`);
+
 describe("countersign --version", () => {
   it("prints the version of package.json and loads nothing", () => {
     const folder = installation({ "src/cli/main.ts": BROKEN });
@@ -82,15 +101,25 @@ describe("countersign --version", () => {
 
 describe("what is started", () => {
   it("is src where there is one, even beside a build", () => {
-    const folder = installation({ "src/cli/main.ts": ECHO, "dist/cli.js": BROKEN });
+    const folder = installation({ "src/cli/main.ts": ECHO, "dist/cli.cjs": script(BROKEN) });
     assert.equal(run(folder, ["a"]).status, 3);
   });
 
   it("is dist in the published package", () => {
-    assert.equal(run(installation({ "dist/cli.js": ECHO }), ["a"]).status, 3);
+    const { status, stdout } = run(installation({ "dist/cli.cjs": BUILT_ECHO }), ["a"]);
+    assert.equal(status, 3);
+    assert.deepEqual(JSON.parse(stdout).args, ["a"]);
   });
 
-  it("keeps compiled code in the user's own cache folder", () => {
+  it("may load Node's modules and the scripts beside it, each once", () => {
+    const main = `
+      const { sep } = require("node:path");
+      module.exports.main = async () => console.log(require("./lib/a.cjs") === require("./lib/a.cjs"), sep.length);`;
+    const folder = installation({ "dist/cli.cjs": script(main), "dist/lib/a.cjs": script("module.exports = {};") });
+    assert.deepEqual(run(folder, ["a"]), { status: 0, stdout: "true 1\n", stderr: "" });
+  });
+
+  it("keeps the source's compiled code in the user's own cache folder", () => {
     const folder = installation({ "src/cli/main.ts": ECHO });
     run(folder, []);
     assert.ok(existsSync(join(folder, "cache/countersign/compile")));
@@ -100,6 +129,107 @@ describe("what is started", () => {
     const folder = installation({ "src/cli/main.ts": ECHO, cache: "a file in the way" });
     const { status, stderr } = run(folder, []);
     assert.deepEqual([status, stderr], [3, ""]);
+  });
+});
+
+/** Prints a word, then what it is made with. */
+const SAY = (word: string): string => script(`module.exports.main = async () => console.log("${word}");`, word);
+
+/** An installation that has run `words` once, and the files of code that it has left. */
+function afterRun(files: Readonly<Record<string, string>>, ...words: readonly string[]) {
+  const folder = installation(files);
+  run(folder, words);
+  const cache = join(folder, "cache/countersign/compile");
+  return { folder, cache, kept: existsSync(cache) ? readdirSync(cache) : [] };
+}
+
+describe("the code that V8 made of the build", () => {
+  it("is kept for each command and script, for the user alone", () => {
+    const main = script('require("./lib/a.cjs"); module.exports.main = async () => undefined;');
+    const files = { "dist/cli.cjs": main, "dist/lib/a.cjs": script("module.exports = {};") };
+    const { cache, kept } = afterRun(files, "-q", "verify", "registry.example/a");
+    assert.deepEqual(kept.sort(), ["verify-a.cjs.v8", "verify-cli.cjs.v8"]);
+    assert.equal(statSync(cache).mode & 0o777, 0o700);
+    for (const name of kept) assert.equal(statSync(join(cache, name)).mode & 0o777, 0o600);
+  });
+
+  it("holds the functions that ran, not those that did not, and is taken by the next run", () => {
+    const body = 'const used = () => "used"; const unused = () => "never"; module.exports.main = async () => used();';
+    const { folder, cache } = afterRun({ "dist/cli.cjs": script(body) }, "verify");
+    const path = join(cache, "verify-cli.cjs.v8");
+    const code = readFileSync(path, "latin1");
+    assert.deepEqual([code.includes("used"), code.includes("never")], [true, false]);
+    const before = statSync(path).ino;
+    run(folder, ["verify"]);
+    assert.equal(statSync(path).ino, before, "written once more: it was not taken");
+  });
+
+  it("is left alone where another build made it, and replaced", () => {
+    const { folder, cache } = afterRun({ "dist/cli.cjs": SAY("one") }, "verify");
+    // The same length: V8 itself compares no more than that.
+    writeFileSync(join(folder, "dist/cli.cjs"), SAY("two"));
+    assert.equal(run(folder, ["verify"]).stdout, "two\n");
+    assert.match(readFileSync(join(cache, "verify-cli.cjs.v8"), "latin1"), /^\/\/two\n/);
+  });
+
+  for (const [what, spoil] of [
+    ["cut short", (code: Buffer) => code.subarray(0, code.length >> 1)],
+    ["emptied", () => Buffer.alloc(0)],
+    ["something else", () => Buffer.from("//one\nconsole.log('mine')")],
+    ["made by another V8", (code: Buffer) => Buffer.concat([code.subarray(0, 10), Buffer.alloc(8), code.subarray(18)])],
+  ] as const) {
+    it(`is refused and replaced where it is ${what}`, () => {
+      const { folder, cache } = afterRun({ "dist/cli.cjs": SAY("one") }, "verify");
+      const path = join(cache, "verify-cli.cjs.v8");
+      const good = readFileSync(path);
+      writeFileSync(path, spoil(good));
+      assert.deepEqual(run(folder, ["verify"]), { status: 0, stdout: "one\n", stderr: "" });
+      assert.equal(statSync(path).size, good.length);
+    });
+  }
+
+  it("is not taken from a file that others can write to", () => {
+    const { folder, cache } = afterRun({ "dist/cli.cjs": SAY("one") }, "verify");
+    const path = join(cache, "verify-cli.cjs.v8");
+    chmodSync(path, 0o622);
+    run(folder, ["verify"]);
+    assert.equal(statSync(path).mode & 0o777, 0o600, "taken, and not replaced");
+  });
+
+  it("is not taken from a file of somebody else", () => {
+    const { folder, cache } = afterRun({ "dist/cli.cjs": SAY("one") }, "verify");
+    const path = join(cache, "verify-cli.cjs.v8");
+    const before = statSync(path).ino;
+    run(folder, ["verify"], ["--import", "data:text/javascript,process.geteuid = () => 12345;"]);
+    assert.notEqual(statSync(path).ino, before, "taken, and not replaced");
+  });
+
+  it("is not kept of a run that failed: it has not called what the command calls", () => {
+    const body = "module.exports.main = async () => { process.exitCode = 2; };";
+    assert.deepEqual(afterRun({ "dist/cli.cjs": script(body) }, "verify").kept, []);
+  });
+
+  it("is not kept of a long run, in which V8 has thrown away what ran once", () => {
+    const body = "module.exports.main = async () => { process.cpuUsage = () => ({ user: 2e6, system: 0 }); };";
+    assert.deepEqual(afterRun({ "dist/cli.cjs": script(body) }, "verify").kept, []);
+  });
+
+  it("is neither written nor read where Node's own cache is switched off", () => {
+    const folder = installation({ "dist/cli.cjs": SAY("one") });
+    const env = { ...process.env, XDG_CACHE_HOME: join(folder, "cache"), NODE_DISABLE_COMPILE_CACHE: "1" };
+    const { status } = spawnSync(process.execPath, commandLine(folder, [], ["verify"]), { env });
+    assert.deepEqual([status, existsSync(join(folder, "cache"))], [0, false]);
+  });
+
+  it("is done without where nothing can be written", () => {
+    const folder = installation({ "dist/cli.cjs": SAY("one"), cache: "a file in the way" });
+    assert.deepEqual(run(folder, ["verify"]), { status: 0, stdout: "one\n", stderr: "" });
+  });
+
+  it("has a file name of no argument's choosing", () => {
+    for (const word of ["../../up", "a/b", "..", "-x", "A", ""]) {
+      assert.deepEqual(afterRun({ "dist/cli.cjs": SAY("one") }, word).kept, ["none-cli.cjs.v8"], word);
+    }
   });
 });
 
