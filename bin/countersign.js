@@ -89,8 +89,9 @@ function compiledCode() {
  * it was made from; V8 itself refuses what another version of it, or the same with other flags, has left.
  */
 function keptCode(name, text) {
-  const folder = compiledCode();
-  if (folder === undefined) return { code: undefined, renew() {} };
+  const cache = compiledCode();
+  if (cache === undefined) return { code: undefined, renew() {} };
+  const folder = join(cache, `${process.version}-${process.arch}`);
   const command = process.argv.find((argument, at) => at > 1 && /^[a-z][a-z-]*$/.test(argument)) || "none";
   const path = join(folder, `${command}-${name.replace(/^.*\//, "")}.v8`);
   const build = text.slice(0, text.indexOf("\n") + 1);

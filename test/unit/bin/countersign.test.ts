@@ -139,7 +139,7 @@ const SAY = (word: string): string => script(`module.exports.main = async () => 
 function afterRun(files: Readonly<Record<string, string>>, ...words: readonly string[]) {
   const folder = installation(files);
   run(folder, words);
-  const cache = join(folder, "cache/countersign/compile");
+  const cache = join(folder, `cache/countersign/compile/${process.version}-${process.arch}`);
   return { folder, cache, kept: existsSync(cache) ? readdirSync(cache) : [] };
 }
 
