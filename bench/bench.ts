@@ -22,10 +22,10 @@ export interface Bench {
 
 /** Builds the package and lays it out as npm does. */
 export function layOutPackage(work: Workplace): string {
-  execFileSync(process.execPath, [`${ROOT}/.ci/build.ts`], { cwd: ROOT, stdio: ["ignore", "ignore", "inherit"] });
   const folder = work.makeFolder("node_modules/countersign");
-  for (const part of ["bin", "dist", "package.json"])
-    cpSync(`${ROOT}/${part}`, `${folder}/${part}`, { recursive: true });
+  const build = [`${ROOT}/.ci/build.ts`, `${folder}/dist`];
+  execFileSync(process.execPath, build, { cwd: ROOT, stdio: ["ignore", "ignore", "inherit"] });
+  for (const part of ["bin", "package.json"]) cpSync(`${ROOT}/${part}`, `${folder}/${part}`, { recursive: true });
   return `${folder}/bin/countersign.js`;
 }
 

@@ -73,16 +73,16 @@ function readProc(path: string): string {
 }
 
 /** What is compared, by name; the first one is ours. */
-export type Contestants = Readonly<Record<string, () => Promise<Run>>>;
-export type Results = Readonly<Record<string, readonly Run[]>>;
+export type Contestants<R extends Run = Run> = Readonly<Record<string, () => Promise<R>>>;
+export type Results<R extends Run = Run> = Readonly<Record<string, readonly R[]>>;
 
 /**
  * Runs the contestants in turn, `rounds` times, each round starting with another one, so that drift of the machine meets
  * all of them alike. One round before that is not counted: it fills the page cache and Node's compile cache.
  */
-export async function alternate(contestants: Contestants, rounds: number): Promise<Results> {
+export async function alternate<R extends Run>(contestants: Contestants<R>, rounds: number): Promise<Results<R>> {
   const names = Object.keys(contestants);
-  const results: Record<string, Run[]> = Object.fromEntries(names.map((name) => [name, []]));
+  const results: Record<string, R[]> = Object.fromEntries(names.map((name) => [name, []]));
   for (let round = -1; round < rounds; round++) {
     for (let turn = 0; turn < names.length; turn++) {
       const name = names[(turn + Math.max(round, 0)) % names.length] ?? "";

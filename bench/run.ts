@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: measures countersign beside its peers and writes bench/RESULTS.md.
  *
- *   npm run bench -- [--quick] [--only requests,latency,bulk,large-pull,start-up]
+ *   npm run bench -- [--quick] [--only requests,latency,bulk,bundles,large-pull,start-up]
  *
  * With either flag the results are printed and nothing is written: only a whole run is worth keeping.
  */
@@ -12,6 +12,7 @@ import { without } from "../test/interop/peers.ts";
 import { Workplace } from "../test/interop/workplace.ts";
 import { type Bench, layOutPackage, SOURCE } from "./bench.ts";
 import { measureBulk } from "./bulk.ts";
+import { measureBundles } from "./bundles.ts";
 import { measureLargePull } from "./large-pull.ts";
 import { measureLatency } from "./latency.ts";
 import { measureRequests } from "./requests.ts";
@@ -22,6 +23,7 @@ const SUBJECTS: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   requests: measureRequests,
   latency: measureLatency,
   bulk: measureBulk,
+  bundles: measureBundles,
   "large-pull": measureLargePull,
   "start-up": measureStartUp,
 };
