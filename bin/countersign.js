@@ -104,14 +104,18 @@ function keptCode(name, text) {
   return { code, renew };
 }
 
-/** Code is run: what somebody else wrote, or could have, is left alone, as by root with a home that is not root's. */
+/** What somebody else wrote, or could have, is no code to run: root's home may be another's. */
+function isOwn({ uid, mode }) {
+  return process.geteuid === undefined || (uid === process.geteuid() && (mode & OTHERS_WRITE) === 0);
+}
+
 function readOwn(path) {
   let file;
   try {
-    file = fs.openSync(path, "r");
-    const { uid, mode } = fs.fstatSync(file);
-    const isOwn = process.geteuid === undefined || (uid === process.geteuid() && (mode & OTHERS_WRITE) === 0);
-    return isOwn ? fs.readFileSync(file) : undefined;
+    // A pipe would keep the command waiting.
+    file = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+    const status = fs.fstatSync(file);
+    return status.isFile() && isOwn(status) ? fs.readFileSync(file) : undefined;
   } catch {
     return undefined;
   } finally {

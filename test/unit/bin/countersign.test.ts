@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
@@ -202,6 +202,14 @@ describe("the code that V8 made of the build", () => {
     const before = statSync(path).ino;
     run(folder, ["verify"], ["--import", "data:text/javascript,process.geteuid = () => 12345;"]);
     assert.notEqual(statSync(path).ino, before, "taken, and not replaced");
+  });
+
+  it("is not waited for where a pipe lies in its place", () => {
+    const { folder, cache } = afterRun({ "dist/cli.cjs": SAY("one") }, "verify");
+    const path = join(cache, "verify-cli.cjs.v8");
+    rmSync(path);
+    execFileSync("mkfifo", [path]);
+    assert.equal(run(folder, ["verify"]).stdout, "one\n");
   });
 
   it("is not kept of a run that failed: it has not called what the command calls", () => {
