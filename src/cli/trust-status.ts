@@ -42,10 +42,8 @@ export async function examine(
     const bytes = await readTrustFile(source.trustedRoot, LIMITS.trustedRootBytes);
     return withRoot({ ...description, state: "current", roles: [] }, bytes);
   } catch (thrown) {
-    return {
-      status: { ...description, state: "unusable", roles: [], problem: problemOf(thrown) },
-      trustedRoot: undefined,
-    };
+    const problem = problemOf(thrown, instance.name, mode);
+    return { status: { ...description, state: "unusable", roles: [], problem }, trustedRoot: undefined };
   }
 }
 
@@ -99,8 +97,10 @@ function withRoot(status: TrustStatus, bytes: Uint8Array): Examined {
   return { status: { ...status, root: parseTrustedRoot(bytes) }, trustedRoot: bytes };
 }
 
-function problemOf(thrown: unknown): NonNullable<TrustStatus["problem"]> {
+/** What was not asked for may only be old. */
+function problemOf(thrown: unknown, name: string, mode: "offline" | "now"): NonNullable<TrustStatus["problem"]> {
   const isOurs = thrown instanceof CountersignError && thrown.class !== "interrupted" && thrown.code !== "internal";
   if (!isOurs) throw thrown;
-  return toFinding(thrown);
+  const isOld = mode === "offline" && thrown.code === "trust-stale";
+  return isOld ? { ...toFinding(thrown), next: `countersign trusted-root update ${name}` } : toFinding(thrown);
 }

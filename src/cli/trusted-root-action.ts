@@ -1,7 +1,5 @@
 import { decodeUtf8 } from "../core/bytes.ts";
 import { CountersignError } from "../core/errors.ts";
-import { explainFinding } from "../core/explain.ts";
-import { printable } from "../core/printable.ts";
 import { reasonClass } from "../core/reasons.ts";
 import type { TrustStatus } from "../core/trust/status.ts";
 import type { Configuration } from "../io/config/configuration.ts";
@@ -10,7 +8,7 @@ import { trustDocument, trustText } from "../report/trusted-root.ts";
 import { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { exitCodeOfClasses } from "./exit-codes.ts";
-import type { Output } from "./output.ts";
+import { type Output, sayFinding } from "./output.ts";
 import { configurationOf, instanceNamed, repositoryOf } from "./trust-instances.ts";
 import { type Examined, examine } from "./trust-status.ts";
 import { isSeenTwice } from "./verdicts.ts";
@@ -101,8 +99,7 @@ async function conclude(
 }
 
 function sayProblem(context: Context, { name, problem }: TrustStatus): void {
-  if (problem === undefined) return;
-  context.stderr.stream.write(`countersign: ${printable(`${name}: ${explainFinding(problem)}`)}\n`);
+  if (problem !== undefined) sayFinding(context, { ...problem, message: `${name}: ${problem.message}` });
 }
 
 /** The file itself, for `--trusted-root` on another machine. */

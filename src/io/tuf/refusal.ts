@@ -71,6 +71,7 @@ export function expired(
   return new CountersignError("trust-stale", `${nameRole(role)} of ${name} has expired`, {
     found: `version ${version}, valid until ${formatInstant(expires)}, ${describeAge(expires, now)}`,
     wanted: `one that is valid at ${formatInstant(now)}`,
+    next: `check this machine's clock; if it is right, whoever runs ${name} has to publish anew`,
   });
 }
 

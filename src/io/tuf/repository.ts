@@ -25,6 +25,8 @@ export interface ConsultOptions {
    * - `offline`: it is not asked.
    */
   readonly mode: "when-due" | "now" | "offline";
+  /** When what the source serves was confirmed, where the source is a copy of the repository; `now` where absent. */
+  readonly confirmedAt?: Instant | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -126,7 +128,7 @@ class Refresh {
 
   async #refresh(roots: readonly Uint8Array[]): Promise<Consulted> {
     const { name, source } = this.#repository;
-    const { now } = this.#options;
+    const { now, confirmedAt = now } = this.#options;
     const known = new Map(this.#kept.state?.metadata);
     const [newest] = roots.slice(-1);
     if (newest !== undefined) known.set("root", newest);
@@ -137,14 +139,14 @@ class Refresh {
       const targets = await this.#lookUp(updater);
       const unkept = await this.#keep(
         {
-          refreshedAt: now,
+          refreshedAt: confirmedAt,
           roots: [...roots, ...updater.newRoots],
           metadata: updater.kept,
           targets: contentsOf(targets),
         },
         furthest(marks, this.#kept.marks),
       );
-      return { ...statusOf(updater), targets, refreshedAt: now, unkept };
+      return { ...statusOf(updater), targets, refreshedAt: confirmedAt, unkept };
     } catch (thrown) {
       await this.#keepRoots(roots, updater);
       throw thrown;

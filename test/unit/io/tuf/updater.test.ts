@@ -323,6 +323,39 @@ describe("what a TUF repository must not say", () => {
   });
 });
 
+describe("a bit that was changed on the way", () => {
+  const FILES = [
+    "metadata/2.root.json",
+    "metadata/timestamp.json",
+    "metadata/3.snapshot.json",
+    "metadata/3.targets.json",
+  ];
+
+  async function contentOf(repository: TestRepository): Promise<string> {
+    const updater = await refreshed(repository);
+    const target = await updater.find("file.json");
+    const content = target && Buffer.from(await updater.fetch(target, 100)).toString();
+    return JSON.stringify([content, versions(updater)]);
+  }
+
+  for (const file of FILES) {
+    it(`in ${file} is refused, or changes nothing`, async () => {
+      const repository = new TestRepository({ hashes: true }).addTarget("file.json", "content");
+      repository.publish("root", "targets", "snapshot", "timestamp").publishTargets();
+      const [good, bytes] = [await contentOf(repository), repository.file(file)];
+      for (let at = 0; at < bytes.byteLength; at += 11) {
+        const changed = Buffer.from(bytes);
+        changed[at] = (changed[at] ?? 0) ^ (1 << (at % 8));
+        repository.files.set(file, changed);
+        const outcome = await contentOf(repository).catch((error: unknown) => error);
+        const isRefused =
+          outcome instanceof CountersignError && outcome.class !== "refused" && outcome.code !== "internal";
+        assert.ok(isRefused || outcome === good, `byte ${at}: ${String(outcome)}`);
+      }
+    });
+  }
+});
+
 describe("a start root", () => {
   const bad: readonly (readonly [string, (repository: TestRepository) => Uint8Array])[] = [
     ["that is not JSON", () => Buffer.from("root")],
