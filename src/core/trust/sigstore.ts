@@ -12,7 +12,7 @@ import { CountersignError } from "../errors.ts";
 import type { UntrustedSignature } from "../formats/envelope.ts";
 import { LIMITS } from "../limits.ts";
 import type { Instant } from "../time.ts";
-import { readCertificateIdentity } from "./certificate-identity.ts";
+import { identityOf } from "./certificate-identity.ts";
 import { checkLogWindow, type Maker, type ProvenEntry, proveEntries, refuseDuplicates } from "./logs.ts";
 import type { CertificateProof, Demands, SignatureProof, TrustMaterial } from "./material.ts";
 import type { Authority, TrustRoot } from "./root.ts";
@@ -52,7 +52,7 @@ export class SigstoreTrust implements TrustMaterial {
     });
     const certificateLogs = proveCertificateLogs(leaf, issuer, this.#root.certificateLogs).map(({ name }) => name);
     requireCertificateLogs(certificateLogs, demands.certificateLogs);
-    return { ...summary(proven), certificateLogs, identity: readCertificateIdentity(leaf.der), publicKey };
+    return { ...summary(proven), certificateLogs, identity: identityOf(leaf), publicKey };
   }
 
   proveKey(signature: UntrustedSignature, key: PublicKey, demands: Demands): SignatureProof {
