@@ -25,8 +25,7 @@ export function publicKeyFrom(keyObject: KeyObject, label: string): PublicKey {
   if (keyObject.type === "secret") throw new CountersignError("key-invalid", `${label} is not a public key`);
   const given = keyObject.type === "private" ? createPublicKey(keyObject) : keyObject;
   const algorithm = keyAlgorithmOf(given, label);
-  const key = algorithm.startsWith("ecdsa") ? uncompressed(given) : given;
-  const spki = new Uint8Array(key.export({ type: "spki", format: "der" }));
+  const { key, spki } = inOneEncoding(given, algorithm);
   if (algorithm === "ed25519") refuseSmallOrder(spki, label);
   const hash = createHash("sha256").update(spki).digest();
   return {
@@ -68,9 +67,27 @@ export function rawEd25519(spki: Uint8Array): Uint8Array {
   return spki.slice(-32);
 }
 
-/** One key must have one fingerprint, however its point was written down; a threshold counts fingerprints. */
-function uncompressed(key: KeyObject): KeyObject {
-  return createPublicKey({ key: key.export({ format: "jwk" }), format: "jwk" });
+/** What comes before the coordinates of a point on a named curve that is written out in full (RFC 5480, section 2). */
+const POINT_PREFIXES: Readonly<Partial<Record<KeyAlgorithm, Uint8Array>>> = {
+  "ecdsa-p256": Buffer.from("3059301306072a8648ce3d020106082a8648ce3d03010703420004", "hex"),
+  "ecdsa-p384": Buffer.from("3076301006072a8648ce3d020106052b8104002203620004", "hex"),
+  "ecdsa-p521": Buffer.from("30819b301006072a8648ce3d020106052b810400230381860004", "hex"),
+};
+
+/** One key must have one fingerprint, however its curve and point were written down; a threshold counts fingerprints. */
+function inOneEncoding(
+  given: KeyObject,
+  algorithm: KeyAlgorithm,
+): { readonly key: KeyObject; readonly spki: Uint8Array } {
+  const prefix = POINT_PREFIXES[algorithm];
+  const spki = spkiOf(given);
+  if (prefix === undefined || equalBytes(spki.subarray(0, prefix.byteLength), prefix)) return { key: given, spki };
+  const key = createPublicKey({ key: given.export({ format: "jwk" }), format: "jwk" });
+  return { key, spki: spkiOf(key) };
+}
+
+function spkiOf(key: KeyObject): Uint8Array {
+  return new Uint8Array(key.export({ type: "spki", format: "der" }));
 }
 
 /**

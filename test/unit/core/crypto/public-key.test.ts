@@ -17,6 +17,23 @@ const GENERATOR = createPublicKey({
     y: "T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU",
   },
 });
+/** The same with its curve spelled out (RFC 3279, section 2.3.5), and with a hybrid point (X9.62, section 4.3.6). */
+const GENERATOR_WRITTEN = {
+  "a curve that is spelled out": Buffer.from(
+    "3082014b3082010306072a8648ce3d02013081f7020101302c06072a8648ce3d0101022100ffffffff000000010000000000" +
+      "00000000000000ffffffffffffffffffffffff305b0420ffffffff00000001000000000000000000000000ffffffffffffff" +
+      "fffffffffc04205ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b031500c49d360886e70493" +
+      "6a6678e1139d26b7819f7e900441046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c2964fe342" +
+      "e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5022100ffffffff00000000ffffffffffffffffbce6" +
+      "faada7179e84f3b9cac2fc632551020101034200046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d8" +
+      "98c2964fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5",
+    "hex",
+  ),
+  "a hybrid point": Buffer.from(
+    "3059301306072a8648ce3d020106082a8648ce3d030107034200076b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c2964fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5",
+    "hex",
+  ),
+};
 const ED25519_SPKI_PREFIX = Buffer.from("302a300506032b6570032100", "hex");
 
 function ed25519Key(raw: Uint8Array): KeyObject {
@@ -60,6 +77,23 @@ describe("a public key", () => {
     assert.equal(publicKeyFrom(key, "it").fingerprint, plain.fingerprint);
     thrownBy(() => parsePublicKey(formatPem({ label: "PUBLIC KEY", content: compressed }), "it"), "key-invalid");
   });
+
+  for (const [what, written] of Object.entries(GENERATOR_WRITTEN)) {
+    it(`has the same fingerprint with ${what}, and is no key file`, () => {
+      const key = createPublicKey({ key: written, format: "der", type: "spki" });
+      assert.equal(publicKeyFrom(key, "it").fingerprint, publicKeyFrom(GENERATOR, "it").fingerprint);
+      thrownBy(() => parsePublicKey(formatPem({ label: "PUBLIC KEY", content: written }), "it"), "key-invalid");
+    });
+  }
+
+  for (const namedCurve of ["P-256", "P-384", "P-521"]) {
+    it(`on ${namedCurve} has the encoding that its generator writes`, () => {
+      const { publicKey } = generateKeyPairSync("ec", { namedCurve });
+      const again = createPublicKey({ key: publicKey.export({ format: "jwk" }), format: "jwk" });
+      const { spki } = publicKeyFrom(publicKey, "it");
+      assert.deepEqual(Buffer.from(spki), again.export({ type: "spki", format: "der" }));
+    });
+  }
 
   it("cannot be made of a secret", () => {
     thrownBy(() => publicKeyFrom(createSecretKey(Buffer.alloc(32)), "it"), "key-invalid");
