@@ -81,7 +81,7 @@ function keptSource(state: StoredState, name: string): TufSource {
   };
 }
 
-function neverFetched(what: string, name: string): CountersignError {
+export function neverFetched(what: string, name: string): CountersignError {
   return new CountersignError("trust-stale", `no ${what} of ${name} was fetched to this machine before`, {
     found: "nothing that is kept",
     next: "fetch it while there is a network: countersign trusted-root update",

@@ -6,7 +6,7 @@ import type { Lock } from "../disk/lock.ts";
 import { fetchAnchor } from "./anchor.ts";
 import { type Consulted, lookUp, statusOf, type Wish } from "./consulted.ts";
 import { furthest, marksOf, refuseOlder } from "./marks.ts";
-import { type Replay, replay, type TufRepository } from "./replay.ts";
+import { neverFetched, type Replay, replay, type TufRepository } from "./replay.ts";
 import type { Marks, StoredState } from "./state.ts";
 import type { TufStore } from "./store.ts";
 import { isTarget } from "./target.ts";
@@ -107,6 +107,8 @@ class Refresh {
   readonly #options: ConsultOptions;
   readonly #kept: Replay;
   readonly #keep: Keep;
+  /** Those that count now, also where nothing came after them. */
+  #roots: readonly Uint8Array[];
 
   constructor(repository: TufRepository, wishes: readonly Wish[], options: ConsultOptions, kept: Replay, keep: Keep) {
     this.#repository = repository;
@@ -114,23 +116,25 @@ class Refresh {
     this.#options = options;
     this.#kept = kept;
     this.#keep = keep;
+    this.#roots = kept.roots;
   }
 
   async run(): Promise<Consulted> {
     const { name, source, anchor } = this.#repository;
     try {
-      const roots = this.#kept.roots.length > 0 ? this.#kept.roots : [await fetchAnchor(anchor, source, name)];
-      return await this.#refresh(roots);
+      if (this.#roots.length === 0) this.#roots = [await fetchAnchor(anchor, source, name)];
+      return await this.#refresh();
     } catch (thrown) {
-      return this.#fallBack(thrown);
+      if (!isUnheard(thrown) || this.#options.mode === "now") throw thrown;
+      return await this.#fallBack(thrown);
     }
   }
 
-  async #refresh(roots: readonly Uint8Array[]): Promise<Consulted> {
+  async #refresh(): Promise<Consulted> {
     const { name, source } = this.#repository;
     const { now, confirmedAt = now } = this.#options;
     const known = new Map(this.#kept.state?.metadata);
-    const [newest] = roots.slice(-1);
+    const [newest] = this.#roots.slice(-1);
     if (newest !== undefined) known.set("root", newest);
     const updater = new TufUpdater(known, { name, now, source });
     try {
@@ -140,7 +144,7 @@ class Refresh {
       const unkept = await this.#keep(
         {
           refreshedAt: confirmedAt,
-          roots: [...roots, ...updater.newRoots],
+          roots: [...this.#roots, ...updater.newRoots],
           metadata: updater.kept,
           targets: contentsOf(targets),
         },
@@ -148,7 +152,7 @@ class Refresh {
       );
       return { ...statusOf(updater), targets, refreshedAt: confirmedAt, unkept };
     } catch (thrown) {
-      await this.#keepRoots(roots, updater);
+      await this.#keepRoots(updater);
       throw thrown;
     }
   }
@@ -172,22 +176,23 @@ class Refresh {
   }
 
   /** Roots that were verified count from now on, whatever comes after them: they say whose signatures do not any more. */
-  async #keepRoots(roots: readonly Uint8Array[], updater: TufUpdater): Promise<void> {
+  async #keepRoots(updater: TufUpdater): Promise<void> {
     if (updater.newRoots.length === 0) return;
-    const state: StoredState = {
-      refreshedAt: this.#kept.state?.refreshedAt ?? instant(0),
-      roots: [...roots, ...updater.newRoots],
-      metadata: this.#kept.state?.metadata ?? new Map(),
-      targets: this.#kept.state?.targets ?? new Map(),
+    this.#roots = [...this.#roots, ...updater.newRoots];
+    const { state, marks } = this.#kept;
+    const present: StoredState = {
+      refreshedAt: state?.refreshedAt ?? instant(0),
+      roots: this.#roots,
+      metadata: state?.metadata ?? new Map(),
+      targets: state?.targets ?? new Map(),
     };
-    const marks = marksOf((role) => (role === "root" ? updater.read(role) : undefined));
-    await this.#keep(state, furthest(marks, this.#kept.marks));
+    const root = marksOf((role) => (role === "root" ? updater.read(role) : undefined));
+    await this.#keep(present, furthest(root, marks));
   }
 
-  /** What is kept and has not expired is as good as it was; never where the repository answered with something wrong. */
-  #fallBack(thrown: unknown): Consulted {
-    const { result, state } = this.#kept;
-    if (!isUnheard(thrown) || this.#options.mode === "now") throw thrown;
+  /** What is kept and has not expired is as good as it was, by the roots that count now. */
+  async #fallBack(thrown: CountersignError): Promise<Consulted> {
+    const { result, state } = await this.#present();
     if (!(result instanceof CountersignError)) return { ...result, unheard: toFinding(thrown) };
     if (state === undefined || result.code !== "trust-stale") throw thrown;
     const { found, wanted } = result;
@@ -196,6 +201,13 @@ class Refresh {
       wanted,
       cause: thrown,
     });
+  }
+
+  async #present(): Promise<Replay> {
+    const isAsBefore = this.#roots.length === this.#kept.roots.length;
+    const present = isAsBefore ? this.#kept : await replay(this.#repository, this.#wishes, this.#options.now);
+    if (present.roots.length === this.#roots.length) return present;
+    return { ...present, result: neverFetched("metadata", this.#repository.name) };
   }
 }
 

@@ -262,6 +262,45 @@ describe("a repository that cannot be reached", () => {
   }
 });
 
+describe("a repository that gives a new root, and then cannot be reached", () => {
+  async function cutOff(t: TestContext, change: (tuf: TestRepository) => void): Promise<() => Promise<Consulted>> {
+    const { ask, tuf, folder } = await scene(t);
+    await ask();
+    change(tuf);
+    const { metadata, target } = tuf.source();
+    const roots = (file: string, max: number) =>
+      /root/.test(file) ? metadata(file, max) : unreachable.metadata(file, max);
+    const repository = tuf.asRepository(folder, { source: { metadata: roots, target } });
+    return () => consult(repository, [{ path: FILE, maxBytes: 9 }], { now: later(2), mode: "when-due" });
+  }
+
+  it("leaves what is kept in use where the new root takes its signatures", async (t) => {
+    const ask = await cutOff(t, (tuf) => tuf.publish("root"));
+    const found = await ask();
+    assert.deepEqual([contentOf(found), versionOf(found, "root"), found.unheard?.code], ["{}", 2, "unreachable"]);
+  });
+
+  it("ends the use of what is kept where the new root puts its keys away", async (t) => {
+    const ask = await cutOff(t, (tuf) => tuf.rotate("timestamp").publish("root"));
+    await rejectedBy(ask, "unreachable");
+    await rejectedBy(ask, "unreachable");
+  });
+
+  it("ends it where the new root could not be kept, too", async (t) => {
+    const { ask, tuf, folder } = await scene(t);
+    await ask();
+    tuf.rotate("timestamp").publish("root");
+    const { metadata, target } = tuf.source();
+    const roots = (file: string, max: number) =>
+      /root/.test(file) ? metadata(file, max) : unreachable.metadata(file, max);
+    const store = storeIn(folder);
+    store.write = () => Promise.reject(new CountersignError("disk-error", "the disk is full"));
+    const repository = tuf.asRepository(folder, { source: { metadata: roots, target }, store });
+    const outcome = consult(repository, [{ path: FILE, maxBytes: 9 }], { now: later(2), mode: "when-due" });
+    await rejectedBy(() => outcome, "trust-stale");
+  });
+});
+
 describe("a repository that has something wrong", () => {
   const wrongs: readonly (readonly [string, ReasonCode, (tuf: TestRepository) => void])[] = [
     ["a timestamp that is rolled back", "trust-rejected", (tuf) => tuf.setNext("timestamp", 1).publish("timestamp")],
