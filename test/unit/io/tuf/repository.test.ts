@@ -269,7 +269,7 @@ describe("a repository that gives a new root, and then cannot be reached", () =>
     change(tuf);
     const { metadata, target } = tuf.source();
     const roots = (file: string, max: number) =>
-      /root/.test(file) ? metadata(file, max) : unreachable.metadata(file, max);
+      file.endsWith(".root.json") ? metadata(file, max) : unreachable.metadata(file, max);
     const repository = tuf.asRepository(folder, { source: { metadata: roots, target } });
     return () => consult(repository, [{ path: FILE, maxBytes: 9 }], { now: later(2), mode: "when-due" });
   }
@@ -292,7 +292,7 @@ describe("a repository that gives a new root, and then cannot be reached", () =>
     tuf.rotate("timestamp").publish("root");
     const { metadata, target } = tuf.source();
     const roots = (file: string, max: number) =>
-      /root/.test(file) ? metadata(file, max) : unreachable.metadata(file, max);
+      file.endsWith(".root.json") ? metadata(file, max) : unreachable.metadata(file, max);
     const store = storeIn(folder);
     store.write = () => Promise.reject(new CountersignError("disk-error", "the disk is full"));
     const repository = tuf.asRepository(folder, { source: { metadata: roots, target }, store });
