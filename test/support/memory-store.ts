@@ -99,7 +99,10 @@ export class MemoryStore implements ContentStore {
     const descriptors = [...this.manifests.values()]
       .map((stored) => parseManifest(stored.bytes, stored.mediaType))
       .filter((manifest) => manifest.subject?.digest === subject)
-      .map((manifest) => ({ ...manifest.descriptor, artifactType: artifactTypeOf(manifest) }));
+      .map((manifest) => {
+        const { descriptor, annotations } = manifest;
+        return { ...descriptor, artifactType: artifactTypeOf(manifest), annotations };
+      });
     return { descriptors, via: this.kind === "registry" ? "referrers-api" : "layout" };
   }
 
