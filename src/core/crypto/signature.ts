@@ -28,13 +28,13 @@ export interface SignatureCheck {
  */
 export function verifySignature(key: PublicKey, data: Uint8Array, signature: Uint8Array): SignatureCheck {
   const hash = HASHES[key.algorithm];
-  if (attempt(() => verify(hash, data, verifyingKey(key), signature))) return { verified: true };
+  if (verifyHashed(key.keyObject, hash, data, signature)) return { verified: true };
   if (key.algorithm === "ed25519") {
     const verified = attempt(() => key.verifyPrehashed?.(data, signature) ?? false);
     return verified ? { verified, variant: "ed25519ph" } : { verified };
   }
   if (hash === "sha256") return { verified: false };
-  const verified = attempt(() => verify("sha256", data, verifyingKey(key), signature));
+  const verified = verifyHashed(key.keyObject, "sha256", data, signature);
   return verified ? { verified, variant: "ecdsa-sha256" } : { verified };
 }
 
@@ -44,8 +44,14 @@ export function signData(privateKey: KeyObject, data: Uint8Array): Uint8Array {
   return new Uint8Array(sign(hash, data, { key: privateKey, dsaEncoding: "der" }));
 }
 
-function verifyingKey(key: PublicKey): { key: KeyObject; dsaEncoding: "der" } {
-  return { key: key.keyObject, dsaEncoding: "der" };
+/** Whether the key made the signature with this hash: ECDSA in DER form, RSA with PKCS#1 v1.5. Never throws. */
+export function verifyHashed(
+  key: KeyObject,
+  hash: "sha256" | "sha384" | "sha512" | null,
+  data: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  return attempt(() => verify(hash, data, { key, dsaEncoding: "der" }, signature));
 }
 
 function attempt(check: () => boolean): boolean {

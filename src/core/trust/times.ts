@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { RFC3161Timestamp } from "@sigstore/core";
 import { encodeHex, equalBytes } from "../bytes.ts";
 import { type Certificate, EXTENSIONS, isSameCertificate } from "../crypto/certificate.ts";
 import { PURPOSES, proveChain } from "../crypto/chain.ts";
@@ -16,6 +15,7 @@ import {
   readSmallInteger,
   readTime,
 } from "../crypto/der.ts";
+import { verifyHashed } from "../crypto/signature.ts";
 import { CountersignError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Instant } from "../time.ts";
@@ -58,7 +58,7 @@ export function proveTimestamp(
   checkImprint(timestamp, data);
   const authority = proveAuthority(timestamp, leaf, named);
   checkSignedCertificate(timestamp, leaf);
-  checkSignature(token, timestamp, data, leaf);
+  checkSignature(response, timestamp, leaf);
   return { authority, at: timestamp.at };
 }
 
@@ -98,27 +98,16 @@ function checkSignedCertificate({ signedWith }: Timestamp, { der }: Certificate)
   }
 }
 
-function checkSignature(token: Uint8Array, parsed: Timestamp, data: Uint8Array, signer: Certificate): void {
-  try {
-    new Token(token, parsed.signatureHash).verify(Buffer.from(data), signer.key);
-  } catch (cause) {
-    const found = cause instanceof Error ? cause.message : "an unknown failure";
-    throw invalid("the signature of a timestamp does not hold", found, "one by the authority's key", cause);
-  }
-}
-
-/** The library knows the hash of ECDSA signatures alone; the others are verified like these, with the hash they name. */
-class Token extends RFC3161Timestamp {
-  readonly #hash: Hash;
-
-  constructor(der: Uint8Array, hash: Hash) {
-    super(RFC3161Timestamp.parse(Buffer.from(der)).root);
-    this.#hash = hash;
-  }
-
-  override get signatureAlgorithm(): string {
-    return this.#hash;
-  }
+/** RFC 5652, section 5.6: the attributes are signed, and among them the digest of the content. */
+function checkSignature({ content }: Response, { contentDigest, signature }: Timestamp, { key }: Certificate): void {
+  const digest = createHash(contentDigest.hash).update(content.bytes).digest();
+  const { hash, over, value } = signature;
+  if (equalBytes(digest, contentDigest.digest) && verifyHashed(key, hash, over, value)) return;
+  throw invalid(
+    "the signature of a timestamp does not hold",
+    "one that its key did not make over this",
+    "one that it made",
+  );
 }
 
 // --- reading ----------------------------------------------------------------------------------------------------------
@@ -136,7 +125,9 @@ interface Response {
 interface Timestamp {
   readonly at: Instant;
   readonly imprint: { readonly hash: Hash; readonly digest: Uint8Array };
-  readonly signatureHash: Hash;
+  /** Of the content, as it was signed. */
+  readonly contentDigest: { readonly hash: Hash; readonly digest: Uint8Array };
+  readonly signature: { readonly hash: Hash; readonly over: Uint8Array; readonly value: Uint8Array };
   /** Hashes of the certificate that signed it, among what is signed. */
   readonly signedWith: readonly { readonly hash: Hash | "sha1"; readonly digest: Uint8Array }[];
 }
@@ -218,21 +209,29 @@ function readHash(algorithm: DerValue | undefined): Hash {
 }
 
 /** SignerInfo (RFC 5652, section 5.3). */
-function readSigner(parts: readonly DerValue[]): Pick<Timestamp, "signatureHash" | "signedWith"> {
-  const [version, id, hash, attributes, algorithm] = parts;
+function readSigner(parts: readonly DerValue[]): Pick<Timestamp, "contentDigest" | "signature" | "signedWith"> {
+  const [version, id, hash, attributes, algorithm, value] = parts;
   if (readSmallInteger(version) !== 1 || id?.tag !== DER.sequence) notDer("a signer that is named in another way");
   const digestHash = readHash(hash);
   const [oid] = derParts(expectTag(algorithm, DER.sequence));
   const name = readOid(oid);
   if (!SIGNATURES.has(name)) notDer(`a signature by algorithm ${name}`);
+  const signed = expectTag(attributes, DER.context[0]);
+  const named = readAttributes(derParts(signed));
   return {
-    signatureHash: SIGNATURES.get(name) ?? digestHash,
-    signedWith: readAttributes(derParts(expectTag(attributes, DER.context[0]))),
+    contentDigest: { hash: digestHash, digest: expectTag(named.get(OIDS.messageDigest), DER.octetString).content },
+    signature: {
+      hash: SIGNATURES.get(name) ?? digestHash,
+      // Section 5.4: they are signed as a SET and stand there under another tag.
+      over: encodeDer(DER.set, signed.content),
+      value: expectTag(value, DER.octetString).content,
+    },
+    signedWith: readSignedWith(named),
   };
 }
 
-/** Each once; the kind of content and its digest have to be there (RFC 5652, section 11), and who signed (RFC 3161). */
-function readAttributes(list: readonly DerValue[]): Timestamp["signedWith"] {
+/** Each once; the kind of content has to be there (RFC 5652, section 11). */
+function readAttributes(list: readonly DerValue[]): ReadonlyMap<string, DerValue> {
   const attributes = new Map<string, DerValue>();
   for (const attribute of list) {
     const [oid, values] = derParts(attribute, DER.sequence);
@@ -242,7 +241,11 @@ function readAttributes(list: readonly DerValue[]): Timestamp["signedWith"] {
     attributes.set(name, value);
   }
   if (readOid(attributes.get(OIDS.contentType)) !== OIDS.tstInfo) notDer("a signature over another kind of content");
-  expectTag(attributes.get(OIDS.messageDigest), DER.octetString);
+  return attributes;
+}
+
+/** Who signed has to be among what is signed (RFC 3161, section 2.4.2; RFC 5816). */
+function readSignedWith(attributes: ReadonlyMap<string, DerValue>): Timestamp["signedWith"] {
   const first = attributes.get(OIDS.signingCertificate);
   const second = attributes.get(OIDS.signingCertificateV2);
   if (first === undefined && second === undefined) notDer("a signature that does not name its certificate");
