@@ -15,7 +15,7 @@ const CAVEAT =
 export function attestationsText(listing: AttestationListing, style: Style = PLAIN): string {
   const { attestations, problems } = listing;
   const rows = [
-    ...(attestations.length === 0 ? [["attestations", "none of this type"] as const] : []),
+    ...(attestations.length + problems.length === 0 ? [["attestations", "none of this type"] as const] : []),
     ...attestations.map((found): Row => ["attestation", attestationLine(found, listing)]),
     ...problems.map((finding): Row => ["problem", explainFinding(finding)]),
   ];
