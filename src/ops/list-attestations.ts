@@ -72,5 +72,5 @@ function byPlace(a: FoundAttestation, b: FoundAttestation): number {
 }
 
 function placeOf({ origin, description }: FoundAttestation): string {
-  return `${description.predicateType} ${origin.manifest} ${String(origin.layer).padStart(5, "0")}`;
+  return `${description.predicateType} ${origin.via} ${origin.manifest} ${String(origin.layer).padStart(5, "0")}`;
 }
