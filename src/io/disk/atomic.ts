@@ -12,6 +12,8 @@ export interface WriteOptions {
   readonly signal?: AbortSignal | undefined;
   /** The temporary name, for a writer that holds a lock: what a killed process left under it is replaced. */
   readonly temporary?: string | undefined;
+  /** Nothing waits for the disk: after a crash of the machine the file may be empty, short or gone. For caches. */
+  readonly mayBeLost?: boolean | undefined;
 }
 
 /**
@@ -29,20 +31,20 @@ export async function writeFileAtomic(
   if (options.temporary !== undefined) await removeAll(temporary);
   const sink = await FileSink.create(temporary, options.mode ?? 0o600);
   try {
-    await fill(sink, content, options.signal);
+    await fill(sink, content, options);
     if (options.exclusive === true) await publishNew(temporary, path);
     else await onDisk(`write ${path}`, () => rename(temporary, path));
   } catch (thrown) {
     await removeAll(temporary).catch(() => undefined);
     throw thrown;
   }
-  await syncFolder(dirname(path));
+  if (options.mayBeLost !== true) await syncFolder(dirname(path));
 }
 
 async function fill(
   sink: FileSink,
   content: Uint8Array | AsyncIterable<Uint8Array>,
-  signal: AbortSignal | undefined,
+  { signal, mayBeLost }: WriteOptions,
 ): Promise<void> {
   try {
     if (content instanceof Uint8Array) await sink.write(content);
@@ -57,7 +59,7 @@ async function fill(
     await sink.abandon();
     throw thrown;
   }
-  await sink.finish();
+  await sink.finish(mayBeLost !== true);
 }
 
 /**

@@ -104,12 +104,12 @@ export class FileSink {
     if (this.#gatheredBytes >= CHUNK_BYTES) await this.#flush();
   }
 
-  /** Everything on the disk, and the file closed. */
-  async finish(): Promise<void> {
+  /** Everything written, where it shall be durable on the disk itself, and the file closed. */
+  async finish(isDurable = true): Promise<void> {
     try {
       await this.#flush();
       await this.#writing;
-      await onDisk(`write ${this.path}`, () => this.#handle.sync());
+      if (isDurable) await onDisk(`write ${this.path}`, () => this.#handle.sync());
     } finally {
       await this.#handle.close();
     }

@@ -82,7 +82,7 @@ export class CapabilityMemory {
     const text = JSON.stringify({ schemaVersion: 1, registry, lacks });
     try {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-      await writeFileAtomic(path, encodeUtf8(`${text}\n`));
+      await writeFileAtomic(path, encodeUtf8(`${text}\n`), { mayBeLost: true });
     } catch {
       // The next command asks the registry again.
     }

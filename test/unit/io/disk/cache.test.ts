@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, readdir, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { LIMITS } from "../../../../src/core/limits.ts";
@@ -112,6 +112,40 @@ describe("the cache on disk", () => {
     const cache = new DiskCache(folder, { maxEntries: 8 });
     for (let seed = 1; seed <= 30; seed++) await cache.put(digestOf(makeBytes(10, seed)), makeBytes(10, seed));
     assert.ok((await readdir(join(folder, "sha256"))).length <= 8);
+  });
+
+  it("looks how full it is once in a while, and after it has added much: a look takes time", async (t) => {
+    const folder = join(await temporaryFolder(t), "cache");
+    await mkdir(join(folder, "sha256"), { recursive: true });
+    for (let seed = 1; seed <= 300; seed++) {
+      await writeFile(join(folder, "sha256", digestHex(digestOf(makeBytes(10, seed)))), "x");
+    }
+    const count = async () => (await readdir(join(folder, "sha256"))).length;
+    const put = async (chance: number, times: number) => {
+      const cache = new DiskCache(folder, { maxEntries: 256, random: () => chance });
+      for (let seed = 1; seed <= times; seed++) await cache.put(digestOf(makeBytes(20, seed)), makeBytes(20, seed));
+    };
+    await put(0.5, 4);
+    assert.equal(await count(), 304);
+    await put(0.01, 1);
+    assert.equal(await count(), 192);
+    for (let seed = 1; seed <= 100; seed++) {
+      await writeFile(join(folder, "sha256", digestHex(digestOf(makeBytes(30, seed)))), "x");
+    }
+    await put(0.5, 5);
+    assert.equal(await count(), 192);
+  });
+
+  it("does not wait for the disk: what a crash leaves half of is not what it is called", async (t) => {
+    const folder = join(await temporaryFolder(t), "cache");
+    const handle = await open(join(await temporaryFolder(t), "probe"), "w");
+    const prototype = Object.getPrototypeOf(handle) as { sync: () => Promise<void> };
+    await handle.close();
+    const sync = t.mock.method(prototype, "sync");
+    await new DiskCache(folder).put(DIGEST, BYTES);
+    assert.equal(sync.mock.callCount(), 0);
+    await writeFile(join(folder, "sha256", digestHex(DIGEST)), BYTES.subarray(0, 500));
+    assert.equal(await new DiskCache(folder).get(DIGEST), undefined);
   });
 });
 
