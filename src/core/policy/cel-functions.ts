@@ -66,6 +66,18 @@ export function checkPattern({ op, args }: CelNode, engine: typeof RE2JS): void 
   if (pattern?.op === "value" && typeof pattern.args === "string") engine.compile(pattern.args);
 }
 
+/** The library makes maps without these, and so two that differ in them equal. */
+const LOST_KEYS: ReadonlySet<unknown> = new Set(["__proto__", "constructor", "prototype"]);
+
+/** The keys of a map in the expression are written out: one from a statement could be lost. @throws Error. */
+export function checkKeys({ op, args }: CelNode): void {
+  if (op !== "map" || !Array.isArray(args)) return;
+  for (const [key] of args as readonly (readonly [CelNode, CelNode])[]) {
+    if (key.op !== "value") throw new Error("a map's keys have to be written out");
+    if (LOST_KEYS.has(key.args)) throw new Error(`a map cannot have the key ${key.args}`);
+  }
+}
+
 /** What the functions need that is loaded when there is a condition at all. */
 export interface Libraries {
   readonly RE2JS: typeof RE2JS;

@@ -1,4 +1,5 @@
 import type { JsonValue } from "../json.ts";
+import { LIMITS } from "../limits.ts";
 
 /** What CEL calls null, bool, string, int, double, list and map. */
 export type CelValue = null | boolean | string | bigint | number | readonly CelValue[] | ReadonlyMap<string, CelValue>;
@@ -33,14 +34,28 @@ function toMap(entries: readonly (readonly [string, JsonValue])[], weights: Weig
 /** Characters that are read in one step. */
 const CHARACTERS_A_STEP = 16;
 
-/** The steps that it takes to read all of a value. Lists that the expression made are not among the weights. */
+/**
+ * The steps that it takes to read all of a value. Lists and maps that the expression made are not among the weights. One
+ * that holds another twice takes twice as long, so that a few doublings would keep the counting itself busy for years: it
+ * ends where there is more than an evaluation may spend.
+ */
 export function weightOf(value: unknown, weights: Weights): number {
   if (typeof value === "string") return 1 + value.length / CHARACTERS_A_STEP;
   if (typeof value !== "object" || value === null) return 1;
   const known = weights.get(value);
   if (known !== undefined) return known;
-  if (Array.isArray(value)) return value.reduce((sum: number, item) => sum + weightOf(item, weights), 1);
-  return value instanceof Map ? weightOf([...value.values()], weights) : 1;
+  let sum = 1;
+  for (const item of membersOf(value)) {
+    sum += weightOf(item, weights);
+    if (sum > LIMITS.conditionWork) break;
+  }
+  return sum;
+}
+
+/** The library makes objects of the maps in an expression. */
+function membersOf(value: object): Iterable<unknown> {
+  if (Array.isArray(value)) return value;
+  return value instanceof Map ? value.values() : Object.values(value);
 }
 
 /** How often a loop over a value runs. */

@@ -5,6 +5,7 @@ import { LIMITS } from "../limits.ts";
 import type { Instant } from "../time.ts";
 import {
   asWritten,
+  checkKeys,
   checkPattern,
   KNOWN_FUNCTIONS,
   type Libraries,
@@ -95,6 +96,7 @@ function compile(text: string, { environment, engine }: Dialect, meter: Meter, w
       const unknown = unknownFunction(node);
       if (unknown !== undefined) throw unknownCall(text, unknown, node.start);
       checkPattern(node, engine);
+      checkKeys(node);
     }
     for (const node of nodes.keys()) redirectCall(node);
     const { valid, type, error } = parsed.check();
