@@ -32,6 +32,7 @@ function invalid(message: string, found: string, wanted: string, cause?: unknown
 /**
  * Verifies a signature with a key, and the entries that logs of the trust root made of it: promise, proof of inclusion,
  * checkpoint, and that the entry is about this signature by this key or certificate. Entries of other logs are passed over.
+ * `stamped` are the times at which others say that it was made, for entries whose log does not say.
  *
  * @throws CountersignError `bad-signature`, `log-entry-invalid`, `malformed-signature`.
  */
@@ -39,9 +40,10 @@ export function proveEntries(
   signature: UntrustedSignature,
   maker: Maker,
   logs: readonly Log[],
+  stamped: readonly Instant[],
 ): readonly ProvenEntry[] {
   const known = signature.logEntries.flatMap((entry) => {
-    const log = logOf(entry, logs);
+    const log = logOf(entry, logs, stamped);
     return log === undefined ? [] : [{ entry, log }];
   });
   const entries = known.map(({ entry, log }) => {
@@ -59,10 +61,11 @@ export function proveEntries(
 }
 
 /** By its id; where a log stands in the trust root more than once, the one whose window its time is in. */
-function logOf(entry: UntrustedLogEntry, logs: readonly Log[]): Log | undefined {
+function logOf(entry: UntrustedLogEntry, logs: readonly Log[], stamped: readonly Instant[]): Log | undefined {
   const named = logs.filter(({ id }) => equalBytes(id, entry.logId));
   const time = promisedTime(entry);
-  return named.find((log) => time !== undefined && isWithin(log, time)) ?? named[0];
+  const times = time === undefined ? stamped : [time];
+  return named.find((log) => times.every((each) => isWithin(log, each))) ?? named[0];
 }
 
 /** The log's time, which is anybody's word unless its promise covers it. */

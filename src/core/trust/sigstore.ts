@@ -78,7 +78,8 @@ export class SigstoreTrust implements TrustMaterial {
       const time = proveTimestamp(token, signature.timestamped, this.#root.timestampAuthorities);
       return time === undefined ? [] : [time];
     });
-    const entries = proveEntries(signature, maker, this.#root.logs);
+    const stamped = timestamps.map(({ at }) => at);
+    const entries = proveEntries(signature, maker, this.#root.logs, stamped);
     const proven = { entries, timestamps };
     checkWindows(proven);
     requireLogs(signature, entries, demands.logs);
