@@ -165,7 +165,7 @@ function readText(bytes: Uint8Array, what: string, least = 0): string {
       wanted: `at most ${LIMITS.certificateTextBytes} bytes`,
     });
   }
-  if (bytes.byteLength < least) throw untrusted(`${what} in the certificate is empty`);
+  if (bytes.byteLength < least) throw untrusted(`${what} in the certificate is empty`, "nothing", "a text");
   const text = decodeText(bytes, what);
   if (/\p{Cc}/u.test(text)) throw untrusted(`${what} in the certificate has control characters`, JSON.stringify(text));
   return text;

@@ -86,7 +86,8 @@ function nearMissOf(value: string, text: string): string | undefined {
   return `it has a character that is not plain ASCII (U+${code})`;
 }
 
-function foldCase(text: string): string {
+/** ASCII letters alone: others that look alike stay others. */
+export function foldCase(text: string): string {
   return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { ASN1Obj, X509SCTExtension } from "@sigstore/core";
 import { equalBytes } from "../bytes.ts";
 import { type Certificate, EXTENSIONS } from "../crypto/certificate.ts";
-import { DER, encodeDer } from "../crypto/der.ts";
+import { DER, encodeDer, expectTag, notDer, readDer } from "../crypto/der.ts";
 import { CountersignError } from "../errors.ts";
 import { describeWindow, formatInstant, isInstant } from "../time.ts";
 import type { Log } from "./root.ts";
@@ -35,10 +35,18 @@ function readTimestamps({ extensions }: Certificate): readonly Timestamp[] {
   const extension = extensions.get(EXTENSIONS.certificateTimestamps);
   if (extension === undefined) return [];
   try {
+    checkList(extension.value);
     return new X509SCTExtension(ASN1Obj.parseBuffer(Buffer.from(extension.bytes))).signedCertificateTimestamps;
   } catch (cause) {
     throw untrusted("the certificate's timestamps cannot be read", "another form", "a list of SCTs", cause);
   }
+}
+
+/** The library reads no further than the list says that it goes (RFC 6962, section 3.3). */
+function checkList(value: Uint8Array): void {
+  const { content } = expectTag(readDer(value), DER.octetString);
+  const [high = 0, low = 0] = content;
+  if (high * 256 + low !== content.byteLength - 2) notDer("a list of another length than it says");
 }
 
 function proveOne(timestamp: Timestamp, signed: Uint8Array, known: readonly Log[]): Log {

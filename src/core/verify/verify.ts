@@ -1,6 +1,7 @@
 import type { Finding } from "../errors.ts";
 import { describeTypes } from "../formats/predicates.ts";
 import { type ReasonCode, reasonClass } from "../reasons.ts";
+import { foldCase } from "../trust/identity.ts";
 import type { Evidence } from "./evidence.ts";
 import { describeWanted, examine } from "./examine.ts";
 import type { Requirement } from "./requirement.ts";
@@ -63,8 +64,8 @@ function distinct(values: readonly string[]): readonly string[] {
 }
 
 /**
- * Who it counts for, and that in words. Who, not how many: one key is one signer, and one subject of one issuer is. What
- * was refused counts for nobody.
+ * Who it counts for, and that in words. Who, not how many: one key is one signer, and one subject of one issuer is, an
+ * address in whatever case (few providers tell them apart). What was refused counts for nobody.
  */
 function signerEntry({ accepted, signedBy }: SignatureReport): readonly (readonly [id: string, words: string])[] {
   return accepted && signedBy !== undefined ? [[signerId(signedBy), describeSignedBy(signedBy)]] : [];
@@ -73,7 +74,7 @@ function signerEntry({ accepted, signedBy }: SignatureReport): readonly (readonl
 function signerId(signedBy: SignedBy): string {
   if (signedBy.kind === "key") return signedBy.fingerprint;
   const { issuer, subjectKind, subject } = signedBy.identity;
-  return JSON.stringify([issuer, subjectKind, subject]);
+  return JSON.stringify([issuer, subjectKind, subjectKind === "email" ? foldCase(subject) : subject]);
 }
 
 function findingsOf(signatures: readonly SignatureReport[]): readonly Finding[] {
