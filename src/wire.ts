@@ -4,13 +4,15 @@ import { CountersignError } from "./core/errors.ts";
 import { LIMITS } from "./core/limits.ts";
 import { type Location, parseLocation } from "./core/oci/location.ts";
 import type { Reference } from "./core/oci/reference.ts";
-import type { ContentCache, ContentStore, Destination } from "./core/ports.ts";
+import type { Collection, ContentCache, ContentStore, Destination, WholeLayout } from "./core/ports.ts";
 import { DiskCache } from "./io/disk/cache.ts";
 import { onDisk } from "./io/disk/errors.ts";
 import { cacheFolder } from "./io/disk/paths.ts";
 import { ServiceClient } from "./io/http/service.ts";
+import { type CollectionLocation, layoutCollection } from "./io/layout/collection.ts";
 import { layoutDestination } from "./io/layout/destination.ts";
 import { openLayout } from "./io/layout/open.ts";
+import { openWholeArchive } from "./io/layout/whole.ts";
 import { type FlagCredentials, findCredentials } from "./io/registry/credentials.ts";
 import { RegistryPool } from "./io/registry/pool.ts";
 import { openRegistry } from "./io/registry/store.ts";
@@ -119,6 +121,18 @@ export class Wiring {
     return layoutDestination(this.#onDisk(location), { tag, signal: this.#surroundings.signal });
   }
 
+  /** A place on disk for several images. */
+  async collection(location: CollectionLocation): Promise<Collection> {
+    return layoutCollection({ ...location, path: this.#path(location.path) }, { signal: this.#surroundings.signal });
+  }
+
+  /** An archive, all of it. */
+  async wholeArchive(path: string): Promise<WholeLayout> {
+    const whole = await openWholeArchive(this.#path(path), this.#surroundings.signal);
+    this.#stores.push(whole.store);
+    return whole;
+  }
+
   /** Ends connections and open files. */
   async close(): Promise<void> {
     await Promise.all(this.#stores.map((store) => store.close()));
@@ -135,7 +149,11 @@ export class Wiring {
   }
 
   #onDisk(location: FileLocation): FileLocation {
-    return { ...location, path: resolve(this.#surroundings.workingDirectory, location.path) };
+    return { ...location, path: this.#path(location.path) };
+  }
+
+  #path(path: string): string {
+    return resolve(this.#surroundings.workingDirectory, path);
   }
 
   async #openPool(): Promise<RegistryPool> {

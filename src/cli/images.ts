@@ -21,7 +21,7 @@ import type { Context } from "./context.ts";
 import { openGithub } from "./github-options.ts";
 import type { RegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
-import { readSigners } from "./signers.ts";
+import { type FindTrust, readSigners } from "./signers.ts";
 import { refuseRegistriesOffline } from "./trust-options.ts";
 import type { VerifyOptions as VerifyFlags } from "./verify-options.ts";
 
@@ -136,9 +136,10 @@ export async function readJudging(
   wiring: Wiring,
   images: readonly string[],
   flags: VerifyFlags & Pick<RegistryOptions, "platform" | "maxWorkers">,
+  find?: FindTrust,
 ): Promise<VerifyOptions> {
   refuseRegistriesOffline(flags.signers.trust, images);
-  const requirement = await readRequirement(context, output, wiring, images, flags);
+  const requirement = await readRequirement(context, output, wiring, images, flags, find);
   const bundles = await readBundles(context, flags.bundles);
   const { recursive, weakened, platform, maxWorkers, github } = flags;
   const sources = github === undefined ? undefined : [await openGithub(github, context, wiring)];
@@ -152,8 +153,9 @@ async function readRequirement(
   wiring: Wiring,
   images: readonly string[],
   flags: VerifyFlags,
+  find?: FindTrust,
 ): Promise<Requirement> {
-  const signers = await readSigners(context, output, flags.signers, wiring);
+  const signers = await readSigners(context, output, flags.signers, wiring, find);
   refusePublishedKeys(signers.keys, placesOf(images));
   const { threshold, annotations, signedAs } = flags;
   const now = context.referenceTime;
@@ -176,9 +178,10 @@ export async function judgeImages(
   wiring: Wiring,
   images: readonly string[],
   judging: VerifyOptions,
+  narrow: (target: Target) => Promise<Target> = async (target) => target,
 ): Promise<readonly (VerifiedImage & { readonly target?: Target | undefined })[]> {
   const options = { ...judging, cache: wiring.cache };
-  const opened = await Promise.all(images.map((image) => openTarget(wiring, image, options)));
+  const opened = await Promise.all(images.map((image) => openTarget(wiring, image, options, narrow)));
   const targets = opened.flatMap((one) => ("store" in one ? [one] : []));
   const judged = await verifyImages(targets, options);
   const results = new Map(targets.map((target, at) => [target, judged[at]]));
@@ -188,9 +191,14 @@ export async function judgeImages(
   });
 }
 
-async function openTarget(wiring: Wiring, image: string, options: VerifyOptions): Promise<Target | VerifiedImage> {
+async function openTarget(
+  wiring: Wiring,
+  image: string,
+  options: VerifyOptions,
+  narrow: (target: Target) => Promise<Target>,
+): Promise<Target | VerifiedImage> {
   try {
-    return await wiring.target(image);
+    return await narrow(await wiring.target(image));
   } catch (error) {
     if (error instanceof CountersignError && error.class === "usage") throw error;
     return { verdicts: [unresolved({ image }, error, options)], accepted: false };

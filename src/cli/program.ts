@@ -90,6 +90,18 @@ const COMMANDS: readonly Entry[] = [
     load: async (context) => (await import("./commands/copy.ts")).copyCommand(context),
   },
   {
+    name: "save",
+    group: IMAGES,
+    summary: "pack verified images and their trust roots for machines without a network",
+    load: async (context) => (await import("./commands/save.ts")).saveCommand(context),
+  },
+  {
+    name: "load",
+    group: IMAGES,
+    summary: "take images out of such a file, verified again",
+    load: async (context) => (await import("./commands/load.ts")).loadCommand(context),
+  },
+  {
     name: "inspect",
     group: IMAGES,
     summary: "show everything attached to an image",

@@ -8,9 +8,12 @@ import type { Context } from "./context.ts";
 import type { IdentityOptions, WantedText } from "./identity-options.ts";
 import type { Output } from "./output.ts";
 import { namesTrust, type ProofOptions, type SignerOptions } from "./signer-options.ts";
-import { findTrust } from "./trust.ts";
+import { type FoundTrust, findTrust } from "./trust.ts";
 import type { TrustServices } from "./trust-instances.ts";
 import type { TrustOptions } from "./trust-options.ts";
+
+/** Where trust roots are found: on this machine, unless somebody brings them along. */
+export type FindTrust = typeof findTrust;
 
 export type Signers = Pick<Requirement, "keys" | "keyProof" | "identities">;
 
@@ -24,6 +27,7 @@ export async function readSigners(
   output: Output,
   options: SignerOptions,
   wiring: TrustServices,
+  find: FindTrust = findTrust,
 ): Promise<Signers> {
   const { identity, proof, trust } = options;
   const keys = await Promise.all(options.keys.map((key) => loadPublicKey(key, { ...context, warn: output.warn })));
@@ -31,7 +35,7 @@ export async function readSigners(
   const isNamed = namesTrust(trust);
   if (condition === undefined && !isNamed) return { keys, identities: [] };
   const roots: readonly OpenTrust[] = await Promise.all(
-    instancesFor(identity, trust).map((flags) => openTrust(context, output, flags, wiring)),
+    instancesFor(identity, trust).map(async (flags) => openTrust(await find(context, output, flags, wiring))),
   );
   return {
     keys,
@@ -48,13 +52,7 @@ interface OpenTrust {
   readonly demands: Demands;
 }
 
-async function openTrust(
-  context: Context,
-  output: Output,
-  flags: TrustOptions,
-  wiring: TrustServices,
-): Promise<OpenTrust> {
-  const { bytes, label, demands } = await findTrust(context, output, flags, wiring);
+async function openTrust({ bytes, label, demands }: FoundTrust): Promise<OpenTrust> {
   const { loadTrustMaterial } = await import("../core/trust/load.ts");
   return { trust: await loadTrustMaterial(bytes, label), demands };
 }

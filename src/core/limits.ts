@@ -173,6 +173,10 @@ export const LIMITS = {
   tarExtensionBytes: 1 * MIB,
   /** All the manifests that are read to find out what refers to a digest in a layout. */
   layoutScanBytes: 256 * MIB,
+  /** The list of what is in an air-gap kit. */
+  kitListBytes: 4 * MIB,
+  /** Trust material that a kit brings is warned about when this much of its time or less is left. */
+  trustWarningMs: 3 * 24 * 60 * 60 * SECOND,
   /** Waiting for another writer of the same file; signs of life of a holder, and how long without one is its end. */
   lockWaitMs: 30 * SECOND,
   lockHeartbeatMs: 10 * SECOND,

@@ -99,6 +99,32 @@ export interface Destination {
   suspend(): Promise<void>;
 }
 
+/** A manifest that a layout lists by itself, and how it is called there. */
+export interface ListedManifest {
+  readonly descriptor: Descriptor;
+  readonly tag: string | undefined;
+  /** The whole reference, where it is called by more than a tag. */
+  readonly reference: string | undefined;
+}
+
+/** A layout as a whole, for what is about more than one of its images. */
+export interface WholeLayout {
+  readonly store: ContentStore;
+  listed(): Promise<readonly ListedManifest[]>;
+  /** How long each blob in it is, whatever names it. Nothing is said of what is in them. */
+  blobs(): Promise<ReadonlyMap<Digest, number>>;
+}
+
+/** A new layout for several images at once. Nothing is visible in it before `commit`. */
+export interface Collection extends WholeLayout {
+  /** Lists a manifest whose content is stored: under a tag or a whole reference, or by its digest alone. */
+  list(manifest: Manifest, name: string | undefined): Promise<void>;
+  /** Makes everything visible in one step; `first` is listed first. */
+  commit(first: Digest): Promise<void>;
+  discard(): Promise<void>;
+  suspend(): Promise<void>;
+}
+
 /** A private key, wherever it lives. */
 export interface Signer {
   readonly publicKey: PublicKey;

@@ -36,8 +36,13 @@ export async function copyImage(request: CopyRequest): Promise<CopyResult> {
   }
 }
 
+/** A copy to where nothing gets a name by it. */
+export type UnnamedCopyRequest = Omit<CopyRequest, "destination"> & {
+  readonly destination: Pick<Destination, "store">;
+};
+
 /** The copy without its last step: everything is there under its digest, and no name says so yet. */
-export async function copyUnnamed(request: CopyRequest): Promise<CopyResult> {
+export async function copyUnnamed(request: UnnamedCopyRequest): Promise<CopyResult> {
   const { source, root, destination } = request;
   const target = destination.store;
   const transfer = new Transfer(source, target, request);

@@ -236,7 +236,7 @@ export class Transfer {
  * Ends a transfer that failed: what was seen to be wrong leaves nothing behind, and what was only interrupted can be
  * resumed by the next run.
  */
-export async function giveUp(destination: Destination, error: unknown): Promise<void> {
+export async function giveUp(destination: Pick<Destination, "discard" | "suspend">, error: unknown): Promise<void> {
   try {
     if (isResumable(error)) await destination.suspend();
     else await destination.discard();

@@ -27,9 +27,15 @@ export interface MovedImage {
   readonly summary?: TransferSummary | undefined;
 }
 
-export type Movement = "pull" | "copy" | "push";
+export type Movement = "pull" | "copy" | "push" | "save" | "load";
 
-const DONE: Readonly<Record<Movement, string>> = { pull: "pulled to", copy: "copied to", push: "pushed to" };
+const DONE: Readonly<Record<Movement, string>> = {
+  pull: "pulled to",
+  copy: "copied to",
+  push: "pushed to",
+  save: "saved as",
+  load: "loaded to",
+};
 
 export function movedText(movement: Movement, images: readonly MovedImage[], style: Style = PLAIN): string {
   return images.map((image) => imageText(movement, image, style)).join("\n");
@@ -63,12 +69,16 @@ function attachedRow(count: number): readonly Row[] {
 
 /** docs/schemas/transfer.json. */
 export function movedDocument(movement: Movement, images: readonly MovedImage[]): string {
-  return formatDocument(movement, {
+  return formatDocument(movement, movedMembers(images));
+}
+
+export function movedMembers(images: readonly MovedImage[]): Readonly<Record<string, unknown>> {
+  return {
     summary: tallyOf(images.flatMap((image) => image.verdicts)),
     images: images.flatMap((image) =>
       image.verdicts.map((verdict, at) => ({ ...verdictMember(verdict), ...(at === 0 ? movementMember(image) : {}) })),
     ),
-  });
+  };
 }
 
 /** Stands with the image itself; the further verdicts of `-r` are about its platforms. */

@@ -16,6 +16,11 @@ export const MEDIA_TYPES = {
   simpleSigning: "application/vnd.dev.cosign.simplesigning.v1+json",
   intoto: "application/vnd.in-toto+json",
   dsse: "application/vnd.dsse.envelope.v1+json",
+  /** The artifact type of the manifest that makes an archive a kit, and its first layer: the list of what is in it. */
+  kit: "application/vnd.countersign.kit.v1",
+  kitList: "application/vnd.countersign.kit.v1+json",
+  trustedRoot: "application/vnd.dev.sigstore.trustedroot+json",
+  tufMetadata: "application/vnd.tuf.metadata+json",
 } as const;
 
 /** What the media types of all versions of Sigstore's bundle begin with. A hint of where to look, never a check. */

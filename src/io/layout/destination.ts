@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { CountersignError } from "../../core/errors.ts";
+import type { Digest } from "../../core/oci/digest.ts";
 import { formatLocation, type Location } from "../../core/oci/location.ts";
 import type { Manifest } from "../../core/oci/manifest.ts";
 import type { ContentStore, Destination } from "../../core/ports.ts";
@@ -60,15 +61,9 @@ async function newFolder(
   signal: AbortSignal | undefined,
 ): Promise<Destination> {
   const { staging, backing } = await stageNew(location, signal);
-  return destination(location, staging, backing, name, async (root) => {
-    await backing.removeUnused();
-    const index = (await backing.index()).inOrder(root.descriptor.digest).serialise();
-    const { content } = staging;
-    await writeFileAtomic(join(content, LAYOUT_FILE), LAYOUT_VERSION, { mode: SHARED_MODE, signal });
-    await writeFileAtomic(join(content, INDEX_FILE), index, { mode: SHARED_MODE, signal });
-    await syncBlobFolders(content);
-    await staging.commitFolder(location.path);
-  });
+  return destination(location, staging, backing, name, (root) =>
+    publishFolder(location.path, { staging, backing, signal }, root.descriptor.digest),
+  );
 }
 
 async function newArchive(
@@ -80,24 +75,49 @@ async function newArchive(
   const { staging, backing } = await stageNew(location, signal);
   return destination(location, staging, backing, name, async (root) => {
     if (kind === "docker-archive") await refuseUnloadable(backing, root);
-    await backing.removeUnused();
-    const archive = join(staging.folder, "archive.tar");
-    const index = (await backing.index()).inOrder(root.descriptor.digest);
-    const content = writeArchive(kind, backing.files(), index);
-    await writeFileAtomic(archive, content, { mode: SHARED_MODE, signal, temporary: `${archive}.tmp` });
-    await publishNew(archive, location.path);
-    await staging.discard();
+    await publishArchive(location.path, kind, { staging, backing, signal }, root.descriptor.digest);
   });
 }
 
-async function stageNew(
-  location: FileLocation,
-  signal: AbortSignal | undefined,
-): Promise<{ staging: Staging; backing: StagedBacking }> {
-  await parentOf(location.path);
-  await refuseExisting(location.path);
-  const staging = await Staging.open(location.path, { signal });
-  return { staging, backing: new StagedBacking({ staging, signal }) };
+/** A folder or an archive in the making. */
+export interface Staged {
+  readonly staging: Staging;
+  readonly backing: StagedBacking;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Where there is nothing yet. @throws CountersignError `destination-exists`, `not-found`, `write-conflict`. */
+export async function stageNew({ path }: FileLocation, signal: AbortSignal | undefined): Promise<Staged> {
+  await parentOf(path);
+  await refuseExisting(path);
+  const staging = await Staging.open(path, { signal });
+  return { staging, backing: new StagedBacking({ staging, signal }), signal };
+}
+
+/** What was staged becomes a layout at `path`, by one rename; `first` is listed first. */
+export async function publishFolder(path: string, { staging, backing, signal }: Staged, first: Digest): Promise<void> {
+  await backing.removeUnused();
+  const index = (await backing.index()).inOrder(first).serialise();
+  const { content } = staging;
+  await writeFileAtomic(join(content, LAYOUT_FILE), LAYOUT_VERSION, { mode: SHARED_MODE, signal });
+  await writeFileAtomic(join(content, INDEX_FILE), index, { mode: SHARED_MODE, signal });
+  await syncBlobFolders(content);
+  await staging.commitFolder(path);
+}
+
+/** The same as an archive. */
+export async function publishArchive(
+  path: string,
+  kind: ArchiveKind,
+  { staging, backing, signal }: Staged,
+  first: Digest,
+): Promise<void> {
+  await backing.removeUnused();
+  const archive = join(staging.folder, "archive.tar");
+  const content = writeArchive(kind, backing.files(), (await backing.index()).inOrder(first));
+  await writeFileAtomic(archive, content, { mode: SHARED_MODE, signal, temporary: `${archive}.tmp` });
+  await publishNew(archive, path);
+  await staging.discard();
 }
 
 async function addition(

@@ -3,7 +3,8 @@ import { LIMITS } from "../../core/limits.ts";
 import { checkBytes, checkedStream, type Descriptor } from "../../core/oci/descriptor.ts";
 import { type Digest, isDigest } from "../../core/oci/digest.ts";
 import { artifactTypeOf, type Manifest, parseManifest } from "../../core/oci/manifest.ts";
-import { isManifestType } from "../../core/oci/media-types.ts";
+import { isManifestType, MEDIA_TYPES } from "../../core/oci/media-types.ts";
+import { isCompanionTag } from "../../core/oci/referrers.ts";
 import type { BlobSource, ContentStore, ReferrersListing } from "../../core/ports.ts";
 import { gather } from "../disk/files.ts";
 import type { Backing } from "./backing.ts";
@@ -19,9 +20,6 @@ export interface LayoutStoreOptions {
   readonly target: string | undefined;
   readonly backing: Backing;
 }
-
-/** Tags that belong to another manifest: cosign's, and the referrers tag schema. */
-const COMPANION_TAG = /^sha(?:256|512)-[0-9a-f]+(?:\.(?:sig|att|sbom))?$/;
 
 /** The content of an OCI layout as a store, in a folder or an archive. */
 export class LayoutStore implements ContentStore {
@@ -127,7 +125,7 @@ export class LayoutStore implements ContentStore {
   /** Image-layout.md, "index.json": what is in it is what the layout offers; signatures are offered beside the images. */
   async #onlyImage(index: LayoutIndex): Promise<Manifest | undefined> {
     const offered = index.entries.filter(
-      ({ tag, descriptor }) => !COMPANION_TAG.test(tag ?? "") && isManifestType(descriptor.mediaType),
+      ({ tag, descriptor }) => !isCompanionTag(tag ?? "") && isManifestType(descriptor.mediaType),
     );
     const images: IndexEntry[] = [];
     const unreadable: Descriptor[] = [];
@@ -136,7 +134,7 @@ export class LayoutStore implements ContentStore {
       offered.map((entry) => entry.descriptor),
       0,
     )) {
-      if (listed.manifest?.subject !== undefined) continue;
+      if (listed.manifest?.subject !== undefined || listed.manifest?.artifactType === MEDIA_TYPES.kit) continue;
       if (listed.manifest === undefined) unreadable.push(listed.descriptor);
       images.push(...offered.filter((entry) => entry.descriptor.digest === listed.descriptor.digest));
     }

@@ -1,0 +1,65 @@
+import type { KitImage } from "../core/formats/kit.ts";
+import type { Platform } from "../core/oci/descriptor.ts";
+import { parseLocation } from "../core/oci/location.ts";
+import type { Manifest } from "../core/oci/manifest.ts";
+import { parseReference, type Reference, repositoryName } from "../core/oci/reference.ts";
+import { isCompanionTag } from "../core/oci/referrers.ts";
+import type { Collection, ContentStore } from "../core/ports.ts";
+import type { Verdict } from "../core/verify/verdict.ts";
+import type { Target } from "../ops/verify.ts";
+
+/**
+ * What an image is called in a kit: by its whole name where it has one, by its tag where it comes from a file.
+ *
+ * @throws CountersignError what the store throws.
+ */
+export async function nameInKit(
+  { image, store, tag }: Target,
+  root: Manifest,
+): Promise<Pick<KitImage, "repository" | "tag">> {
+  const location = parseLocation(image);
+  if (location.kind === "registry") return asName(location.reference);
+  const name = tag ?? (await onlyNameOf(store, root));
+  if (name === undefined || !/[:/]/.test(name)) return { repository: undefined, tag: name };
+  return asName(parseReference(name));
+}
+
+function asName(reference: Reference): Pick<KitImage, "repository" | "tag"> {
+  return { repository: repositoryName(reference), tag: reference.tag };
+}
+
+/** In a file that was named without a tag: the name of the image, where it has exactly one. */
+async function onlyNameOf(store: ContentStore, { descriptor }: Manifest): Promise<string | undefined> {
+  const names: string[] = [];
+  for (const name of await store.tags()) {
+    if (isCompanionTag(name)) continue;
+    const named = await store.resolve(name);
+    if (named?.descriptor.digest === descriptor.digest) names.push(name);
+  }
+  return names.length === 1 ? names[0] : undefined;
+}
+
+/**
+ * A platform that goes on without its index has to be signed itself: on the other side there is nothing else that could
+ * speak for it.
+ */
+export function explainPlatform(verdict: Verdict, platform: Platform | undefined): Verdict {
+  const [first, ...others] = verdict.reasons;
+  if (platform === undefined || first?.code !== "unsigned") return verdict;
+  const next =
+    "take all platforms, by leaving --platform away, or ask the publisher to sign each of them (countersign sign -r)";
+  return { ...verdict, reasons: [{ ...first, next }, ...others] };
+}
+
+/** What was begun and does not get any further leaves nothing behind. */
+export async function orDiscard<Result>(
+  collection: Pick<Collection, "discard"> | undefined,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    await collection?.discard().catch(() => undefined);
+    throw error;
+  }
+}

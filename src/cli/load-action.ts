@@ -1,0 +1,273 @@
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { CountersignError } from "../core/errors.ts";
+import { kitImageName } from "../core/formats/kit.ts";
+import { LIMITS } from "../core/limits.ts";
+import type { Platform } from "../core/oci/descriptor.ts";
+import { choosePlatform } from "../core/oci/platform.ts";
+import type { Collection, OnTransfer, WholeLayout } from "../core/ports.ts";
+import { formatInstant } from "../core/time.ts";
+import { layerDigesters } from "../io/disk/decompress.ts";
+import { onDisk } from "../io/disk/errors.ts";
+import { loadKit } from "../ops/kit.ts";
+import { type KitContents, type KitEntry, proveBlobs, readKit } from "../ops/kit-contents.ts";
+import { filePlace, type KitPlace, registryPlace } from "../ops/kit-place.ts";
+import { type VerifiedImage, verifyImages } from "../ops/verify.ts";
+import { type KitResult, kitDocument, kitText, type TrustUpdate } from "../report/kit.ts";
+import type { Style } from "../report/style.ts";
+import type { MovedImage } from "../report/transfer.ts";
+import type { Wiring } from "../wire.ts";
+import type { Context } from "./context.ts";
+import { openWiring, readJudging } from "./images.ts";
+import { explainPlatform, orDiscard } from "./kit-images.ts";
+import { findTrustIn, rememberTrust, warnOfEnd } from "./kit-trust.ts";
+import { type LoadOptions, type LoadPlace, readLoadOptions } from "./load-options.ts";
+import { type RawOptions, type RegistryOptions, readRegistryOptions, text } from "./options.ts";
+import type { Output } from "./output.ts";
+import { openProgress } from "./progress.ts";
+import { refuseRegistriesOffline } from "./trust-options.ts";
+import { concludeVerdicts } from "./verdicts.ts";
+import { readVerifyOptions, type VerifyOptions } from "./verify-options.ts";
+
+/** Everything a load needs beside the kit. */
+interface Load {
+  readonly context: Context;
+  readonly output: Output;
+  readonly wiring: Wiring;
+  readonly registry: RegistryOptions;
+  readonly options: LoadOptions;
+  /** As the user called it. */
+  readonly file: string;
+  /** Of the configuration; undefined for the user's own. */
+  readonly config: string | undefined;
+  readonly onTransfer: OnTransfer;
+}
+
+/**
+ * `countersign load FILE`: what is in a kit goes where it shall, once all of it was proven and judged. Nobody is asked
+ * anything but the registry that the images go to.
+ */
+export async function load(context: Context, output: Output, file: string, raw: RawOptions): Promise<void> {
+  const registry = readRegistryOptions(raw);
+  const options = readLoadOptions(raw);
+  const { place } = options;
+  const flags = place === undefined ? undefined : readJudgingFlags(raw, place);
+  const wiring = await openWiring(context, output, registry, imagesAt(place));
+  const progress = openProgress(context, output);
+  try {
+    const config = text(raw, "config");
+    const loading = { context, output, wiring, registry, options, file, config, onTransfer: progress.onTransfer };
+    const result =
+      place === undefined || flags === undefined ? await show(loading) : await loadInto(loading, place, flags);
+    progress.finish();
+    await conclude(context, output, result, flags);
+  } finally {
+    progress.finish();
+    await wiring.close();
+  }
+}
+
+/** How the images are judged: always without asking anybody. @throws CountersignError `usage`. */
+function readJudgingFlags(raw: RawOptions, place: LoadPlace): VerifyOptions {
+  const flags = readVerifyOptions(raw);
+  const { trust } = flags.signers;
+  refuseRegistriesOffline(trust, imagesAt(place));
+  if (flags.github === undefined)
+    return { ...flags, signers: { ...flags.signers, trust: { ...trust, offline: true } } };
+  throw new CountersignError("usage", "load asks nobody but the registry that the images go to", {
+    found: "--github-api",
+    wanted: "attestations that are in the kit",
+  });
+}
+
+/** As the command line could name images there. */
+function imagesAt(place: LoadPlace | undefined): readonly string[] {
+  if (place?.kind !== "registry") return [];
+  const { registry, path } = place.prefix;
+  return [[registry, path, "image"].filter((part) => part !== "").join("/")];
+}
+
+// --- the kit ----------------------------------------------------------------------------------------------------------
+
+interface Opened {
+  readonly whole: WholeLayout;
+  readonly kit: KitContents;
+}
+
+async function open({ context, output, wiring, registry, options, file }: Load): Promise<Opened> {
+  const whole = await wiring.wholeArchive(file);
+  const kit = await readKit(whole, { digest: options.digest, maxWorkers: registry.maxWorkers });
+  const { createdAt } = kit.list;
+  if (createdAt > context.referenceTime + LIMITS.clockSkewMs) {
+    output.warn(
+      `the kit was made at ${formatInstant(createdAt)}, which is still to come: is this machine's clock right?`,
+    );
+  }
+  return { whole, kit };
+}
+
+/** Every byte of it, and what it brings for this machine's own trust. */
+async function prove(
+  { context, output, registry, options, config, onTransfer }: Load,
+  { whole, kit }: Opened,
+): Promise<readonly TrustUpdate[]> {
+  await proveBlobs(whole, { maxWorkers: registry.maxWorkers, onTransfer });
+  if (!options.updateTrust) return [];
+  const { updateTrust } = await import("./kit-update.ts");
+  const updates = await updateTrust(context, { config }, kit);
+  for (const { name, expires } of updates) warnOfEnd(output, name, expires, context.referenceTime);
+  return updates;
+}
+
+/** `--list`, and `--update-trust` alone: nothing is judged, and no image goes anywhere. */
+async function show(loading: Load): Promise<KitResult> {
+  const opened = await open(loading);
+  const updates = await prove(loading, opened);
+  return { ...(await resultOf(loading, opened.kit)), updates, isListing: true };
+}
+
+// --- its images -------------------------------------------------------------------------------------------------------
+
+interface Prepared {
+  readonly kit: KitContents;
+  readonly entries: readonly KitEntry[];
+  readonly place: KitPlace;
+  readonly updates: readonly TrustUpdate[];
+  readonly judged: readonly VerifiedImage[];
+}
+
+async function loadInto(loading: Load, to: LoadPlace, flags: VerifyOptions): Promise<KitResult> {
+  const collection = to.kind === "files" ? await loading.wiring.collection(to.location) : undefined;
+  const prepared = await orDiscard(collection, () => prepare(loading, to, flags, collection));
+  const { kit, entries, place, updates, judged } = prepared;
+  const result = { ...(await resultOf(loading, kit)), updates };
+  if (!judged.every(({ accepted }) => accepted)) {
+    await collection?.discard();
+    return {
+      ...result,
+      images: judged.map(({ verdicts }) => ({
+        verdicts: verdicts.map((one) => explainPlatform(one, loading.registry.platform)),
+      })),
+    };
+  }
+  const { onTransfer, registry } = loading;
+  const copies = await loadKit({
+    entries,
+    place,
+    openLayerDigester: layerDigesters(),
+    onTransfer,
+    maxWorkers: registry.maxWorkers,
+  });
+  const images = entries.map(
+    ({ image }, at): MovedImage => ({
+      verdicts: judged[at]?.verdicts ?? [],
+      destination: place.nameOf(image),
+      summary: copies[at],
+    }),
+  );
+  return { ...result, images };
+}
+
+async function prepare(
+  loading: Load,
+  to: LoadPlace,
+  flags: VerifyOptions,
+  collection: Collection | undefined,
+): Promise<Prepared> {
+  const opened = await open(loading);
+  const { kit } = opened;
+  const entries = await narrowed(kit.entries, loading.registry.platform);
+  const place = placeFor(loading, to, collection, entries);
+  const updates = await prove(loading, opened);
+  return { kit, entries, place, updates, judged: await judge(loading, kit, entries, flags) };
+}
+
+/** @throws CountersignError `usage` where there is nothing to load, `platform-missing`. */
+async function narrowed(entries: readonly KitEntry[], platform: Platform | undefined): Promise<readonly KitEntry[]> {
+  if (entries.length === 0) {
+    throw new CountersignError("usage", "the kit holds no images", {
+      found: "trust material alone",
+      wanted: "--update-trust or --list, without --to",
+    });
+  }
+  if (platform === undefined) return entries;
+  return await Promise.all(entries.map(async (entry) => await narrow(entry, platform)));
+}
+
+async function narrow(entry: KitEntry, platform: Platform): Promise<KitEntry> {
+  if (entry.root.kind !== "index") return entry;
+  const root = await entry.store.manifest(choosePlatform(entry.root, platform));
+  const { mediaType, digest, size } = root.descriptor;
+  return { ...entry, root, image: { ...entry.image, manifest: { mediaType, digest, size } } };
+}
+
+function placeFor(
+  { wiring, options }: Load,
+  to: LoadPlace,
+  collection: Collection | undefined,
+  entries: readonly KitEntry[],
+): KitPlace {
+  const images = entries.map(({ image }) => image);
+  if (to.kind === "registry") return registryPlace(to.prefix, images, (reference) => wiring.registry(reference));
+  if (collection === undefined) throw new CountersignError("internal", "no place was opened");
+  return filePlace(collection, options.to ?? "", images);
+}
+
+/** By this machine's own trust roots, unless the user pinned the kit and believes what is in it. */
+async function judge(
+  loading: Load,
+  kit: KitContents,
+  entries: readonly KitEntry[],
+  flags: VerifyOptions,
+): Promise<readonly VerifiedImage[]> {
+  const { context, output, wiring, registry, options } = loading;
+  const trust = rememberTrust(options.trustKit ? findTrustIn(kit) : undefined);
+  const judging = await readJudging(
+    context,
+    output,
+    wiring,
+    [KIT],
+    { ...registry, ...flags, platform: undefined },
+    trust.find,
+  );
+  if (options.trustKit && trust.used.length === 0) {
+    throw new CountersignError("usage", "nothing rests on the trust roots of the kit", {
+      found: "--trust-kit, and keys alone",
+      wanted: "an identity, or --trust NAME to have logs vouch for the keys' signatures",
+    });
+  }
+  for (const { found } of trust.used) {
+    warnOfEnd(output, found.instance ?? found.label, found.expires, context.referenceTime);
+  }
+  const targets = entries.map(({ image, store }) => ({
+    image: kitImageName(image),
+    store,
+    tag: image.tag,
+    digest: image.manifest.digest,
+  }));
+  return await verifyImages(targets, { ...judging, contentFollows: true });
+}
+
+/** What stands for the kit where a place is asked for: a file, wherever its images came from. */
+const KIT = "oci-archive:KIT";
+
+// --- the result -------------------------------------------------------------------------------------------------------
+
+async function resultOf({ context, file }: Load, { digest, list }: KitContents): Promise<KitResult> {
+  const path = resolve(context.workingDirectory, file);
+  const { size: bytes } = await onDisk(`read ${file}`, () => stat(path));
+  const kit = { file, digest, list, bytes };
+  return { movement: "load", images: [], kit, updates: [], isListing: false, now: context.referenceTime };
+}
+
+async function conclude(
+  context: Context,
+  output: Output,
+  result: KitResult,
+  flags: VerifyOptions | undefined,
+): Promise<void> {
+  const said = { text: (style: Style) => kitText(result, style), json: () => kitDocument(result) };
+  if (flags === undefined) return await output.result(said);
+  const verdicts = result.images.flatMap((image) => image.verdicts);
+  await concludeVerdicts(context, output, verdicts, said, flags.exitCodes);
+}

@@ -1,0 +1,168 @@
+import { type KitList, type KitTrust, kitImageName } from "../core/formats/kit.ts";
+import type { Digest } from "../core/oci/digest.ts";
+import { printable } from "../core/printable.ts";
+import { describeAge, formatInstant, type Instant } from "../core/time.ts";
+import { formatBytes, plural } from "./amounts.ts";
+import { formatDocument } from "./json.ts";
+import { PLAIN, type Style } from "./style.ts";
+import { formatBlock, HEADING_WIDTH, type Row } from "./text.ts";
+import { type MovedImage, type Movement, movedMembers, movedText } from "./transfer.ts";
+import { daysLeft } from "./trusted-root.ts";
+
+/** A kit: one that was made just now, or one that was read. */
+export interface KitReport {
+  /** As the user called it. */
+  readonly file: string;
+  readonly digest: Digest;
+  readonly list: KitList;
+  /** Of the file. */
+  readonly bytes: number;
+}
+
+/** What became of the trust material that a kit brought for an instance of this machine. */
+export interface TrustUpdate {
+  /** Of the instance here; what the kit calls it where there is none. */
+  readonly name: string;
+  /**
+   * - `updated`: taken over, verified from this machine's own root on
+   * - `current`: this machine's own is as new
+   * - `unknown-instance`: no instance here has this repository
+   * - `no-metadata`: the kit holds nothing that it could be verified by
+   */
+  readonly outcome: "updated" | "current" | "unknown-instance" | "no-metadata";
+  readonly refreshedAt?: Instant | undefined;
+  readonly expires?: Instant | undefined;
+}
+
+/** The result of a `save` or a `load`. */
+export interface KitResult {
+  readonly movement: Extract<Movement, "save" | "load">;
+  readonly images: readonly MovedImage[];
+  /** undefined where none was made. */
+  readonly kit: KitReport | undefined;
+  readonly updates: readonly TrustUpdate[];
+  /** What the kit holds is the answer: nothing was judged. */
+  readonly isListing: boolean;
+  readonly now: Instant;
+}
+
+// --- text -------------------------------------------------------------------------------------------------------------
+
+export function kitText({ movement, images, kit, updates, isListing, now }: KitResult, style: Style = PLAIN): string {
+  const blocks = images.length === 0 ? [] : [movedText(movement, images, style)];
+  if (kit !== undefined) blocks.push(blockOf(kit, { updates, isListing, now }, style));
+  if (!isListing && images.some(isLeft)) blocks.push(`${style.heading(NOTHING[movement])}\n`);
+  return blocks.join("\n");
+}
+
+function isLeft({ verdicts, destination }: MovedImage): boolean {
+  return verdicts.length > 0 && destination === undefined;
+}
+
+const NOTHING: Readonly<Record<KitResult["movement"], string>> = {
+  save: "Nothing was saved: every image has to be accepted.",
+  load: "Nothing was loaded: every image has to be accepted.",
+};
+
+type Telling = Pick<KitResult, "updates" | "isListing" | "now">;
+
+function blockOf({ file, digest, list, bytes }: KitReport, { updates, isListing, now }: Telling, style: Style): string {
+  const { images, attached, trust, createdAt } = list;
+  const rows: readonly Row[] = [
+    ["digest", digest],
+    ["made", `${describeAge(createdAt, now)}, at ${formatInstant(createdAt)}`],
+    [
+      "holds",
+      `${plural(images.length, "image")}, ${plural(attached.length, "attached manifest")}, ${formatBytes(bytes)}`,
+    ],
+    ...(isListing ? images.map((image): Row => ["image", imageText(image)]) : []),
+    ...trust.map((one): Row => ["trust root", trustText(one, now)]),
+    ...updates.map((one): Row => ["trust here", updateText(one, now)]),
+  ];
+  return formatBlock(`${style.heading("kit".padEnd(HEADING_WIDTH))}${printable(file)}`, rows, style);
+}
+
+function imageText(image: KitList["images"][number]): string {
+  const name = kitImageName(image);
+  return name.endsWith(image.manifest.digest) ? name : `${name}@${image.manifest.digest}`;
+}
+
+function trustText(trust: KitTrust, now: Instant): string {
+  const { name, source, fetchedAt, expires } = trust;
+  const where = source.kind === "tuf" ? source.mirror : source.file;
+  return [
+    name === undefined ? where : `${name} (${where})`,
+    ...(fetchedAt === undefined ? [] : [`fetched ${describeAge(fetchedAt, now)}`]),
+    expires === undefined ? "a file, which does not expire" : lifeText(expires, now),
+  ].join(", ");
+}
+
+function lifeText(expires: Instant, now: Instant): string {
+  if (now >= expires) return `expired ${describeAge(expires, now)}`;
+  return `${plural(daysLeft(expires, now), "day")} left, until ${formatInstant(expires)}`;
+}
+
+const OUTCOMES: Readonly<Record<TrustUpdate["outcome"], string>> = {
+  updated: "taken from the kit",
+  current: "as new as the kit's, and kept",
+  "unknown-instance": "not taken: no instance of this machine has this repository",
+  "no-metadata": "not taken: the kit holds no metadata to verify it by",
+};
+
+function updateText({ name, outcome, expires }: TrustUpdate, now: Instant): string {
+  return `${name}: ${OUTCOMES[outcome]}${expires === undefined ? "" : `, ${lifeText(expires, now)}`}`;
+}
+
+// --- JSON -------------------------------------------------------------------------------------------------------------
+
+/** docs/schemas/save.json and load.json. */
+export function kitDocument({ movement, images, kit, updates, isListing, now }: KitResult): string {
+  return formatDocument(movement, {
+    ...(isListing ? {} : movedMembers(images)),
+    kit: kit === undefined ? null : kitMember(kit, now),
+    ...(movement === "load" ? { trustUpdates: updates.map((one) => updateMember(one, now)) } : {}),
+  });
+}
+
+function kitMember({ file, digest, list, bytes }: KitReport, now: Instant): Readonly<Record<string, unknown>> {
+  return {
+    file,
+    digest,
+    bytes,
+    createdAt: formatInstant(list.createdAt),
+    images: list.images.map((image) => ({ image: kitImageName(image), digest: image.manifest.digest })),
+    attached: list.attached,
+    trust: list.trust.map((one) => trustMember(one, now)),
+  };
+}
+
+function trustMember(trust: KitTrust, now: Instant): Readonly<Record<string, unknown>> {
+  const { name, source, trustedRoot, fetchedAt, expires, roles, tuf } = trust;
+  return {
+    name: name ?? null,
+    ...(source.kind === "tuf" ? { mirror: source.mirror } : { file: source.file }),
+    digest: trustedRoot.digest,
+    ...lifeMembers(fetchedAt, expires, now),
+    metadata: roles.map((role) => ({ ...role, expires: formatInstant(role.expires) })),
+    canUpdate: tuf !== undefined,
+  };
+}
+
+function updateMember(
+  { name, outcome, refreshedAt, expires }: TrustUpdate,
+  now: Instant,
+): Readonly<Record<string, unknown>> {
+  return { name, outcome, ...lifeMembers(refreshedAt, expires, now) };
+}
+
+function lifeMembers(
+  fetchedAt: Instant | undefined,
+  expires: Instant | undefined,
+  now: Instant,
+): Readonly<Record<string, unknown>> {
+  return {
+    fetchedAt: fetchedAt === undefined ? undefined : formatInstant(fetchedAt),
+    expires: expires === undefined ? undefined : formatInstant(expires),
+    daysLeft: expires === undefined ? undefined : daysLeft(expires, now),
+  };
+}
