@@ -92,7 +92,7 @@ const COMMANDS: readonly Entry[] = [
   {
     name: "save",
     group: IMAGES,
-    summary: "pack verified images and their trust roots for machines without a network",
+    summary: "pack verified images for machines without a network",
     load: async (context) => (await import("./commands/save.ts")).saveCommand(context),
   },
   {
