@@ -4,17 +4,24 @@
  * this one that needs no Node.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { Metafile } from "esbuild";
 import { bundleCommand, bundleLibrary, ROOT } from "./bundle.ts";
 
-const { positionals } = parseArgs({
+const { values: flags, positionals } = parseArgs({
   options: { standalone: { type: "boolean" } },
   allowPositionals: true,
 });
 const DIST = resolve(positionals[0] ?? join(ROOT, "dist"));
+
+const RULE = `\n${"-".repeat(80)}\n\n`;
+
+/** Its text is long, and not where npm puts Node. */
+const NODE_LICENCE = `The executable contains Node.js ${process.version}, under the licences of
+https://github.com/nodejs/node/blob/${process.version}/LICENSE
+`;
 
 /** The folders of the packages that ended up in the bundle. */
 function bundledPackages(metafile: Metafile): readonly string[] {
@@ -37,9 +44,8 @@ function licenceOf(folder: string): string {
 }
 
 function thirdParty(metafiles: readonly Metafile[]): string {
-  const rule = `\n${"-".repeat(80)}\n\n`;
   const texts = [...new Set(metafiles.flatMap(bundledPackages))].sort().map(licenceOf);
-  return ["Countersign is bundled with the packages below, each under its own licence.\n", ...texts].join(rule);
+  return ["Countersign is bundled with the packages below, each under its own licence.\n", ...texts].join(RULE);
 }
 
 function types(): void {
@@ -63,3 +69,8 @@ writeFileSync(join(DIST, "THIRD-PARTY.txt"), thirdParty(metafiles));
 types();
 if (!existsSync(join(DIST, "index.d.ts"))) throw new Error("the types of the library were not written");
 report(metafiles);
+if (flags.standalone === true) {
+  appendFileSync(join(DIST, "THIRD-PARTY.txt"), RULE + NODE_LICENCE);
+  const { buildStandalone } = await import("./standalone.ts");
+  console.log(buildStandalone(DIST));
+}

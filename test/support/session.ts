@@ -45,7 +45,8 @@ import { SessionSigstore } from "./session-sigstore.ts";
  * `$REG` is an embedded registry of the page's own. What differs from run to run is replaced by what it is:
  * `<digest 1>`, `<key 1>`, `<hint 1>`, `<time>`, `<instant>`, `$REG`, `$PWD`, `$HOME`.
  *
- * UPDATE_SESSIONS=1 writes what was printed into the page. COUNTERSIGN_BIN=FILE runs that program instead of the source.
+ * UPDATE_SESSIONS=1 writes what was printed into the page. COUNTERSIGN_BIN=FILE runs that program, Node's or the
+ * machine's, instead of the source.
  */
 export interface Page {
   readonly path: string;
@@ -442,7 +443,8 @@ async function spawnProgram(
   argv: readonly string[],
   { env, directory, input, signal }: CommandSurroundings,
 ): Promise<Outcome> {
-  const child = spawn(process.execPath, [bin, ...argv], { cwd: directory, env, stdio: "pipe" });
+  const [program, ...first] = bin.endsWith(".js") ? [process.execPath, bin] : [bin];
+  const child = spawn(program, [...first, ...argv], { cwd: directory, env, stdio: "pipe" });
   signal.addEventListener("abort", () => child.kill("SIGINT"));
   const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
   child.stdout.on("data", (chunk: Buffer) => chunks.stdout.push(chunk));

@@ -1,0 +1,33 @@
+// The first script of the standalone executable: what bin/countersign.js is to the package. The scripts of the build and
+// V8's code for them are in the executable itself.
+"use strict";
+
+const { getAssetKeys, getRawAsset } = require("node:sea");
+const { Script } = require("node:vm");
+
+/** Commands through which whole images pass: as in bin/countersign.js, which says why. */
+const MOVES_IMAGES = ["pull", "copy", "push"];
+
+const names = new Set(getAssetKeys());
+/** Most of what one command runs, another runs as well. */
+const command = process.argv.find((argument, at) => at > 1 && names.has(`${argument}-cli.cjs.v8`)) ?? "verify";
+const loaded = new Map();
+
+function load(name) {
+  const known = loaded.get(name);
+  if (known !== undefined) return known.exports;
+  const code = `${command}-${name.replace(/^.*\//, "")}.v8`;
+  const script = new Script(Buffer.from(getRawAsset(name)).latin1Slice(), {
+    filename: name,
+    cachedData: names.has(code) ? Buffer.from(getRawAsset(code)) : undefined,
+  });
+  const module = { exports: {} };
+  loaded.set(name, module);
+  script.runInThisContext()(module, (id) => (id.startsWith("./") ? load(id) : require(id)), undefined);
+  return module.exports;
+}
+
+if (MOVES_IMAGES.some((name) => process.argv.includes(name))) {
+  require("node:v8").setFlagsFromString("--semi-space-growth-factor=1");
+}
+load("./cli.cjs").main();
