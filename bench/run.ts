@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { without } from "../test/interop/peers.ts";
 import { Workplace } from "../test/interop/workplace.ts";
-import { type Bench, layOutPackage, SOURCE } from "./bench.ts";
+import { type Bench, buildPrograms, SOURCE } from "./bench.ts";
 import { measureBulk } from "./bulk.ts";
 import { measureBundles } from "./bundles.ts";
 import { measureLargePull } from "./large-pull.ts";
@@ -42,7 +42,7 @@ if (unknown.length > 0 || missing !== false) {
 const work = new Workplace().open();
 try {
   const key = await work.makeKey("bench");
-  const bench = { work, key, quick: options.quick === true, packaged: layOutPackage(work), source: SOURCE };
+  const bench = { work, key, quick: options.quick === true, ...buildPrograms(work), source: SOURCE };
   const sections: Section[] = [];
   for (const name of chosen) {
     console.error(`measuring ${name} …`);

@@ -1,4 +1,4 @@
-import { type Bench, SOURCE } from "./bench.ts";
+import { type Bench, SOURCE, standalone } from "./bench.ts";
 import { alternate, type Command, measure, medianMs, pairedRatio } from "./measure.ts";
 import { below, decimal, milliseconds, type Row, type Section } from "./results.ts";
 
@@ -13,12 +13,13 @@ export async function measureStartUp(bench: Bench): Promise<Section> {
     env: bench.work.environment,
   });
   const contestants = {
+    standalone: () => measure(standalone(bench, ["--version"])),
     packaged: () => measure(run(bench.packaged, "--version")),
     source: () => measure(run(SOURCE, "--version")),
     empty: () => measure(run(empty)),
   };
   const results = await alternate(contestants, bench.quick ? 5 : 41);
-  const row = (name: "packaged" | "source", what: string): Row => {
+  const row = (name: "standalone" | "packaged" | "source", what: string): Row => {
     const ratio = pairedRatio(results[name], results["empty"]);
     return {
       what,
@@ -32,6 +33,10 @@ export async function measureStartUp(bench: Bench): Promise<Section> {
     title: "Start-up",
     method: "`countersign --version` against an empty module, both run by the same Node.",
     columns: ["countersign", "an empty script"],
-    rows: [row("packaged", "--version, the published package"), row("source", "--version, a checkout")],
+    rows: [
+      row("standalone", "--version, the executable"),
+      row("packaged", "--version, the published package"),
+      row("source", "--version, a checkout"),
+    ],
   };
 }
