@@ -56,7 +56,7 @@ const COMMANDS: readonly Entry[] = [
   {
     name: "attest",
     group: KEYS,
-    summary: "sign statements about images: provenance, contents, scans",
+    summary: "sign statements about images: provenance, contents",
     load: async (context) => (await import("./commands/attest.ts")).attestCommand(context),
   },
   {

@@ -1,6 +1,7 @@
 import { REASONS, type ReasonClass, type ReasonCode } from "../core/reasons.ts";
 import { formatDocument } from "../report/json.ts";
 import type { Style } from "../report/style.ts";
+import { attestationsTopic } from "./attestations-topic.ts";
 import { EXIT_CODE_MEANINGS, EXIT_CODES, exitCodeOf } from "./exit-codes.ts";
 import { identitiesTopic } from "./identities-topic.ts";
 import type { Result } from "./output.ts";
@@ -12,6 +13,7 @@ export function topicNamed(name: string): Result | undefined {
   if (name === "exit-codes") return exitCodesTopic();
   if (name === "environment") return environmentTopic();
   if (name === "identities") return identitiesTopic();
+  if (name === "attestations") return attestationsTopic();
   return undefined;
 }
 

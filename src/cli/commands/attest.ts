@@ -52,6 +52,6 @@ export function attestCommand(context: Context): Command {
       "cosign-legacy is the .att tag of cosign 1 and 2, for keys without services: what logs and timestamp authorities give" +
         " has another meaning there.",
     ],
-    seeAlso: ["countersign verify --type", "countersign inspect --attestation", "countersign sign"],
+    seeAlso: ["countersign verify", "countersign inspect", "countersign sign", "countersign help attestations"],
   });
 }

@@ -8,7 +8,9 @@ import { openOutput, type Result } from "../output.ts";
 /** `countersign help [command…|topic]`. */
 export function helpCommand(context: Context): Command {
   const command = new Command("help")
-    .description("Shows the page of a command, or one of the topics: reasons, exit-codes, environment, identities.")
+    .description(
+      "Shows the page of a command, or one of the topics: reasons, exit-codes, environment, identities, attestations.",
+    )
     .addArgument(new Argument("[name...]", "a command, such as key generate, or a topic"))
     .action(async (names: readonly string[], _options: unknown, self: Command) => {
       const { topicNamed } = await import("../topics.ts");

@@ -88,6 +88,12 @@ export function verifyCommand(context: Context): Command {
         " patterns, which a part of the text may meet.",
       "The signature of an index covers its platforms: --platform accepts a platform through a signed index that lists it.",
     ],
-    seeAlso: ["countersign sign", "countersign pull", "countersign help identities", "countersign help reasons"],
+    seeAlso: [
+      "countersign sign",
+      "countersign pull",
+      "countersign help identities",
+      "countersign help attestations",
+      "countersign help reasons",
+    ],
   });
 }

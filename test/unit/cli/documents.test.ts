@@ -33,6 +33,7 @@ const DOCUMENTS: readonly (readonly [schema: string, line: string])[] = [
   ["help", "help exit-codes"],
   ["help", "help environment"],
   ["help", "help identities"],
+  ["help", "help attestations"],
   ["demo", "demo"],
 ];
 
