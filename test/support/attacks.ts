@@ -36,11 +36,11 @@ export const IMAGE_SUBJECT = {
 };
 
 export interface Wanted {
-  readonly condition?: IdentityCondition;
-  readonly demands?: Partial<Demands>;
+  readonly condition?: IdentityCondition | undefined;
+  readonly demands?: Partial<Demands> | undefined;
   /** `trusted_root.json`, where it is not the instance's own. */
-  readonly root?: Uint8Array;
-  readonly more?: Partial<Requirement>;
+  readonly root?: Uint8Array | undefined;
+  readonly more?: Partial<Requirement> | undefined;
 }
 
 export function wanting({ condition = DEV, demands = {}, root = sigstore.trustedRoot, more = {} }: Wanted = {}) {

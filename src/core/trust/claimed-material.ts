@@ -2,6 +2,7 @@ import { RFC3161Timestamp } from "@sigstore/core";
 import { type Certificate, parseCertificate } from "../crypto/certificate.ts";
 import { type Finding, toFinding } from "../errors.ts";
 import type { UntrustedMaterial } from "../formats/envelope.ts";
+import { LIMITS } from "../limits.ts";
 import { type Instant, isInstant } from "../time.ts";
 import { identityOf } from "./certificate-identity.ts";
 import type { CertificateIdentity } from "./identity.ts";
@@ -63,7 +64,9 @@ function logTime(seconds: bigint): number {
   return Number(seconds) * 1000;
 }
 
+/** What is larger than a timestamp is none, and would take a hundred times its size to be parsed. */
 function timestampTime(token: Uint8Array): number {
+  if (token.byteLength > LIMITS.timestampAnswerBytes) return Number.NaN;
   try {
     return RFC3161Timestamp.parse(Buffer.from(token)).signingTime.getTime();
   } catch {
