@@ -16,7 +16,10 @@ import { type Instant, instant } from "../../../src/core/time.ts";
 import { exactly } from "../../../src/core/trust/identity.ts";
 import type { Requirement } from "../../../src/core/verify/requirement.ts";
 import type { Verdict } from "../../../src/core/verify/verdict.ts";
+import { rekor } from "../../../src/io/sigstore/rekor.ts";
+import { recorder } from "../../../src/io/sigstore/witness.ts";
 import { type AttestOptions, attestImage, attestImages } from "../../../src/ops/attest.ts";
+import { finishImages } from "../../../src/ops/finish.ts";
 import { listAttestations } from "../../../src/ops/list-attestations.ts";
 import { sourceOf } from "../../../src/ops/prepare-signature.ts";
 import { keySignatory, signImage } from "../../../src/ops/sign.ts";
@@ -379,6 +382,28 @@ describe("attesting without a key", () => {
       condition: { ...one.condition, subject: exactly("nobody@example.com") },
     }));
     assert.equal(await outcome(store, { ...wanted, identities: nobody }), "refused wrong-identity");
+  });
+
+  it("may wait for its log entry, which is added later like a signature's", async () => {
+    const { signatory, trust, demands } = await keyless(scene, { logLater: true });
+    const store = await storeWithImage();
+    scene.sigstore.fail("rekor2", { status: 503 });
+    const later = { signatory, now: now(), logLater: true };
+    const [postponed] = (await attestImage(target(store), options(later))).outcomes;
+    assert.equal(postponed?.postponed?.code, "server-error");
+    scene.sigstore.heal("rekor2");
+    const acceptance = await signatory.foresees?.();
+    assert.ok(acceptance !== undefined);
+    const wanted = { ...wanting("slsaprovenance1"), ...acceptance, now: now() };
+    assert.equal(await outcome(store, wanted), "refused log-entry-missing");
+    const record = recorder({ clients: [rekor(scene.ask, scene.base("rekor2"), 2)], count: 1 });
+    const finishing = { record, trust, demands, keys: [], createdAt: instant(0), now: now() };
+    const [finished] = await finishImages([target(store)], finishing);
+    assert.deepEqual(
+      finished?.outcomes.map(({ state }) => state),
+      ["finished"],
+    );
+    assert.equal(await outcome(store, wanted), "accepted");
   });
 
   it("stores nothing where a service fails", async () => {
