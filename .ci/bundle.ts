@@ -169,14 +169,14 @@ const tokenHostApart: Plugin = {
   },
 };
 
-/** A script for each of them: two of one group share classes, which they tell apart by identity. */
+/** A script for each: the packages of one share classes, which they tell apart by identity. */
 const APART: Readonly<Record<string, RegExp>> = {
   sigstore: /^@sigstore\//,
   tuf: /^tuf-js(?:\/|$)/,
-  curves: /^@noble\/curves\//,
-  re2js: /^re2js$/,
-  yaml: /^yaml$/,
-  cel: /^@marcbachmann\/cel-js$/,
+  curves: /^@noble\/curves(?:\/|$)/,
+  re2js: /^re2js(?:\/|$)/,
+  yaml: /^yaml(?:\/|$)/,
+  cel: /^@marcbachmann\/cel-js(?:\/|$)/,
 };
 
 /** Moves the packages of APART out of a script, each behind a `require` of its own script. */
