@@ -76,10 +76,10 @@ async function* gatherReferrers(
   search: Search,
   { descriptors, via }: ReferrersListing,
 ): AsyncGenerator<EvidencePart, void, undefined> {
-  const readers = likeliestFirst(descriptors, search.types).map(
-    (descriptor) => () => readReferrer(search, descriptor, via),
-  );
-  yield* inBatches(readers, search.budget);
+  for (const tier of likeliestFirst(descriptors, search.types)) {
+    const readers = tier.map((descriptor) => () => readReferrer(search, descriptor, via));
+    if (yield* inBatches(readers, search.budget)) return;
+  }
 }
 
 /** A tag of cosign 1 and 2, and what its layers are. */
@@ -138,7 +138,7 @@ async function* gatherFrom(
       const allowed = bundles.slice(0, budget.take(bundles.length));
       for (const bytes of allowed) budget.spend(bytes.byteLength);
       yield { candidates: allowed.map((bytes) => ({ format: "bundle", origin, bytes })), obstacles };
-      if (allowed.length < bundles.length) return yield { candidates: [], obstacles: [tooMany(LIMITS.candidates)] };
+      if (allowed.length < bundles.length) return yield { candidates: [], obstacles: [tooMany()] };
     }
   } catch (error) {
     yield { candidates: [], obstacles: [findingUnlessInterrupted(error)] };
@@ -147,16 +147,27 @@ async function* gatherFrom(
 
 type Reader = () => Promise<readonly UntrustedCandidate[]>;
 
-/** Batches double, so that reading more costs no more than twice what was read before. */
-async function* inBatches(readers: readonly Reader[], budget: Budget): AsyncGenerator<EvidencePart, void, undefined> {
+/**
+ * Batches double, so that reading more costs no more than twice what was read before.
+ *
+ * @returns whether the budget was used up.
+ */
+async function* inBatches(
+  readers: readonly Reader[],
+  budget: Budget,
+): AsyncGenerator<EvidencePart, boolean, undefined> {
   let start = 0;
   for (let size = FIRST_BATCH; start < readers.length; size *= 2) {
     const wanted = Math.min(size, readers.length - start);
     const allowed = budget.take(wanted);
     if (allowed > 0) yield await readBatch(readers.slice(start, start + allowed));
-    if (allowed < wanted) return yield { candidates: [], obstacles: [tooMany(readers.length)] };
+    if (allowed < wanted) {
+      yield { candidates: [], obstacles: [tooMany()] };
+      return true;
+    }
     start += wanted;
   }
+  return false;
 }
 
 async function readBatch(readers: readonly Reader[]): Promise<EvidencePart> {
@@ -205,42 +216,49 @@ async function readSmallBlob({ store, budget, cache }: Search, descriptor: Descr
 }
 
 /**
- * What is declared a bundle of the wanted kind comes first, then what declares nothing useful; of equals the smaller, so
- * that large junk does not use up what may be read before a signature's turn. Each once. Only the order rests on the claims.
+ * What is declared a bundle of the wanted kind comes first, then what declares nothing useful; each tier is read before the
+ * next one is begun. Of equals the smaller, so that large junk does not use up what may be read before a signature's turn.
+ * Each once. Only the order rests on the claims.
  */
-function likeliestFirst(descriptors: readonly Descriptor[], types: Search["types"]): readonly Descriptor[] {
-  const tier = (descriptor: Descriptor): number => {
-    const type = descriptor.artifactType;
-    if (type?.startsWith(BUNDLE_PREFIX)) return bundleTier(descriptor, types);
-    return type === undefined || type === MEDIA_TYPES.ociEmpty || type === MEDIA_TYPES.ociConfig ? 3 : 4;
-  };
-  const distinct = new Map(descriptors.map((descriptor) => [descriptor.digest, descriptor]));
-  return [...distinct.values()].toSorted((a, b) => tier(a) - tier(b) || a.size - b.size);
+function likeliestFirst(
+  descriptors: readonly Descriptor[],
+  types: Search["types"],
+): readonly (readonly Descriptor[])[] {
+  const distinct = [...new Map(descriptors.map((descriptor) => [descriptor.digest, descriptor])).values()];
+  const smallerFirst = distinct.toSorted((a, b) => a.size - b.size);
+  return TIERS.map((tier) => smallerFirst.filter((descriptor) => tierOf(descriptor, types) === tier));
+}
+
+const TIERS = [0, 1, 2, 3, 4] as const;
+
+function tierOf(descriptor: Descriptor, types: Search["types"]): (typeof TIERS)[number] {
+  const type = descriptor.artifactType;
+  if (type?.startsWith(BUNDLE_PREFIX)) return bundleTier(descriptor, types);
+  return type === undefined || type === MEDIA_TYPES.ociEmpty || type === MEDIA_TYPES.ociConfig ? 3 : 4;
 }
 
 /** 0 for what says that it is wanted, 1 for what says nothing of its type, 2 for what says that it is something else. */
-function bundleTier({ annotations }: Descriptor, types: Search["types"]): number {
+function bundleTier({ annotations }: Descriptor, types: Search["types"]): 0 | 1 | 2 {
   const claimed = annotations?.["dev.sigstore.bundle.predicateType"];
   if (types !== undefined) return typeTier(claimed, types);
   return claimed === undefined || claimed === SIGNATURE_PREDICATE ? 0 : 2;
 }
 
 /** The same for a layer of cosign's tags. */
-function layerTier({ annotations }: Descriptor, types: Search["types"]): number {
+function layerTier({ annotations }: Descriptor, types: Search["types"]): 0 | 1 | 2 {
   return types === undefined ? 0 : typeTier(annotations?.[PREDICATE_ANNOTATION], types);
 }
 
-function typeTier(claimed: string | undefined, types: readonly PredicateType[]): number {
+function typeTier(claimed: string | undefined, types: readonly PredicateType[]): 0 | 1 | 2 {
   if (claimed === undefined) return 1;
   return types.some((type) => isOfType(claimed, type)) ? 0 : 2;
 }
 
-function tooMany(count: number): Finding {
+function tooMany(): Finding {
   return {
     code: "limit-reached",
     message: "more is stored as signatures of this image than is read",
-    found: `${count} entries`,
-    wanted: `at most ${LIMITS.candidates}`,
+    wanted: `at most ${LIMITS.candidates} entries`,
   };
 }
 
