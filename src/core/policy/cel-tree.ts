@@ -80,9 +80,14 @@ export function meterNodes(nodes: ReadonlyMap<CelNode, Use>, meter: Meter, weigh
     let evaluate = node.evaluate;
     const counted: Evaluate = (evaluator, self, context) => {
       meter.spend(1);
-      const value = evaluate.call(node, evaluator, self, context);
-      meter.spend(costOf(value, use, weights));
-      return value;
+      try {
+        const value = evaluate.call(node, evaluator, self, context);
+        meter.spend(costOf(value, use, weights));
+        return value;
+      } catch (error) {
+        meter.spend(STEPS_AN_ERROR);
+        throw error;
+      }
     };
     Object.defineProperty(node, "evaluate", {
       get: () => counted,
@@ -92,6 +97,9 @@ export function meterNodes(nodes: ReadonlyMap<CelNode, Use>, meter: Meter, weigh
     });
   }
 }
+
+/** What an error costs on its way up through a node: making one takes far longer than a step. */
+const STEPS_AN_ERROR = 10;
 
 /** Every operation on a text may read all of it; a list or map is handed on as it is. */
 function costOf(value: unknown, { isLooped, isRead }: Use, weights: Weights): number {
