@@ -110,7 +110,7 @@ async function readListed(
   for (const { descriptor } of listed) {
     if (summaries.has(descriptor.digest)) continue;
     if (!isManifestType(descriptor.mediaType))
-      throw broken("lists something else than manifests", descriptor.mediaType);
+      throw broken("its index lists something else than manifests", descriptor.mediaType);
     budget.spend(descriptor.size);
     const manifest = await readManifest(store, descriptor);
     if (manifest.artifactType === MEDIA_TYPES.kit) kits.push(manifest);
@@ -138,7 +138,7 @@ async function orBroken<Result>(read: () => Promise<Result>, wanted: string): Pr
     return await read();
   } catch (error) {
     if (error instanceof CountersignError && error.code === "not-found")
-      throw broken("lacks a part of it", "nothing", wanted);
+      throw broken("a part of it is missing", "nothing", wanted);
     throw error;
   }
 }
@@ -184,13 +184,13 @@ function checkListed(listed: readonly ListedManifest[], own: Manifest, list: Kit
     const isOwn = digest === own.descriptor.digest && entry.tag === undefined && entry.reference === undefined;
     const isBeside = (attached.has(digest) || digests.has(digest)) && isCompanion(entry);
     if (!isOwn && !wanted.has(key) && !isBeside)
-      throw broken("lists something that it does not name", describeEntry(entry));
+      throw broken("its index has something that its list has not", describeEntry(entry));
     seen.add(key).add(digest);
   }
   const missing = list.images.find((image) => !seen.has(isNamed(image) ? imageKey(image) : image.manifest.digest));
-  if (missing !== undefined) throw broken("lacks an image that it names", "nothing", kitImageName(missing));
+  if (missing !== undefined) throw broken("an image of its list is missing", "nothing", kitImageName(missing));
   const gone = list.attached.find((digest) => !seen.has(digest));
-  if (gone !== undefined) throw broken("lacks something that is attached to an image", "nothing", gone);
+  if (gone !== undefined) throw broken("something that was attached to an image is missing", "nothing", gone);
 }
 
 function imageKey(image: KitImage): string {
@@ -246,7 +246,7 @@ class Tree {
       const found = rest.filter((digest) => subjects.get(digest)?.some((subject) => this.#known.has(subject)));
       const [stranger] = rest;
       if (found.length === 0 || depth > LIMITS.attachedDepth) {
-        throw broken("holds something that is attached to none of its images", stranger ?? "");
+        throw broken("it holds something that is attached to none of its images", stranger ?? "");
       }
       for (const digest of found) await this.#requireOne(summaries.get(digest));
       rest = rest.filter((digest) => !this.#known.has(digest));
@@ -271,7 +271,7 @@ class Tree {
   async requireBelow(manifests: readonly Manifest[]): Promise<void> {
     for (const { digest, size } of manifests.flatMap(childrenOf)) {
       const found = this.#blobs.get(digest);
-      if (found === undefined) throw broken("lacks a part of it", "nothing", digest);
+      if (found === undefined) throw broken("a part of it is missing", "nothing", digest);
       if (found !== size) throw sizeMismatch(`the blob ${digest}`, found, size);
     }
   }
@@ -321,7 +321,7 @@ function contentsOf(base: ContentStore, { digest, list, roots, listed, summaries
 }
 
 function broken(what: string, found: string, wanted?: string): CountersignError {
-  return new CountersignError("layout-invalid", `the kit is broken: it ${what}`, {
+  return new CountersignError("layout-invalid", `the kit is broken: ${what}`, {
     found,
     wanted,
     next: "fetch the kit again, or have it made anew with countersign save",

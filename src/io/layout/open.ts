@@ -32,7 +32,8 @@ export async function openLayout(location: FileLocation, options: OpenLayoutOpti
   });
 }
 
-function readOnly(backing: Backing, path: string): Backing {
+/** The same content, and every change refused. */
+export function readOnly(backing: Backing, path: string): Backing {
   const refuse = async (): Promise<never> => {
     throw new CountersignError("unsupported", "opened for reading only", { found: path });
   };

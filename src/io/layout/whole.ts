@@ -4,6 +4,7 @@ import { formatLocation } from "../../core/oci/location.ts";
 import type { WholeLayout } from "../../core/ports.ts";
 import { ArchiveBacking } from "./archive.ts";
 import { digestOfPath, INDEX_FILE, LAYOUT_FILE, type LayoutFiles, notARegularFile } from "./files.ts";
+import { readOnly } from "./open.ts";
 import { LayoutStore } from "./store.ts";
 import { TarFiles } from "./tar-reader.ts";
 
@@ -19,7 +20,12 @@ export async function openWholeArchive(path: string, signal?: AbortSignal): Prom
   try {
     refuseLinks(backing.files());
     const sizes = await blobSizes(backing.files());
-    const store = new LayoutStore({ kind, location: formatLocation({ kind, path }), target: undefined, backing });
+    const store = new LayoutStore({
+      kind,
+      location: formatLocation({ kind, path }),
+      target: undefined,
+      backing: readOnly(backing, path),
+    });
     return { store, listed: async () => (await backing.index()).entries, blobs: async () => sizes };
   } catch (thrown) {
     await backing.close();
