@@ -58,6 +58,17 @@ export function toFinding(thrown: unknown): Finding {
   return { code: "internal", message: shorten(message), next: REASONS.internal.next };
 }
 
+/** A finding that was made without an error, its words as short as an error's are. */
+export function bounded(finding: Finding): Finding {
+  const { message, found, wanted } = finding;
+  return {
+    ...finding,
+    message: shorten(message),
+    ...(found !== undefined && { found: shorten(found) }),
+    ...(wanted !== undefined && { wanted: shorten(wanted) }),
+  };
+}
+
 /** What a peer sent may be megabytes long; a message says its beginning and how much was left out. */
 function shorten(text: string): string {
   if (text.length <= LIMITS.messageCharacters) return text;

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { encodeHex, equalBytes } from "../bytes.ts";
-import { CountersignError, type Finding, toFinding } from "../errors.ts";
+import { bounded, CountersignError, type Finding, toFinding } from "../errors.ts";
 import type { Origin, SignedBytes, SignedDigest } from "../formats/envelope.ts";
 import { describeTypes } from "../formats/predicates.ts";
 import { type MessageSignature, parseBundle, type UntrustedBundle } from "../formats/sigstore-bundle.ts";
@@ -84,7 +84,7 @@ function examineMessage(
     return { ...report, accepted: false, finding };
   }
   const signed = signedContent(message, blob);
-  if ("code" in signed) return { ...report, accepted: false, finding: signed };
+  if ("code" in signed) return { ...report, accepted: false, finding: bounded(signed) };
   const { signature } = message;
   const { signedBy, proof, ...rest } = proveSigner(
     {
@@ -99,7 +99,7 @@ function examineMessage(
     },
     requirement,
   );
-  if ("finding" in rest) return { ...report, accepted: false, signedBy, proof, finding: rest.finding };
+  if ("finding" in rest) return { ...report, accepted: false, signedBy, proof, finding: bounded(rest.finding) };
   return { ...report, accepted: true, signedBy, proof, annotations: {} };
 }
 

@@ -1,6 +1,6 @@
 import { verifySigned } from "../crypto/digest-signature.ts";
 import type { PublicKey } from "../crypto/public-key.ts";
-import { CountersignError, type Finding, toFinding } from "../errors.ts";
+import { bounded, CountersignError, type Finding, toFinding } from "../errors.ts";
 import {
   SIGNATURE_PREDICATE,
   type UntrustedEnvelope,
@@ -27,9 +27,10 @@ export function examine(candidate: UntrustedCandidate, subject: Subject, require
     const envelope = parseCandidate(candidate);
     const signer = proveSigner(envelope, requirement);
     const { signedBy, proof } = signer;
-    if ("finding" in signer) return { format, origin, accepted: false, signedBy, proof, finding: signer.finding };
+    if ("finding" in signer)
+      return { format, origin, accepted: false, signedBy, proof, finding: bounded(signer.finding) };
     const claim = examineClaim(envelope, subject, requirement);
-    if ("code" in claim) return { format, origin, accepted: false, signedBy, proof, finding: claim };
+    if ("code" in claim) return { format, origin, accepted: false, signedBy, proof, finding: bounded(claim) };
     const { predicateType, annotations, statement } = claim;
     const attested = requirement.attestation === undefined ? {} : { predicateType, statement };
     return { format, origin, accepted: true, signedBy, proof, annotations, ...attested };
@@ -61,9 +62,18 @@ export function proveSigner(envelope: HintedSignature, requirement: Requirement)
 // --- keys -------------------------------------------------------------------------------------------------------------
 
 function proveKey(envelope: HintedSignature, requirement: Requirement): Proven | Unproven {
-  const { keys, keyProof } = requirement;
-  const key = makerAmong(keys, envelope);
-  if (key === undefined) return { finding: unknownSigner(envelope, requirement) };
+  try {
+    const key = makerAmong(requirement.keys, envelope);
+    return key === undefined
+      ? { finding: unknownSigner(envelope, requirement) }
+      : proveKeyOf(key, envelope, requirement);
+  } catch (error) {
+    // A key of which that cannot be said does not stand in the way of an identity.
+    return { finding: brokenCandidate(error) };
+  }
+}
+
+function proveKeyOf(key: PublicKey, envelope: HintedSignature, { keyProof }: Requirement): Proven | Unproven {
   const signedBy = keySignedBy(key);
   if (keyProof === undefined) return { signedBy };
   try {
