@@ -3,6 +3,7 @@ import { encodeHex } from "../bytes.ts";
 import { keyAlgorithmOf } from "../crypto/algorithms.ts";
 import { type Certificate, parseCertificate } from "../crypto/certificate.ts";
 import type { Anchor } from "../crypto/chain.ts";
+import { readDer } from "../crypto/der.ts";
 import { CountersignError } from "../errors.ts";
 import {
   describeValue,
@@ -172,6 +173,8 @@ function readKey(value: JsonValue | undefined, where: string): Pick<Log, "key" |
 function decodeKey(raw: Uint8Array, details: string, where: string): KeyObject {
   const type = details.startsWith("PKCS1_") ? "pkcs1" : "spki";
   try {
+    // OpenSSL does not look behind the key.
+    readDer(raw);
     const key = createPublicKey({ key: Buffer.from(raw), format: "der", type });
     keyAlgorithmOf(key, where);
     return key;

@@ -53,8 +53,7 @@ describe("the body of an entry", () => {
     "with the kind in capitals": (body) => body.replace('"kind":"dsse"', '"kind":"DSSE"'),
     "with two signatures, the good one first": (body) => body.replace(/"signatures":\[(.*)\]/s, '"signatures":[$1,$1]'),
     "with no signature": (body) => body.replace(/"signatures":\[.*\]/s, '"signatures":[]'),
-    "with base64 in the alphabet of URLs": (body) =>
-      body.replace(/"signature":"[^"]+"/, (all) => all.replaceAll("+", "-").replaceAll("/", "_").replace(/=+"$/, '"')),
+    "with base64 in the alphabet of URLs": (body) => body.replace(/"signature":"../, '"signature":"-_'),
     "with a hash in capitals": (body) =>
       body.replace(/"value":"[0-9a-f]{64}"/g, (all) => all.toUpperCase().replace("VALUE", "value")),
     "with a shortened hash": (body) => body.replace(/("payloadHash":.*"value":"[0-9a-f]{62})[0-9a-f]{2}/s, "$1"),
