@@ -100,9 +100,8 @@ function textOf(bytes: Uint8Array, options: JsonOptions): string {
   }
 }
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const FIRST_PRINTABLE = 0x20;
+/** What stands for itself in a string, be it nothing; fails behind the end of the text alone. */
+const PLAIN = /[^"\\\u0000-\u001f]*/y;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const LITERALS: readonly (readonly [string, null | boolean])[] = [
   ["true", true],
@@ -193,15 +192,12 @@ class Parser {
     let hasEscapes = false;
     let at = this.#at + 1;
     for (;;) {
-      const code = this.#text.charCodeAt(at);
-      if (code === QUOTE) break;
-      // NaN, the end of the text, is not a printable character either.
-      if (!(code >= FIRST_PRINTABLE)) this.#fail("a string is not closed or holds a control character");
-      if (code === BACKSLASH) {
-        hasEscapes = true;
-        at++;
-      }
-      at++;
+      PLAIN.lastIndex = at;
+      at = PLAIN.test(this.#text) ? PLAIN.lastIndex : this.#text.length;
+      if (this.#text[at] === '"') break;
+      if (this.#text[at] !== "\\") this.#fail("a string is not closed or holds a control character");
+      hasEscapes = true;
+      at += 2;
     }
     this.#at = at + 1;
     return hasEscapes;

@@ -74,6 +74,8 @@ describe("strict JSON refuses what is not RFC 8259", () => {
     '"a',
     '"\\',
     '"\\"',
+    '["a\\',
+    '{"a":"\\',
     '"\\x41"',
     '"\\u12g4"',
     '"\\u12"',
