@@ -41,6 +41,7 @@ export class SigstoreTrust implements TrustMaterial {
     const maker = { key: publicKey, logged: { kind: "certificate", der: leaf.der } } as const;
     const proven = this.#proveWitnesses(signature, maker, demands);
     const times = judgedAt(proven, demands, now);
+    checkWindows(proven, times);
     const { issuer } = proveChain({
       leaf,
       intermediates,
@@ -81,7 +82,7 @@ export class SigstoreTrust implements TrustMaterial {
     const stamped = timestamps.map(({ at }) => at);
     const entries = proveEntries(signature, maker, this.#root.logs, stamped);
     const proven = { entries, timestamps };
-    checkWindows(proven);
+    checkWindows(proven, timesOf(proven));
     requireLogs(signature, entries, demands.logs);
     requireTimestamps(signature, timestamps, demands.timestamps);
     return proven;
@@ -169,9 +170,8 @@ function timesOf({ entries, timestamps }: Witnesses): readonly Instant[] {
 }
 
 /** A log without a time of its own has to have been believed when others say that the signature was made. */
-function checkWindows(proven: Witnesses): void {
-  const times = timesOf(proven);
-  for (const { log, integratedAt } of proven.entries) {
+function checkWindows({ entries }: Witnesses, times: readonly Instant[]): void {
+  for (const { log, integratedAt } of entries) {
     if (integratedAt === undefined) for (const time of times) checkLogWindow(log, time);
   }
 }

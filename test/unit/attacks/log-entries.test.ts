@@ -371,6 +371,19 @@ describe("logs that are demanded", () => {
     accepted(second, { root: windows([FROM, NOW - DAY], [NOW - MINUTE, undefined]) });
   });
 
+  it("have to be believed now, where a certificate is judged by the present", () => {
+    const untimed = signKeyless(sigstore, { logs: [sigstore.log2], timestampAuthorities: [] });
+    const demands = { times: 0, currentTime: true };
+    const root = (end: number) =>
+      trustedRoot({
+        authorities: [sigstore.authority],
+        logs: [{ of: sigstore.log2, validFor: { start: FROM, end } }],
+        certificateLogs: [sigstore.certificateLog],
+      });
+    accepted(untimed, { root: root(NOW), demands, more: { now: NOW } });
+    refused(untimed, "log-entry-invalid", { root: root(NOW - DAY), demands, more: { now: NOW } });
+  });
+
   it("name their keys by whole ids: the first bytes decide nothing", () => {
     const fake = { ...entry, logId: Buffer.concat([entry.logId.subarray(0, 4), Buffer.alloc(28)]) };
     refused({ ...signed, logEntries: [fake] }, "log-entry-missing");
