@@ -229,18 +229,21 @@ class Search<A extends Anchor> {
 
   #wrongIssuer(path: readonly Certificate[], issuer: Certificate): Wrong | undefined {
     const { purpose, times } = this.#question;
-    const name = describeCertificate(issuer);
+    const name = () => describeCertificate(issuer);
     const outside = outsideLife(issuer, times);
-    if (outside !== undefined) return { found: outside.found, wanted: `${name}, ${outside.wanted}` };
+    if (outside !== undefined) return { found: outside.found, wanted: `${name()}, ${outside.wanted}` };
     if (!issuer.isCa || !allowsUsage(issuer, KEY_USAGE.certificateSigning)) {
-      return { found: `${name}, which is no authority`, wanted: "one that may sign certificates" };
+      return { found: `${name()}, which is no authority`, wanted: "one that may sign certificates" };
     }
     const between = path.slice(1).filter((each) => !isSelfIssued(each)).length;
     if (issuer.pathLength !== undefined && between > issuer.pathLength) {
-      return { found: `${between} authorities below ${name}`, wanted: `at most ${issuer.pathLength}` };
+      return { found: `${between} authorities below ${name()}`, wanted: `at most ${issuer.pathLength}` };
     }
     if (issuer.purposes !== undefined && !issuer.purposes.has(purpose.oid) && !issuer.purposes.has(ANY_PURPOSE)) {
-      return { found: `${name}, which does not vouch for ${purpose.name}`, wanted: `an authority for ${purpose.name}` };
+      return {
+        found: `${name()}, which does not vouch for ${purpose.name}`,
+        wanted: `an authority for ${purpose.name}`,
+      };
     }
     return unknownCritical(issuer);
   }

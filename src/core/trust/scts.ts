@@ -52,14 +52,22 @@ function checkList(value: Uint8Array): void {
 function proveOne(timestamp: Timestamp, signed: Uint8Array, known: readonly Log[]): Log {
   const at = timestamp.datetime.getTime();
   const valid = known.filter(({ from, until }) => at >= from && (until === undefined || at <= until));
-  const windows = known.map(({ name, from, until }) => `${name}, believed ${describeWindow(from, until)}`).join(" or ");
   if (valid.length === 0) {
     const found = isInstant(at) ? formatInstant(at) : "a time beyond all years";
-    throw untrusted("a certificate log was not believed when it vouched for the certificate", found, windows);
+    throw untrusted(
+      "a certificate log was not believed when it vouched for the certificate",
+      found,
+      describeWindows(known),
+    );
   }
   const log = valid.find(({ key }) => timestamp.version === 0 && timestamp.verify(Buffer.from(signed), key));
   if (log !== undefined) return log;
-  throw untrusted("a certificate log did not vouch for this certificate", "an SCT that does not verify", windows);
+  const found = "an SCT that does not verify";
+  throw untrusted("a certificate log did not vouch for this certificate", found, describeWindows(known));
+}
+
+function describeWindows(logs: readonly Log[]): string {
+  return logs.map(({ name, from, until }) => `${name}, believed ${describeWindow(from, until)}`).join(" or ");
 }
 
 /** What such a log signed: the issuer's key, and the certificate without the timestamps (RFC 6962, section 3.2). */
