@@ -104,21 +104,17 @@ function anchorIn(anchor: Anchor, { roots }: Files): TufRepository["anchor"] {
 /** A repository as far as a kit holds it. Nothing that it serves is believed. */
 function kitSource({ roots, roles, trustedRoot }: Files, name: string): TufSource {
   const versions = new Map(roots.map((bytes) => [versionOf(bytes), bytes]));
-  const bounded = (what: string, bytes: Uint8Array | undefined, maxBytes: number): Uint8Array | undefined => {
-    if (bytes === undefined || bytes.byteLength <= maxBytes) return bytes;
-    throw new CountersignError("limit-reached", `${what} of ${name} in the kit is larger than will be read`, {
-      found: `${bytes.byteLength} bytes`,
-      wanted: `at most ${maxBytes} bytes`,
-    });
-  };
   return {
     async metadata(file, maxBytes) {
       const role = roleOf(file);
-      return bounded(file, role === "root" ? versions.get(Number.parseInt(file, 10)) : roles.get(role), maxBytes);
+      const bytes = role === "root" ? versions.get(Number.parseInt(file, 10)) : roles.get(role);
+      if (bytes === undefined || bytes.byteLength <= maxBytes) return bytes;
+      throw new CountersignError("limit-reached", `${file} of ${name} in the kit is larger than will be read`, {
+        found: `${bytes.byteLength} bytes`,
+        wanted: `at most ${maxBytes} bytes`,
+      });
     },
-    async target(path, maxBytes) {
-      const isWanted = path.at(-1)?.endsWith(TRUSTED_ROOT) === true;
-      return isWanted ? bounded(TRUSTED_ROOT, trustedRoot, maxBytes) : undefined;
-    },
+    // Of another length it is another file, and refused as one.
+    target: async (path) => (path.at(-1)?.endsWith(TRUSTED_ROOT) === true ? trustedRoot : undefined),
   };
 }

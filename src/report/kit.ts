@@ -115,7 +115,7 @@ function updateText({ name, outcome, expires }: TrustUpdate, now: Instant): stri
 
 // --- JSON -------------------------------------------------------------------------------------------------------------
 
-/** docs/schemas/save.json and load.json. */
+/** docs/schemas/kit-report.json. */
 export function kitDocument({ movement, images, kit, updates, isListing, now }: KitResult): string {
   return formatDocument(movement, {
     ...(isListing ? {} : movedMembers(images)),
