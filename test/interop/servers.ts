@@ -72,7 +72,7 @@ const READY_TRIES = 200;
 const READY_WAIT_MS = 100;
 
 /** Waits until a server is ready. One that ends first, or never gets there, is an error that names its program. */
-async function whenReady(child: ChildProcess, address: string, ready: () => Promise<boolean>): Promise<Server> {
+export async function whenReady(child: ChildProcess, address: string, ready: () => Promise<boolean>): Promise<Server> {
   for (let tries = 0; tries < READY_TRIES && !hasEnded(child); tries++) {
     if (await ready()) return { address, stop: () => stopChild(child) };
     await new Promise((resolve) => setTimeout(resolve, READY_WAIT_MS));

@@ -7,6 +7,7 @@ import { isObject, type JsonObject, type JsonValue, parseJson } from "../../core
 import { LIMITS } from "../../core/limits.ts";
 import type { IdentityToken } from "../../core/trust/token.ts";
 import { peerText } from "../http/redact.ts";
+import { withSecrets } from "../http/secrets.ts";
 import type { ServiceAnswer } from "../http/service.ts";
 import { type Ask, below, JSON_HEADERS } from "./log.ts";
 
@@ -45,13 +46,10 @@ export function fulcio(ask: Ask, base: URL, now: () => number): CertificateAutho
   return {
     host,
     async certify(request) {
-      const { token } = request;
-      try {
+      return await withSecrets([request.token.reveal()], async () => {
         const answer = await askWithEitherClaim(ask, base, request);
         return checkCertificates(readChain(answer, host), request.publicKey, host, now());
-      } catch (error) {
-        throw withoutToken(error, token.reveal());
-      }
+      });
     },
   };
 }
@@ -198,26 +196,5 @@ function unusable(host: string, found: string, wanted: string): CountersignError
     found,
     wanted,
     next: `nothing was signed; report it to the operator of ${host}`,
-  });
-}
-
-// --- secrets ----------------------------------------------------------------------------------------------------------
-
-/** So many characters of a token in a row are a part of it. */
-const RUN = 12;
-
-/** An authority may repeat what it was sent; no message does, nor any piece of it. */
-function withoutToken(error: unknown, token: string): unknown {
-  if (!(error instanceof CountersignError)) return error;
-  const runs = new Set(Array.from({ length: Math.max(1, token.length - RUN) }, (_, at) => token.slice(at, at + RUN)));
-  const repeats = (text: string | undefined) =>
-    text !== undefined && Array.from(text, (_, at) => text.slice(at, at + RUN)).some((run) => runs.has(run));
-  const { message, found, wanted, next } = error;
-  if (![message, found, wanted, next].some(repeats)) return error;
-  const clean = (text: string | undefined) => (repeats(text) ? "an answer that repeats the token" : text);
-  return new CountersignError(error.code, clean(message) ?? "", {
-    found: clean(found),
-    wanted: clean(wanted),
-    next: clean(next),
   });
 }
