@@ -73,7 +73,10 @@ async function runBuild(dist) {
   await load("./cli.cjs").main();
   // What was called by a run that came to its end is what the next one will call. In long runs V8 throws it away.
   if (process.exitCode || process.cpuUsage().user > LONG) return;
-  for (const { script, kept } of loaded.values()) kept.renew(script);
+  // A script that was not taken before shows that the others ran new functions, too.
+  const scripts = [...loaded.values()];
+  if (scripts.every(({ script, kept }) => kept.code !== undefined && !script.cachedDataRejected)) return;
+  for (const { script, kept } of scripts) kept.write(script);
 }
 
 /** A folder of the user's own: code from a cache in a shared temporary folder would be code from anyone. */
@@ -90,18 +93,17 @@ function compiledCode() {
  */
 function keptCode(name, text) {
   const cache = compiledCode();
-  if (cache === undefined) return { code: undefined, renew() {} };
+  if (cache === undefined) return { code: undefined, write() {} };
   const folder = join(cache, `${process.version}-${process.arch}`);
   const command = process.argv.find((argument, at) => at > 1 && /^[a-z][a-z-]*$/.test(argument)) || "none";
   const path = join(folder, `${command}-${name.replace(/^.*\//, "")}.v8`);
   const build = text.slice(0, text.indexOf("\n") + 1);
   const content = readOwn(path);
   const code = content?.latin1Slice(0, build.length) === build ? content.subarray(build.length) : undefined;
-  const renew = (script) => {
-    if (code !== undefined && !script.cachedDataRejected) return;
-    write(folder, path, Buffer.concat([Buffer.from(build), script.createCachedData()]));
+  return {
+    code,
+    write: (script) => write(folder, path, Buffer.concat([Buffer.from(build), script.createCachedData()])),
   };
-  return { code, renew };
 }
 
 /** What somebody else wrote, or could have, is no code to run: root's home may be another's. */

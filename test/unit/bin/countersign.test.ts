@@ -164,6 +164,20 @@ describe("the code that V8 made of the build", () => {
     assert.equal(statSync(path).ino, before, "written once more: it was not taken");
   });
 
+  it("grows by what a run calls that takes a script for the first time", () => {
+    const body = `
+      const first = () => "first thing";
+      const second = () => require("./lib/a.cjs");
+      module.exports.main = async () => (process.argv.includes("more") ? second() : first());`;
+    const files = { "dist/cli.cjs": script(body), "dist/lib/a.cjs": script("module.exports = {};") };
+    const { folder, cache } = afterRun(files, "verify");
+    const path = join(cache, "verify-cli.cjs.v8");
+    assert.equal(readFileSync(path, "latin1").includes("./lib/a.cjs"), false);
+    run(folder, ["verify", "more"]);
+    const code = readFileSync(path, "latin1");
+    assert.deepEqual([code.includes("first thing"), code.includes("./lib/a.cjs")], [true, true]);
+  });
+
   it("is left alone where another build made it, and replaced", () => {
     const { folder, cache } = afterRun({ "dist/cli.cjs": SAY("one") }, "verify");
     // The same length: V8 itself compares no more than that.
