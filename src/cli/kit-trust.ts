@@ -3,6 +3,8 @@ import { CountersignError } from "../core/errors.ts";
 import type { KitTrust } from "../core/formats/kit.ts";
 import { LIMITS } from "../core/limits.ts";
 import { describeAge, formatInstant, type Instant } from "../core/time.ts";
+import { endsOf } from "../core/trust/ends.ts";
+import { parseTrustedRoot } from "../core/trust/root.ts";
 import type { TufTrust } from "../io/config/instances.ts";
 import type { Consulted, TufRepository } from "../io/tuf/repository.ts";
 import type { BroughtTrust } from "../ops/kit.ts";
@@ -181,9 +183,25 @@ function requireFresh(trust: KitTrust, now: Instant): void {
   });
 }
 
+// --- what is left of it -----------------------------------------------------------------------------------------------
+
 /** Says that trust material is about to expire, while there is time to do something about it. */
-export function warnOfEnd(output: Output, what: string, expires: Instant | undefined, now: Instant): void {
-  if (expires === undefined || now >= expires || expires - now > LIMITS.trustWarningMs) return;
+export function warnOfExpiry(output: Output, what: string, expires: Instant | undefined, now: Instant): void {
+  if (expires === undefined || !isSoon(expires, now)) return;
   const end = `${formatInstant(expires)}, ${describeAge(expires, now)}`;
   output.warn(`the trust material of ${what} expires at ${end}: load a newer kit with --update-trust before that`);
+}
+
+/** The same, and that it names nobody of a kind any longer after a time. */
+export function warnOfEnds(output: Output, { instance, label, expires, bytes }: FoundTrust, now: Instant): void {
+  const what = instance ?? label;
+  warnOfExpiry(output, what, expires, now);
+  for (const { kind, until } of endsOf(parseTrustedRoot(bytes))) {
+    if (!isSoon(until, now)) continue;
+    output.warn(`the ${kind} of ${what} end at ${formatInstant(until)}: what is signed after that will be refused`);
+  }
+}
+
+function isSoon(end: Instant, now: Instant): boolean {
+  return now < end && end - now <= LIMITS.trustWarningMs;
 }

@@ -13,14 +13,14 @@ import { loadKit } from "../ops/kit.ts";
 import { type KitContents, type KitEntry, proveBlobs, readKit } from "../ops/kit-contents.ts";
 import { filePlace, type KitPlace, registryPlace } from "../ops/kit-place.ts";
 import { type VerifiedImage, verifyImages } from "../ops/verify.ts";
-import { type KitResult, kitDocument, kitText, type TrustUpdate } from "../report/kit.ts";
+import { type KitResult, kitDocument, kitText, type TrustUpdate, type UsedTrust } from "../report/kit.ts";
 import type { Style } from "../report/style.ts";
 import type { MovedImage } from "../report/transfer.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { openWiring, readJudging } from "./images.ts";
 import { explainPlatform, orDiscard } from "./kit-images.ts";
-import { findTrustIn, rememberTrust, warnOfEnd } from "./kit-trust.ts";
+import { findTrustIn, rememberTrust, warnOfEnds, warnOfExpiry } from "./kit-trust.ts";
 import { type LoadOptions, type LoadPlace, readLoadOptions } from "./load-options.ts";
 import { type RawOptions, type RegistryOptions, readRegistryOptions, text } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -115,7 +115,7 @@ async function prove(
   if (!options.updateTrust) return [];
   const { updateTrust } = await import("./kit-update.ts");
   const updates = await updateTrust(context, { config }, kit);
-  for (const { name, expires } of updates) warnOfEnd(output, name, expires, context.referenceTime);
+  for (const { name, expires } of updates) warnOfExpiry(output, name, expires, context.referenceTime);
   return updates;
 }
 
@@ -133,14 +133,15 @@ interface Prepared {
   readonly entries: readonly KitEntry[];
   readonly place: KitPlace;
   readonly updates: readonly TrustUpdate[];
+  readonly used: readonly UsedTrust[];
   readonly judged: readonly VerifiedImage[];
 }
 
 async function loadInto(loading: Load, to: LoadPlace, flags: VerifyOptions): Promise<KitResult> {
   const collection = to.kind === "files" ? await loading.wiring.collection(to.location) : undefined;
   const prepared = await orDiscard(collection, () => prepare(loading, to, flags, collection));
-  const { kit, entries, place, updates, judged } = prepared;
-  const result = { ...(await resultOf(loading, kit)), updates };
+  const { kit, entries, place, updates, used, judged } = prepared;
+  const result = { ...(await resultOf(loading, kit)), updates, used };
   if (!judged.every(({ accepted }) => accepted)) {
     await collection?.discard();
     return {
@@ -179,7 +180,7 @@ async function prepare(
   const entries = await narrowed(kit.entries, loading.registry.platform);
   const place = placeFor(loading, to, collection, entries);
   const updates = await prove(loading, opened);
-  return { kit, entries, place, updates, judged: await judge(loading, kit, entries, flags) };
+  return { kit, entries, place, updates, ...(await judge(loading, kit, entries, flags)) };
 }
 
 /** @throws CountersignError `usage` where there is nothing to load, `platform-missing`. */
@@ -219,33 +220,28 @@ async function judge(
   kit: KitContents,
   entries: readonly KitEntry[],
   flags: VerifyOptions,
-): Promise<readonly VerifiedImage[]> {
-  const { context, output, wiring, registry, options } = loading;
-  const trust = rememberTrust(options.trustKit ? findTrustIn(kit) : undefined);
-  const judging = await readJudging(
-    context,
-    output,
-    wiring,
-    [KIT],
-    { ...registry, ...flags, platform: undefined },
-    trust.find,
-  );
-  if (options.trustKit && trust.used.length === 0) {
-    throw new CountersignError("usage", "nothing rests on the trust roots of the kit", {
-      found: "--trust-kit, and keys alone",
-      wanted: "an identity, or --trust NAME to have logs vouch for the keys' signatures",
-    });
-  }
-  for (const { found } of trust.used) {
-    warnOfEnd(output, found.instance ?? found.label, found.expires, context.referenceTime);
-  }
+): Promise<Pick<Prepared, "used" | "judged">> {
+  const { context, output, wiring, registry } = loading;
+  const trust = rememberTrust(loading.options.trustKit ? findTrustIn(kit) : undefined);
+  const judgingFlags = { ...registry, ...flags, platform: undefined };
+  const judging = await readJudging(context, output, wiring, [KIT], judgingFlags, trust.find);
+  const used = trust.used.map(({ found }) => found);
+  if (loading.options.trustKit && used.length === 0) throw restsOnNothing();
+  for (const found of used) warnOfEnds(output, found, context.referenceTime);
   const targets = entries.map(({ image, store }) => ({
     image: kitImageName(image),
     store,
     tag: image.tag,
     digest: image.manifest.digest,
   }));
-  return await verifyImages(targets, { ...judging, contentFollows: true });
+  return { used, judged: await verifyImages(targets, { ...judging, contentFollows: true }) };
+}
+
+function restsOnNothing(): CountersignError {
+  return new CountersignError("usage", "nothing rests on the trust roots of the kit", {
+    found: "--trust-kit, and keys alone",
+    wanted: "an identity, or --trust NAME to have logs vouch for the keys' signatures",
+  });
 }
 
 /** What stands for the kit where a place is asked for: a file, wherever its images came from. */
@@ -253,11 +249,11 @@ const KIT = "oci-archive:KIT";
 
 // --- the result -------------------------------------------------------------------------------------------------------
 
-async function resultOf({ context, file }: Load, { digest, list }: KitContents): Promise<KitResult> {
+async function resultOf({ context, file }: Load, { digest, list, trustRoots }: KitContents): Promise<KitResult> {
   const path = resolve(context.workingDirectory, file);
   const { size: bytes } = await onDisk(`read ${file}`, () => stat(path));
-  const kit = { file, digest, list, bytes };
-  return { movement: "load", images: [], kit, updates: [], isListing: false, now: context.referenceTime };
+  const kit = { file, digest, list, trustRoots, bytes };
+  return { movement: "load", images: [], kit, updates: [], used: [], isListing: false, now: context.referenceTime };
 }
 
 async function conclude(

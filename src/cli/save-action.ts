@@ -17,7 +17,7 @@ import { createdAt, judgeImages, narrowTarget, openWiring, readJudging } from ".
 import { explainPlatform, nameInKit, orDiscard } from "./kit-images.ts";
 import { bringTrust, rememberTrust } from "./kit-trust.ts";
 import { acceptedManifest } from "./moves.ts";
-import { list, type RawOptions, type RegistryOptions, readRegistryOptions, text } from "./options.ts";
+import { list as listOption, type RawOptions, type RegistryOptions, readRegistryOptions, text } from "./options.ts";
 import type { Output } from "./output.ts";
 import { openProgress } from "./progress.ts";
 import { readTrustOptions } from "./trust-options.ts";
@@ -48,7 +48,7 @@ export async function save(
 ): Promise<void> {
   const registry = readRegistryOptions(raw);
   const file = readFileName(raw);
-  const included = list(raw, "includeTrust");
+  const included = listOption(raw, "includeTrust");
   const flags = images.length === 0 && included.length > 0 ? undefined : readSaveOptions(images, raw);
   const wiring = await openWiring(context, output, registry, images);
   try {
@@ -188,13 +188,14 @@ async function savedResult(
     const summary = saved.copies[keys.indexOf(keyOf(entry))];
     return { verdicts: image.verdicts, destination: kitImageName(entry.image), summary };
   });
+  const { digest, list, trustRoots } = saved;
   const path = resolve(context.workingDirectory, file);
   const { size: bytes } = await onDisk(`read ${file}`, () => stat(path));
-  return { ...resultOf(context, images), kit: { file, digest: saved.digest, list: saved.list, bytes } };
+  return { ...resultOf(context, images), kit: { file, digest, list, trustRoots, bytes } };
 }
 
 function resultOf({ referenceTime: now }: Context, images: readonly MovedImage[]): KitResult {
-  return { movement: "save", images, kit: undefined, updates: [], isListing: false, now };
+  return { movement: "save", images, kit: undefined, updates: [], used: [], isListing: false, now };
 }
 
 async function conclude(

@@ -17,6 +17,7 @@ import { artifactTypeOf, childrenOf, type Manifest } from "../core/oci/manifest.
 import { isManifestType, MEDIA_TYPES } from "../core/oci/media-types.ts";
 import { subjectOfCosignTag } from "../core/oci/referrers.ts";
 import type { ContentStore, ListedManifest, OnTransfer, WholeLayout } from "../core/ports.ts";
+import { parseTrustedRoot, type TrustRoot } from "../core/trust/root.ts";
 import { Budget } from "./budget.ts";
 import { forEachConcurrently } from "./concurrency.ts";
 import { KitStore } from "./kit-store.ts";
@@ -36,6 +37,8 @@ export interface KitContents {
   readonly digest: Digest;
   readonly list: KitList;
   readonly entries: readonly KitEntry[];
+  /** The trust roots of the list, in its order. */
+  readonly trustRoots: readonly TrustRoot[];
   /** A file of trust material that the list names. */
   readBlob(blob: KitBlob): Promise<Uint8Array>;
 }
@@ -64,7 +67,8 @@ export async function readKit(layout: WholeLayout, options: ReadKitOptions = {})
   const roots: Manifest[] = [];
   for (const image of list.images) roots.push(await tree.requireImage(image));
   await tree.requireAttached(listed, list, summaries);
-  return contentsOf(layout.store, { digest: own.descriptor.digest, list, roots, listed, summaries });
+  const trustRoots = await readTrustRoots(layout.store, list);
+  return contentsOf(layout.store, { digest: own.descriptor.digest, list, roots, trustRoots, listed, summaries });
 }
 
 /**
@@ -288,15 +292,31 @@ function subjectsOf(listed: readonly ListedManifest[], summaries: Summaries): Re
   return new Map([...grouped].map(([digest, group]) => [digest, group.map(({ subject }) => subject)]));
 }
 
+/** One that cannot be used is no trust root, whoever would have used it. */
+async function readTrustRoots(store: ContentStore, { trust }: KitList): Promise<readonly TrustRoot[]> {
+  const roots: TrustRoot[] = [];
+  for (const { trustedRoot } of trust) {
+    const bytes = await store.readBlob({ mediaType: ANY_TYPE, ...trustedRoot }, LIMITS.trustedRootBytes);
+    try {
+      roots.push(parseTrustedRoot(bytes));
+    } catch (error) {
+      if (!(error instanceof CountersignError) || error.code !== "trust-invalid") throw error;
+      throw broken(`a trust root in it cannot be used: ${error.message}`, error.found ?? "", error.wanted);
+    }
+  }
+  return roots;
+}
+
 interface Read {
   readonly digest: Digest;
   readonly list: KitList;
   readonly roots: readonly Manifest[];
+  readonly trustRoots: readonly TrustRoot[];
   readonly listed: readonly ListedManifest[];
   readonly summaries: Summaries;
 }
 
-function contentsOf(base: ContentStore, { digest, list, roots, listed, summaries }: Read): KitContents {
+function contentsOf(base: ContentStore, { digest, list, roots, trustRoots, listed, summaries }: Read): KitContents {
   const attached = [...summaries.values()].flatMap(({ descriptor, subject }) =>
     subject === undefined ? [] : [{ descriptor, subject }],
   );
@@ -308,6 +328,7 @@ function contentsOf(base: ContentStore, { digest, list, roots, listed, summaries
   return {
     digest,
     list,
+    trustRoots,
     entries: roots.flatMap((root, at) => {
       const image = list.images[at];
       if (image === undefined) return [];

@@ -14,6 +14,7 @@ import type { Digest } from "../core/oci/digest.ts";
 import { EMPTY_JSON, MEDIA_TYPES } from "../core/oci/media-types.ts";
 import type { Collection, ContentStore, Destination } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
+import type { TrustRoot } from "../core/trust/root.ts";
 import { type CopyResult, copyUnnamed } from "./copy.ts";
 import { type KitEntry, readKit } from "./kit-contents.ts";
 import type { KitPlace } from "./kit-place.ts";
@@ -39,6 +40,8 @@ export interface SavedKit {
   /** What whoever loads the kit can ask for. */
   readonly digest: Digest;
   readonly list: KitList;
+  /** The trust roots of the list, in its order. */
+  readonly trustRoots: readonly TrustRoot[];
   /** What was moved, image by image. */
   readonly copies: readonly CopyResult[];
 }
@@ -56,9 +59,9 @@ export async function saveKit(request: SaveKitRequest): Promise<SavedKit> {
     const copies = await copyAll(request, entries, async () => collection.store);
     for (const { image, root } of entries) await collection.list(root, layoutNameOf(image));
     const digest = await addList(request);
-    const { list } = await readKit(collection, { digest, maxWorkers: request.maxWorkers });
+    const { list, trustRoots } = await readKit(collection, { digest, maxWorkers: request.maxWorkers });
     await collection.commit(digest);
-    return { digest, list, copies };
+    return { digest, list, trustRoots, copies };
   } catch (error) {
     await abandon(collection, error);
     throw error;

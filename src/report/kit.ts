@@ -2,6 +2,8 @@ import { type KitList, type KitTrust, kitImageName } from "../core/formats/kit.t
 import type { Digest } from "../core/oci/digest.ts";
 import { printable } from "../core/printable.ts";
 import { describeAge, formatInstant, type Instant } from "../core/time.ts";
+import { endsOf, type TrustEnd } from "../core/trust/ends.ts";
+import type { TrustRoot } from "../core/trust/root.ts";
 import { formatBytes, plural } from "./amounts.ts";
 import { formatDocument } from "./json.ts";
 import { PLAIN, type Style } from "./style.ts";
@@ -15,6 +17,8 @@ export interface KitReport {
   readonly file: string;
   readonly digest: Digest;
   readonly list: KitList;
+  /** The trust roots of the list, in its order. */
+  readonly trustRoots: readonly TrustRoot[];
   /** Of the file. */
   readonly bytes: number;
 }
@@ -34,6 +38,14 @@ export interface TrustUpdate {
   readonly expires?: Instant | undefined;
 }
 
+/** A trust root that images were judged by. */
+export interface UsedTrust {
+  /** As the verdicts call it. */
+  readonly label: string;
+  readonly refreshedAt?: Instant | undefined;
+  readonly expires?: Instant | undefined;
+}
+
 /** The result of a `save` or a `load`. */
 export interface KitResult {
   readonly movement: Extract<Movement, "save" | "load">;
@@ -41,6 +53,7 @@ export interface KitResult {
   /** undefined where none was made. */
   readonly kit: KitReport | undefined;
   readonly updates: readonly TrustUpdate[];
+  readonly used: readonly UsedTrust[];
   /** What the kit holds is the answer: nothing was judged. */
   readonly isListing: boolean;
   readonly now: Instant;
@@ -48,9 +61,10 @@ export interface KitResult {
 
 // --- text -------------------------------------------------------------------------------------------------------------
 
-export function kitText({ movement, images, kit, updates, isListing, now }: KitResult, style: Style = PLAIN): string {
+export function kitText(result: KitResult, style: Style = PLAIN): string {
+  const { movement, images, kit, isListing } = result;
   const blocks = images.length === 0 ? [] : [movedText(movement, images, style)];
-  if (kit !== undefined) blocks.push(blockOf(kit, { updates, isListing, now }, style));
+  if (kit !== undefined) blocks.push(blockOf(kit, result, style));
   if (!isListing && images.some(isLeft)) blocks.push(`${style.heading(NOTHING[movement])}\n`);
   return blocks.join("\n");
 }
@@ -64,9 +78,8 @@ const NOTHING: Readonly<Record<KitResult["movement"], string>> = {
   load: "Nothing was loaded: every image has to be accepted.",
 };
 
-type Telling = Pick<KitResult, "updates" | "isListing" | "now">;
-
-function blockOf({ file, digest, list, bytes }: KitReport, { updates, isListing, now }: Telling, style: Style): string {
+function blockOf(kit: KitReport, { updates, used, isListing, now }: KitResult, style: Style): string {
+  const { file, digest, list, trustRoots, bytes } = kit;
   const { images, attached, trust, createdAt } = list;
   const rows: readonly Row[] = [
     ["digest", digest],
@@ -76,8 +89,11 @@ function blockOf({ file, digest, list, bytes }: KitReport, { updates, isListing,
       `${plural(images.length, "image")}, ${plural(attached.length, "attached manifest")}, ${formatBytes(bytes)}`,
     ],
     ...(isListing ? images.map((image): Row => ["image", imageText(image)]) : []),
-    ...trust.map((one): Row => ["trust root", trustText(one, now)]),
+    ...trust.map((one, at): Row => ["trust root", trustText(one, trustRoots[at], now)]),
     ...updates.map((one): Row => ["trust here", updateText(one, now)]),
+    ...used.flatMap(({ label, expires }): readonly Row[] =>
+      expires === undefined ? [] : [["judged by", `${label}, ${lifeText(expires, now)}`]],
+    ),
   ];
   return formatBlock(`${style.heading("kit".padEnd(HEADING_WIDTH))}${printable(file)}`, rows, style);
 }
@@ -87,14 +103,20 @@ function imageText(image: KitList["images"][number]): string {
   return name.endsWith(image.manifest.digest) ? name : `${name}@${image.manifest.digest}`;
 }
 
-function trustText(trust: KitTrust, now: Instant): string {
+function trustText(trust: KitTrust, root: TrustRoot | undefined, now: Instant): string {
   const { name, source, fetchedAt, expires } = trust;
+  const [first] = root === undefined ? [] : endsOf(root);
   const where = source.kind === "tuf" ? source.mirror : source.file;
   return [
     name === undefined ? where : `${name} (${where})`,
     ...(fetchedAt === undefined ? [] : [`fetched ${describeAge(fetchedAt, now)}`]),
     expires === undefined ? "a file, which does not expire" : lifeText(expires, now),
+    ...(first === undefined ? [] : [endText(first, now)]),
   ].join(", ");
+}
+
+function endText({ kind, until }: TrustEnd, now: Instant): string {
+  return `its ${kind} ${until < now ? "ended" : "end"} ${describeAge(until, now)}`;
 }
 
 function lifeText(expires: Instant, now: Instant): string {
@@ -116,15 +138,23 @@ function updateText({ name, outcome, expires }: TrustUpdate, now: Instant): stri
 // --- JSON -------------------------------------------------------------------------------------------------------------
 
 /** docs/schemas/kit-report.json. */
-export function kitDocument({ movement, images, kit, updates, isListing, now }: KitResult): string {
+export function kitDocument({ movement, images, kit, updates, used, isListing, now }: KitResult): string {
   return formatDocument(movement, {
     ...(isListing ? {} : movedMembers(images)),
     kit: kit === undefined ? null : kitMember(kit, now),
-    ...(movement === "load" ? { trustUpdates: updates.map((one) => updateMember(one, now)) } : {}),
+    ...(movement === "load"
+      ? {
+          trustUpdates: updates.map((one) => updateMember(one, now)),
+          judgedBy: used.map((one) => usedMember(one, now)),
+        }
+      : {}),
   });
 }
 
-function kitMember({ file, digest, list, bytes }: KitReport, now: Instant): Readonly<Record<string, unknown>> {
+function kitMember(
+  { file, digest, list, trustRoots, bytes }: KitReport,
+  now: Instant,
+): Readonly<Record<string, unknown>> {
   return {
     file,
     digest,
@@ -132,17 +162,18 @@ function kitMember({ file, digest, list, bytes }: KitReport, now: Instant): Read
     createdAt: formatInstant(list.createdAt),
     images: list.images.map((image) => ({ image: kitImageName(image), digest: image.manifest.digest })),
     attached: list.attached,
-    trust: list.trust.map((one) => trustMember(one, now)),
+    trust: list.trust.map((one, at) => trustMember(one, trustRoots[at], now)),
   };
 }
 
-function trustMember(trust: KitTrust, now: Instant): Readonly<Record<string, unknown>> {
+function trustMember(trust: KitTrust, root: TrustRoot | undefined, now: Instant): Readonly<Record<string, unknown>> {
   const { name, source, trustedRoot, fetchedAt, expires, roles, tuf } = trust;
   return {
     name: name ?? null,
     ...(source.kind === "tuf" ? { mirror: source.mirror } : { file: source.file }),
     digest: trustedRoot.digest,
     ...lifeMembers(fetchedAt, expires, now),
+    ends: root && endsOf(root).map(({ kind, until }) => ({ kind, until: formatInstant(until) })),
     metadata: roles.map((role) => ({ ...role, expires: formatInstant(role.expires) })),
     canUpdate: tuf !== undefined,
   };
@@ -153,6 +184,10 @@ function updateMember(
   now: Instant,
 ): Readonly<Record<string, unknown>> {
   return { name, outcome, ...lifeMembers(refreshedAt, expires, now) };
+}
+
+function usedMember({ label, refreshedAt, expires }: UsedTrust, now: Instant): Readonly<Record<string, unknown>> {
+  return { label, ...lifeMembers(refreshedAt, expires, now) };
 }
 
 function lifeMembers(
