@@ -95,7 +95,10 @@ describe("imports point inwards", () => {
 
 describe("what is measured", () => {
   it("is all of core: no file is left out of the coverage because no test loads it", () => {
-    const tests = ["test/unit", "test/properties", "test/contracts"].flatMap((folder) => filesBelow(folder));
+    // The tests of the launcher hold programs in strings, and load nothing of core.
+    const tests = ["test/unit", "test/properties", "test/contracts"]
+      .flatMap((folder) => filesBelow(folder))
+      .filter(({ path }) => !path.startsWith("test/unit/bin/"));
     const all = [...edges, ...tests.flatMap(({ path, text }) => importsOf(path, text))];
     const loaded = new Set(tests.flatMap(({ path }) => [...closure(path, all)]));
     const core = sources.filter(({ path }) => path.startsWith("src/core/"));
