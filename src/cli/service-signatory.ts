@@ -16,10 +16,10 @@ import type { Output } from "./output.ts";
 import {
   certificateDemands,
   demandsOf,
+  promising,
   readServices,
-  requirePromise,
-  requireTime,
   type SigningServices,
+  tellingTime,
   witnesses,
 } from "./services.ts";
 import type { SignatoryWish } from "./signatory.ts";
@@ -56,8 +56,7 @@ async function servicesFor(
   wish: SignatoryWish,
 ): Promise<SigningServices> {
   const services = await readServices(context, output, wiring, wish);
-  if (wish.formats?.includes("cosign-legacy") === true) requirePromise(services);
-  return services;
+  return wish.formats?.includes("cosign-legacy") === true ? promising(services) : services;
 }
 
 // --- identities -------------------------------------------------------------------------------------------------------
@@ -69,9 +68,8 @@ export async function openKeyless(
   wiring: Wiring,
   wish: SignatoryWish,
 ): Promise<Signatory> {
-  const services = await servicesFor(context, output, wiring, wish);
+  const services = tellingTime(await servicesFor(context, output, wiring, wish), wish);
   const authority = requireAuthority(services);
-  requireTime(services, wish);
   const trust = await openTrust(context, output, wish.trust, wiring);
   const demands = certificateDemands(services, trust);
   const now = clockFrom(context.referenceTime);

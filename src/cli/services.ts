@@ -128,18 +128,21 @@ export function certificateDemands(services: SigningServices, trust: TrustMateri
 }
 
 /**
- * A certificate lives for minutes: without a time that somebody vouches for, nobody could tell later that it was good.
+ * The same where a certificate signs, which lives for minutes: without a time that somebody vouches for, nobody could tell
+ * later that it was good. A log of unknown version has to tell it then, as Rekor 1 does.
  *
  * @throws CountersignError `trust-invalid`.
  */
-export function requireTime({ logs, timestampAuthorities }: SigningServices, { logLater }: SignatoryOptions): void {
-  const logsTellTime = logs.services.some(({ majorApiVersion }) => majorApiVersion !== 2);
-  if (timestampAuthorities.count > 0 || (logsTellTime && !logLater)) return;
+export function tellingTime(services: SigningServices, { logLater }: SignatoryOptions): SigningServices {
+  if (services.timestampAuthorities.count > 0) return services;
+  const first = asRekor1(services);
+  const isTold = first.logs.services.some(({ majorApiVersion }) => majorApiVersion === 1);
+  if (isTold && !logLater) return first;
   throw new CountersignError(
     "trust-invalid",
     "nothing would prove when it was signed, and certificates live for minutes",
     {
-      found: logsTellTime
+      found: isTold
         ? "--log-later, and no timestamp authority"
         : "neither a timestamp authority nor a log that tells the time",
       wanted: "a timestamp authority in the signing configuration, or --timestamp-server-url",
@@ -147,11 +150,19 @@ export function requireTime({ logs, timestampAuthorities }: SigningServices, { l
   );
 }
 
-/** Legacy signatures have a place for the promise of a Rekor 1 log, and none for a proof. @throws `unsupported`. */
-export function requirePromise({ logs }: SigningServices): void {
-  if (logs.count === 0 || logs.services.some(({ majorApiVersion }) => majorApiVersion !== 2)) return;
+/** The same for legacy signatures, which have a place for the promise of a Rekor 1 log and none for a proof. @throws `unsupported`. */
+export function promising(services: SigningServices): SigningServices {
+  const first = asRekor1(services);
+  const { logs } = first;
+  if (logs.count === 0 || logs.services.some(({ majorApiVersion }) => majorApiVersion === 1)) return first;
   throw new CountersignError("unsupported", "a legacy signature cannot hold an entry of this log", {
     found: "a Rekor 2 log, and --format cosign-legacy",
     wanted: "--format bundle, or a Rekor 1 log",
   });
+}
+
+function asRekor1(services: SigningServices): SigningServices {
+  const { logs } = services;
+  const first = logs.services.map(({ url, majorApiVersion = 1 }) => ({ url, majorApiVersion }));
+  return { ...services, logs: { ...logs, services: first } };
 }

@@ -25,7 +25,7 @@ export function addSigningOptions(command: Command): Command {
 
 export function addDryRun(command: Command): Command {
   return grouped(command, SIGN_GROUP, [
-    new Option("--dry-run", "show what would be signed and stored; write nothing, and ask no service for anything"),
+    new Option("--dry-run", "show what would be signed and stored; write nothing, and show nothing to any service"),
   ]);
 }
 

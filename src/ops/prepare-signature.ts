@@ -1,7 +1,9 @@
+import { equalBytes } from "../core/bytes.ts";
 import { CountersignError, type Finding } from "../core/errors.ts";
 import { attestationAnnotations, makeEnvelope } from "../core/formats/cosign-attestation.ts";
 import { legacyAnnotations, makeLegacyManifest, makeLegacyPayload } from "../core/formats/cosign-legacy.ts";
 import { SIGNATURE_PREDICATE, type StoredSignature } from "../core/formats/envelope.ts";
+import { RecordedBefore } from "../core/formats/hashedrekord.ts";
 import { makeStatement } from "../core/formats/intoto.ts";
 import { LEGACY_ANNOTATIONS } from "../core/formats/legacy-material.ts";
 import {
@@ -49,7 +51,15 @@ async function signAndWitness(
   { signer, witness }: Signing,
 ): Promise<Testimony & { readonly signature: Uint8Array }> {
   const signature = await signer.sign(signedBytes);
-  return { signature, ...((await witness?.witness({ signer, signedBytes, signature })) ?? NOTHING) };
+  if (witness === undefined) return { signature, ...NOTHING };
+  try {
+    return { signature, ...(await witness.witness({ signer, signedBytes, signature })) };
+  } catch (error) {
+    // The answer to an earlier try was lost: a key that signs anew each time gets an entry with another signature.
+    const second = error instanceof RecordedBefore ? await signer.sign(signedBytes) : signature;
+    if (equalBytes(second, signature)) throw error;
+    return { signature: second, ...(await witness.witness({ signer, signedBytes, signature: second })) };
+  }
 }
 
 /** A bundle over the statement that signs the image, stored as a referrer of the subject. */

@@ -110,6 +110,12 @@ function digestOf({ signedBytes }: HashedSignature, hash: LoggedAlgorithm["hash"
   return createHash(hash).update(signedBytes).digest();
 }
 
+/**
+ * A log has this very signature already and gives no proof of it: it came with a try whose answer was lost, or from a key
+ * that signs the same bytes with the same signature. Another signature over the same bytes would do.
+ */
+export class RecordedBefore extends CountersignError {}
+
 // --- checking ---------------------------------------------------------------------------------------------------------
 
 /**

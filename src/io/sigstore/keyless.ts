@@ -1,6 +1,6 @@
 import { generateKeyPair } from "node:crypto";
 import { promisify } from "node:util";
-import { X509Certificate } from "@sigstore/core";
+import { EXTENSIONS, parseCertificate } from "../../core/crypto/certificate.ts";
 import { publicKeyFrom } from "../../core/crypto/public-key.ts";
 import { signData } from "../../core/crypto/signature.ts";
 import { CountersignError } from "../../core/errors.ts";
@@ -95,7 +95,8 @@ function checkSubject({ subject, subjectKind }: CertificateIdentity, token: Iden
 }
 
 function requireSct(leaf: Uint8Array, host: string): void {
-  if (X509Certificate.parse(Buffer.from(leaf)).extSCT !== undefined) return;
+  const { extensions } = parseCertificate(leaf, `the certificate by ${host}`, "protocol-error");
+  if (extensions.has(EXTENSIONS.certificateTimestamps)) return;
   throw new CountersignError("protocol-error", `${host} gave a certificate that is in no certificate log`, {
     found: "a certificate without an embedded timestamp of a log (SCT)",
     wanted: "one with it: the trust root names certificate logs, so verifiers ask for it",
@@ -131,5 +132,6 @@ export function provesWithoutLogs(
 
 /** The authority's clock may be ahead of ours: a certificate that was made just now is valid now. */
 function presentFor(leaf: Uint8Array, now: number): Instant {
-  return instant(Math.max(now, X509Certificate.parse(Buffer.from(leaf)).notBefore.getTime()));
+  const { notBefore } = parseCertificate(leaf, "the signing certificate", "certificate-untrusted");
+  return instant(Math.max(now, notBefore));
 }

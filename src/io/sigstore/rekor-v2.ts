@@ -1,6 +1,10 @@
 import { encodeUtf8 } from "../../core/bytes.ts";
-import { CountersignError } from "../../core/errors.ts";
-import { checkEntryIsAbout, hashedRekord2, hashedRekord2Request } from "../../core/formats/hashedrekord.ts";
+import {
+  checkEntryIsAbout,
+  hashedRekord2,
+  hashedRekord2Request,
+  RecordedBefore,
+} from "../../core/formats/hashedrekord.ts";
 import { readLogEntry } from "../../core/formats/log-entry.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type { ServiceAnswer } from "../http/service.ts";
@@ -37,12 +41,12 @@ export function rekor2(ask: Ask, base: URL): LogClient {
  * 409: this very signature is in the log, by a try whose answer was lost or since the key signs the same bytes with the
  * same signature (RSA). The log tells where and gives no proof, and it has no other way to ask for one.
  */
-function recordedBefore(host: string, answer: ServiceAnswer): CountersignError {
+function recordedBefore(host: string, answer: ServiceAnswer): RecordedBefore {
   const index = answer.header("x-log-index") ?? "";
   const place = /^[0-9]{1,19}$/.test(index) ? ` at index ${index}` : "";
-  return new CountersignError("protocol-error", `${host} has this signature already and gives no proof of it`, {
+  return new RecordedBefore("protocol-error", `${host} has this signature already and gives no proof of it`, {
     found: `an entry${place}, of another try or of the same signature made before`,
     wanted: "a new entry with its proof",
-    next: "sign again: an ECDSA key and a new certificate sign anew each time; an RSA key's earlier signature is the one to keep",
+    next: "sign again with an ECDSA key or without a key: an RSA key makes the same signature each time",
   });
 }

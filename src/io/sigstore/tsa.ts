@@ -1,6 +1,16 @@
 import { createHash, randomBytes } from "node:crypto";
-import { ASN1Obj, RFC3161Timestamp } from "@sigstore/core";
 import { encodeHex, equalBytes } from "../../core/bytes.ts";
+import {
+  DER,
+  type DerValue,
+  derParts,
+  expectTag,
+  notDer,
+  readDer,
+  readingDer,
+  readOid,
+  readSmallInteger,
+} from "../../core/crypto/der.ts";
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { peerText } from "../http/redact.ts";
@@ -69,24 +79,25 @@ function timestampQuery(digest: Uint8Array, nonce: Uint8Array): Uint8Array {
 
 // --- the reply --------------------------------------------------------------------------------------------------------
 
-/** What is read of a reply. */
+/** What is read of a timestamp: what it is about, and which query it answers. */
 interface Reply {
-  readonly status: bigint;
-  /** Why it was not granted, as the authority says it. */
-  readonly statusText: string;
   readonly hash: string;
   readonly imprint: Uint8Array;
   readonly nonce: Uint8Array | undefined;
 }
 
-const SHA256 = "sha256";
-const TST_INFO = "1.2.840.113549.1.9.16.1.4";
+const OIDS = {
+  signedData: "1.2.840.113549.1.7.2",
+  tstInfo: "1.2.840.113549.1.9.16.1.4",
+  sha256: "2.16.840.1.101.3.4.2.1",
+} as const;
 
 function checkReply({ bytes, contentType }: ServiceAnswer, digest: Uint8Array, nonce: Uint8Array, host: string): void {
   if (contentType !== REPLY) throw unusable(host, contentType === "" ? "no content type" : contentType, REPLY);
-  const reply = readReply(bytes, host);
-  if (reply.hash !== SHA256 || !equalBytes(reply.imprint, digest)) {
-    throw foreign(host, `${reply.hash} ${encodeHex(reply.imprint).slice(0, 64)}`, `${SHA256} ${encodeHex(digest)}`);
+  const reply = readingDer(`the timestamp by ${host}`, "protocol-error", () => readReply(bytes, host));
+  if (reply.hash !== OIDS.sha256 || !equalBytes(reply.imprint, digest)) {
+    const hash = reply.hash === OIDS.sha256 ? "SHA-256" : `hash ${reply.hash}`;
+    throw foreign(host, `${hash} ${encodeHex(reply.imprint).slice(0, 64)}`, `SHA-256 ${encodeHex(digest)}`);
   }
   if (reply.nonce === undefined || !equalBytes(reply.nonce, nonce)) {
     const found = reply.nonce === undefined ? "no nonce" : `nonce ${encodeHex(reply.nonce).slice(0, 64)}`;
@@ -94,44 +105,32 @@ function checkReply({ bytes, contentType }: ServiceAnswer, digest: Uint8Array, n
   }
 }
 
+/** TimeStampResp (RFC 3161 §2.4.2): a status and, where it is "granted", a token. */
 function readReply(bytes: Uint8Array, host: string): Reply {
-  const status = attempt(host, () => readStatus(bytes));
-  // PKIStatus (RFC 3161 §2.4.2): granted, or granted with modifications, which the checks below would find.
-  if (status.status > 1n) {
-    const text = peerText(status.statusText);
-    throw unusable(host, `status ${status.status}${text === "" ? "" : ` (${text})`}`, "a timestamp that was granted");
-  }
-  return attempt(host, () => ({ ...status, ...readToken(bytes) }));
+  const [info, token] = derParts(readDer(bytes), DER.sequence);
+  const [status, text] = derParts(expectTag(info, DER.sequence));
+  const code = readSmallInteger(status);
+  if (code === 0) return readTimestamp(token);
+  const said = text?.tag === DER.sequence ? derParts(text).map(({ content }) => Buffer.from(content).toString()) : [];
+  const shown = peerText(said.join(" "));
+  throw unusable(host, `status ${code}${shown === "" ? "" : ` (${shown})`}`, "a timestamp that was granted");
 }
 
-/** The library throws errors of many kinds at what is not DER. */
-function attempt<Value>(host: string, read: () => Value): Value {
-  try {
-    return read();
-  } catch {
-    throw unusable(host, "something that is no timestamp", "a TimeStampResp (RFC 3161)");
-  }
-}
-
-function readStatus(bytes: Uint8Array): Pick<Reply, "status" | "statusText"> {
-  const [info] = ASN1Obj.parseBuffer(Buffer.from(bytes)).subs;
-  const [status, text] = info?.subs ?? [];
-  if (status === undefined) throw new Error("no status");
-  const statusText = text?.tag.number === 0x10 ? text.subs.map(({ value }) => value.toString("utf8")).join(" ") : "";
-  return { status: status.toInteger(), statusText };
-}
-
-function readToken(bytes: Uint8Array): Pick<Reply, "hash" | "imprint" | "nonce"> {
-  const response = RFC3161Timestamp.parse(Buffer.from(bytes));
-  if (response.eContentType !== TST_INFO) throw new Error("another content");
-  const { tstInfo } = response;
-  // TSTInfo (§2.4.2): version, policy, imprint, serial, time; then, of what may follow, the only INTEGER.
-  const nonce = tstInfo.root.subs.slice(5).find(({ tag }) => tag.isUniversal() && tag.number === 0x02);
-  return {
-    hash: tstInfo.messageImprintHashAlgorithm,
-    imprint: tstInfo.messageImprintHashedMessage,
-    nonce: nonce?.value,
-  };
+/** The TSTInfo inside a SignedData (RFC 5652 §5). */
+function readTimestamp(token: DerValue | undefined): Reply {
+  const [type, holder] = derParts(expectTag(token, DER.sequence));
+  if (readOid(type) !== OIDS.signedData) notDer("what is no signed data");
+  const [signedData] = derParts(expectTag(holder, DER.context[0]));
+  const [, , content] = derParts(expectTag(signedData, DER.sequence));
+  const [contentType, octets] = derParts(expectTag(content, DER.sequence));
+  if (readOid(contentType) !== OIDS.tstInfo) notDer("signed data that is no timestamp");
+  const [inner] = derParts(expectTag(octets, DER.context[0]));
+  const [, , imprint, , , ...optional] = derParts(readDer(expectTag(inner, DER.octetString).content), DER.sequence);
+  const [algorithm, digest] = derParts(expectTag(imprint, DER.sequence));
+  const [hash] = derParts(expectTag(algorithm, DER.sequence));
+  // Of what may follow version, policy, imprint, serial and time, the nonce is the only INTEGER.
+  const nonce = optional.find(({ tag }) => tag === DER.integer)?.content;
+  return { hash: readOid(hash), imprint: expectTag(digest, DER.octetString).content, nonce };
 }
 
 function unusable(host: string, found: string, wanted: string): CountersignError {

@@ -1,6 +1,6 @@
 import { CountersignError, toFinding } from "../../core/errors.ts";
 import { explainFinding } from "../../core/explain.ts";
-import type { HashedSignature } from "../../core/formats/hashedrekord.ts";
+import { type HashedSignature, RecordedBefore } from "../../core/formats/hashedrekord.ts";
 import type { RecordSignature, Testimony, Witness, Witnessed } from "../../core/ports.ts";
 import { type ReasonCode, reasonClass } from "../../core/reasons.ts";
 import type { LogClient } from "./log.ts";
@@ -72,6 +72,7 @@ function isOutage({ code }: CountersignError): boolean {
 }
 
 function notRecorded(failure: CountersignError): CountersignError {
+  if (failure instanceof RecordedBefore) return failure;
   const { code, found } = failure;
   const next = isOutage(failure) ? "try again when the log answers, or sign with --log-later" : failure.next;
   return new CountersignError(code, "no log recorded the signature", {

@@ -207,6 +207,26 @@ describe("an identity signs", () => {
     });
   }
 
+  it("anew where a Rekor 2 log took the entry and its answer was lost, since it would never prove that one", async () => {
+    const target = await image();
+    const before = requests("rekor2");
+    scene.sigstore.fail("rekor2", "lost", 1);
+    const signed = await signImage(target, await options());
+    assert.equal(signed.outcomes[0]?.state, "signed");
+    assert.equal(requests("rekor2") - before, 3, "lost, a conflict, and another signature");
+  });
+
+  it("and gives up where every signature is said to be there already", async () => {
+    const target = await image();
+    const before = [writes(target), requests("rekor2")] as const;
+    scene.sigstore.fail("rekor2", "conflict");
+    const signed = await signImage(target, await options());
+    assert.equal(signed.finding?.code, "protocol-error");
+    assert.match(signed.finding?.message ?? "", /gives no proof/);
+    assert.equal(requests("rekor2") - before[1], 2);
+    storedNothing(target, before[0]);
+  });
+
   it("and shows nothing to a log where the timestamp or the certificate is good for nobody", async () => {
     const before = requests("rekor2");
     scene.sigstore.fail("tsa", "bad-signature");

@@ -45,7 +45,7 @@ describe("a timestamp (RFC 3161)", () => {
   const refusals: readonly (readonly [string, Fault, Parameters<typeof rejectedBy>[1], RegExp])[] = [
     ["with another nonce", "other-nonce", "timestamp-invalid", /nonce 01/],
     ["without a nonce", "no-nonce", "timestamp-invalid", /no nonce/],
-    ["over something else", "other-imprint", "timestamp-invalid", /sha256 [0-9a-f]{64}/],
+    ["over something else", "other-imprint", "timestamp-invalid", /SHA-256 [0-9a-f]{64}/],
     ["that is a rejection", "rejected", "protocol-error", /status 2/],
     ["that is no DER", "garbage", "protocol-error", /application\/json/],
     ["that is endless", "huge", "limit-reached", /./],
