@@ -2,11 +2,14 @@
 // V8's code for them are in the executable itself.
 "use strict";
 
-const { getAssetKeys, getRawAsset } = require("node:sea");
+const { writeSync } = require("node:fs");
+const { getAsset, getAssetKeys, getRawAsset } = require("node:sea");
 const { Script } = require("node:vm");
 
 /** Commands through which whole images pass: as in bin/countersign.js, which says why. */
 const MOVES_IMAGES = ["pull", "copy", "push"];
+
+const DESCRIPTION = "package.json";
 
 const names = new Set(getAssetKeys());
 /** Most of what one command runs, another runs as well. */
@@ -27,7 +30,22 @@ function load(name) {
   return module.exports;
 }
 
-if (MOVES_IMAGES.some((name) => process.argv.includes(name))) {
-  require("node:v8").setFlagsFromString("--semi-space-growth-factor=1");
+function start() {
+  const [flag, ...more] = process.argv.slice(2);
+  if (more.length === 0 && (flag === "--version" || flag === "-V"))
+    return say(JSON.parse(getAsset(DESCRIPTION, "utf8")).version);
+  if (MOVES_IMAGES.some((name) => process.argv.includes(name))) {
+    require("node:v8").setFlagsFromString("--semi-space-growth-factor=1");
+  }
+  return load("./cli.cjs").main();
 }
-load("./cli.cjs").main();
+
+function say(line) {
+  try {
+    writeSync(1, `${line}\n`);
+  } catch {
+    process.exitCode = 2;
+  }
+}
+
+start();

@@ -17,6 +17,7 @@ export function buildStandalone(build: string): string {
     for (const command of Object.keys(COMMANDS)) run(warmUp, build, work, command);
     const scripts = globSync(["cli.cjs", "lib/*.cjs"], { cwd: build });
     const assets = [
+      ["package.json", join(ROOT, "package.json")],
       ...scripts.map((name) => [`./${name}`, join(build, name)]),
       ...readdirSync(work).map((name) => [name, join(work, name)]),
     ];
