@@ -31,6 +31,8 @@ export interface Proxy {
   readonly address: string;
   /** `METHOD /path?query` of every request since the start or the last `reset`, in the order of arrival. */
   requests(): string[];
+  /** How long those that were answered were under way, together, in milliseconds. */
+  waited(): number;
   reset(): void;
   close(): Promise<void>;
 }
@@ -39,22 +41,30 @@ export interface Proxy {
 export interface RemoteProxy {
   readonly address: string;
   requests(): Promise<string[]>;
+  waited(): Promise<number>;
   reset(): Promise<void>;
   close(): Promise<void>;
 }
 
 export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const seen: string[] = [];
+  let waited = 0;
   const agent = new Agent({ keepAlive: true });
   const server = createServer((incoming, response) => {
     const request = seenRequest(incoming, seen.push(`${incoming.method} ${incoming.url}`));
+    const arrived = performance.now();
+    response.once("finish", () => (waited += performance.now() - arrived));
     pass(options, agent, request, incoming, response).catch(() => response.destroy());
   });
   const address = await listen(server, "127.0.0.1", 0);
   return {
     address,
     requests: () => [...seen],
-    reset: () => void seen.splice(0),
+    waited: () => waited,
+    reset() {
+      seen.length = 0;
+      waited = 0;
+    },
     async close() {
       await closeServer(server);
       agent.destroy();
@@ -140,7 +150,7 @@ function endToEnd(headers: IncomingHttpHeaders): IncomingHttpHeaders {
 
 // --- in a process of its own ----------------------------------------------------------------------------------------
 
-type Order = { readonly start: ProxyOptions } | "requests" | "reset";
+type Order = { readonly start: ProxyOptions } | "requests" | "waited" | "reset";
 
 /** Starts the proxy in a process of its own; it ends with `close`, or with this process. */
 export async function spawnProxy(options: ProxyOptions): Promise<RemoteProxy> {
@@ -149,6 +159,7 @@ export async function spawnProxy(options: ProxyOptions): Promise<RemoteProxy> {
   return {
     address,
     requests: async () => (await ask(child, "requests")) as string[],
+    waited: async () => (await ask(child, "waited")) as number,
     reset: async () => void (await ask(child, "reset")),
     async close() {
       const ended = once(child, "exit");
@@ -169,6 +180,7 @@ function serveOrders(send: (answer: unknown) => void): void {
   let proxy: Proxy | undefined;
   process.on("message", async (order: Order) => {
     if (order === "requests") return send(proxy?.requests());
+    if (order === "waited") return send(proxy?.waited());
     if (order === "reset") return send(proxy?.reset() ?? null);
     proxy = await startProxy(order.start);
     return send(proxy.address);

@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: measures countersign beside its peers and writes bench/RESULTS.md.
  *
- *   npm run bench -- [--quick] [--only requests,latency,bulk,bundles,large-pull,start-up]
+ *   npm run bench -- [--quick] [--only requests,latency,bulk,keyless,bundles,large-pull,start-up]
  *
  * With either flag the results are printed and nothing is written: only a whole run is worth keeping.
  */
@@ -13,6 +13,7 @@ import { Workplace } from "../test/interop/workplace.ts";
 import { type Bench, buildPrograms, SOURCE } from "./bench.ts";
 import { measureBulk } from "./bulk.ts";
 import { measureBundles } from "./bundles.ts";
+import { measureKeyless } from "./keyless.ts";
 import { measureLargePull } from "./large-pull.ts";
 import { measureLatency } from "./latency.ts";
 import { measureRequests } from "./requests.ts";
@@ -23,6 +24,7 @@ const SUBJECTS: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   requests: measureRequests,
   latency: measureLatency,
   bulk: measureBulk,
+  keyless: measureKeyless,
   bundles: measureBundles,
   "large-pull": measureLargePull,
   "start-up": measureStartUp,

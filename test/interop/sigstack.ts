@@ -47,7 +47,8 @@ export function useSigstack(work: Workplace): () => Sigstack {
 
 const HOST = "127.0.0.1";
 
-async function startSigstack(work: Workplace): Promise<Sigstack & { stop(): Promise<void> }> {
+/** The same for a caller that ends it by itself. */
+export async function startSigstack(work: Workplace): Promise<Sigstack & { stop(): Promise<void> }> {
   const certificateLog = new FakeCertificateLog({ baseUrl: "http://ct.example.com" });
   const [people, workflows, ct] = [
     await StackIssuer.start(),
