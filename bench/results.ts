@@ -1,4 +1,6 @@
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { cpus, totalmem } from "node:os";
 import { findPeer } from "../test/interop/peers.ts";
 
@@ -75,9 +77,9 @@ export function formatResults(sections: readonly Section[], command: string): st
     `Machine: ${describeMachine()}.`,
     `Versions: ${describeVersions().join(", ")}.`,
     "",
-    "Every program runs in a process of its own, against the same registry on loopback, in turn within each round; times",
-    "are medians, ratios are medians of the ratios within a round, ours to the peer's. The bench measures and asserts",
-    "nothing: a goal that is missed is printed as missed.",
+    "Where nothing else is said, every program runs in a process of its own, against the same registry on loopback, in turn",
+    "within each round; times are medians, ratios are medians of the ratios within a round, ours to the peer's. The bench",
+    "measures and asserts nothing: a goal that is missed is printed as missed.",
     "",
     ...sections.flatMap((section) => [formatSection(section), ""]),
   ].join("\n");
@@ -104,5 +106,24 @@ function describeVersions(): readonly string[] {
     const [, version = "unknown"] = pattern.exec(execFileSync(path, args, { encoding: "utf8" })) ?? [];
     return `${name === "docker-registry" ? "CNCF distribution" : name} ${version}`;
   });
-  return [`Node ${process.version}`, ...peers];
+  return [
+    `Node ${process.version}`,
+    ...peers,
+    ...["sigstack-services", "sigstack-rekor"].flatMap(modulesIn),
+    library(),
+  ];
+}
+
+/** What a service was built of, as `.ci/sigstack.sh` wrote it down. */
+function modulesIn(service: string): readonly string[] {
+  const path = findPeer(service);
+  if (path === undefined) return [`no ${service}`];
+  const modules = readFileSync(`${path}.from`, "utf8").matchAll(/([a-z-]+)(?:\/v[0-9]+)?@(v[0-9.]+)/g);
+  return [...modules].map(([, name, version]) => `${name} ${version}`);
+}
+
+/** What verifies bundles beside us. */
+function library(): string {
+  const { name, version } = createRequire(import.meta.url)("@sigstore/verify/package.json");
+  return `${name} ${version}`;
 }
