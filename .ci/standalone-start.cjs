@@ -9,8 +9,6 @@ const { Script } = require("node:vm");
 /** Commands through which whole images pass: as in bin/countersign.js, which says why. */
 const MOVES_IMAGES = ["pull", "copy", "push"];
 
-const DESCRIPTION = "package.json";
-
 const names = new Set(getAssetKeys());
 /** Most of what one command runs, another runs as well. */
 const command = process.argv.find((argument, at) => at > 1 && names.has(`${argument}-cli.cjs.v8`)) ?? "verify";
@@ -32,8 +30,9 @@ function load(name) {
 
 function start() {
   const [flag, ...more] = process.argv.slice(2);
-  if (more.length === 0 && (flag === "--version" || flag === "-V"))
-    return say(JSON.parse(getAsset(DESCRIPTION, "utf8")).version);
+  if (more.length === 0 && (flag === "--version" || flag === "-V")) {
+    return say(JSON.parse(getAsset("package.json", "utf8")).version);
+  }
   if (MOVES_IMAGES.some((name) => process.argv.includes(name))) {
     require("node:v8").setFlagsFromString("--semi-space-growth-factor=1");
   }
