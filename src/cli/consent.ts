@@ -42,7 +42,7 @@ export async function requireConsent(context: Context, publication: Publication,
 }
 
 async function ask({ stdin, stderr, signal }: Context, question: string): Promise<string> {
-  const reader = createInterface({ input: stdin, output: stderr.stream });
+  const reader = createInterface({ input: stdin, output: stderr.stream, terminal: false });
   try {
     return await reader.question(question, { signal });
   } catch (cause) {

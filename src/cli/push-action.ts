@@ -5,6 +5,7 @@ import { CountersignError } from "../core/errors.ts";
 import { formatLocation, type Location, parseLocation } from "../core/oci/location.ts";
 import { formatReference } from "../core/oci/reference.ts";
 import type { Acceptance, ContentStore } from "../core/ports.ts";
+import type { SignedImage } from "../core/results.ts";
 import { layerDigesters } from "../io/disk/decompress.ts";
 import { docker } from "../io/engine/docker.ts";
 import { taggedDestination } from "../ops/destination.ts";
@@ -21,7 +22,7 @@ import { type RawOptions, type RegistryOptions, readRegistryOptions } from "./op
 import type { Output } from "./output.ts";
 import { openProgress } from "./progress.ts";
 import { readPublishedOptions } from "./published-options.ts";
-import { refuseTwoReaders, warnOfPostponed } from "./sign-action.ts";
+import { finishCommand, refuseTwoReaders, warnOfPostponed } from "./sign-action.ts";
 import { readSigningOptions, type SigningOptions } from "./sign-options.ts";
 import { openSignatory } from "./signatory.ts";
 import { refuseRegistriesOffline } from "./trust-options.ts";
@@ -161,19 +162,25 @@ async function signingCourse({ context, output, wiring, image }: Surroundings, f
   let consumer: Acceptance | undefined;
   return {
     sign: async (target) => {
-      consumer = await signPublished(target, signing, output);
+      consumer = await signPublished(target, signing, (signed) =>
+        warnOfPostponed(output, signed, finishCommand(flags.signatory)),
+      );
     },
     verify: async (target) => await verifyImage(target, verification(signing, consumer)),
   };
 }
 
 /** Signs, and says what a consumer will ask for: the signer's key or identity, and what vouches for it. */
-async function signPublished(target: Target, signing: SignOptions, output: Output): Promise<Acceptance | undefined> {
+async function signPublished(
+  target: Target,
+  signing: SignOptions,
+  warn: (signed: SignedImage) => void,
+): Promise<Acceptance | undefined> {
   const signatory = remembering(signing.signatory);
   const signed = await signImage(target, { ...signing, signatory });
   const { finding, outcomes } = signed;
   if (finding !== undefined) throw new CountersignError(finding.code, finding.message, finding);
-  warnOfPostponed(output, signed);
+  warn(signed);
   const accepted = signatory.accepted();
   const isPostponed = outcomes.some(({ postponed }) => postponed !== undefined);
   return accepted !== undefined && isPostponed ? withoutLogs(accepted) : accepted;

@@ -123,10 +123,16 @@ export function finishCommand({ key, services, trust: { trustedRoot, instance } 
 }
 
 /** A release goes on without its log entry; whoever runs it has to know. */
-export function warnOfPostponed(output: Output, { name, outcomes }: Pick<SignedImage, "name" | "outcomes">): void {
+export function warnOfPostponed(
+  output: Output,
+  { name, outcomes }: Pick<SignedImage, "name" | "outcomes">,
+  finish?: string,
+): void {
   const finding = outcomes.find(({ postponed }) => postponed !== undefined)?.postponed;
   if (finding === undefined) return;
-  output.warn(`${name} has no log entry yet, and verifiers that ask for one refuse it: ${explainBriefly(finding)}`);
+  const later = finish === undefined ? "" : `; when the log answers: ${finish} ${name}`;
+  const why = explainBriefly(finding);
+  output.warn(`${name} has no log entry yet, and verifiers that ask for one refuse it: ${why}${later}`);
 }
 
 /** Standard input can hold the registry's password, the key's, or an identity token, and only one of them. */

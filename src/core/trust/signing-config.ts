@@ -78,12 +78,9 @@ export function parseClientTrustConfig(bytes: Uint8Array): {
 } {
   const what = "the client trust configuration";
   return asTrust(() => {
-    const json = requireClosed(parseJsonObject(bytes, reading(what)), what, [
-      "mediaType",
-      "trustedRoot",
-      "signingConfig",
-    ]);
-    requireMediaType(json, CLIENT_MEDIA_TYPE, what);
+    const document = parseJsonObject(bytes, reading(what));
+    requireMediaType(document, CLIENT_MEDIA_TYPE, what);
+    const json = requireClosed(document, what, ["mediaType", "trustedRoot", "signingConfig"]);
     const trustedRoot = requireObject(json["trustedRoot"], `the trustedRoot of ${what}`);
     const signingConfig = requireObject(json["signingConfig"], `the signingConfig of ${what}`);
     return {
@@ -111,6 +108,7 @@ function invalid(message: string, found: string, wanted: string): CountersignErr
 }
 
 function readConfig(value: JsonObject, what: string): SigningConfig {
+  requireMediaType(value, MEDIA_TYPE, what);
   const json = requireClosed(value, what, [
     "mediaType",
     "caUrls",
@@ -120,7 +118,6 @@ function readConfig(value: JsonObject, what: string): SigningConfig {
     "tsaUrls",
     "tsaConfig",
   ]);
-  requireMediaType(json, MEDIA_TYPE, what);
   const services = (name: string) =>
     optionalList(json, name, what, LIMITS.services).map((service, at) => readService(service, `${name}[${at}]`));
   return {

@@ -4,6 +4,7 @@ import { EXTENSIONS, parseCertificate } from "../../core/crypto/certificate.ts";
 import { publicKeyFrom } from "../../core/crypto/public-key.ts";
 import { signData } from "../../core/crypto/signature.ts";
 import { CountersignError } from "../../core/errors.ts";
+import { explainFinding } from "../../core/explain.ts";
 import type { UntrustedSignature } from "../../core/formats/envelope.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type { Acceptance, Signatory, Signer, Witness, Witnessed } from "../../core/ports.ts";
@@ -124,10 +125,23 @@ export function provesWithoutLogs(
     };
     const times = Math.min(demands.times, timestamps.length);
     const [leaf] = shown.certificates;
-    if (leaf === undefined) trust.proveKey(shown, signer.publicKey, { ...demands, logs: 0, times });
-    else
-      trust.proveCertificate(shown, { ...demands, logs: 0, times, currentTime: times === 0 }, presentFor(leaf, now()));
+    const asked = { ...demands, logs: 0, times };
+    try {
+      if (leaf === undefined) trust.proveKey(shown, signer.publicKey, asked);
+      else trust.proveCertificate(shown, { ...asked, currentTime: times === 0 }, presentFor(leaf, now()));
+    } catch (error) {
+      throw error instanceof CountersignError ? notProven(error, trust.label) : error;
+    }
   };
+}
+
+function notProven(error: CountersignError, label: string): CountersignError {
+  return new CountersignError(error.code, "the signature that was made does not verify; no log was shown it", {
+    found: explainFinding(error),
+    wanted: `one that is proven by ${label}`,
+    next: "give the trust root of the services that were signed with: --trusted-root FILE",
+    cause: error,
+  });
 }
 
 /** The authority's clock may be ahead of ours: a certificate that was made just now is valid now. */
