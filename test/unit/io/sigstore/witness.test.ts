@@ -162,6 +162,16 @@ describe("the witness of a signing configuration", () => {
     });
   }
 
+  it("ends with an interruption, which postpones nothing and is no failure of a service", async () => {
+    const controller = new AbortController();
+    scene.sigstore.fail("rekor2", "hang");
+    const ask = scene.asking({ signal: controller.signal });
+    const options = { logs: { clients: logs(ask), count: 1 }, timestampAuthorities: { clients: [], count: 0 } };
+    const waiting = sigstoreWitness({ ...options, logLater: true }).witness(await signed());
+    setTimeout(() => controller.abort(), 100);
+    await rejectedBy(() => waiting, "interrupted");
+  });
+
   it("writes to the logs alone when it finishes a signature, and says the same where they fail", async () => {
     const { signedBytes, signature } = await signed();
     const shown = { signedBytes, signature, publicKey: signer.publicKey };
