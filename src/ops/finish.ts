@@ -4,7 +4,7 @@ import { verifySignature } from "../core/crypto/signature.ts";
 import { CountersignError, findingUnlessInterrupted } from "../core/errors.ts";
 import type { UntrustedEnvelope, UntrustedLogEntry } from "../core/formats/envelope.ts";
 import { readClaim } from "../core/formats/format.ts";
-import type { HashedSignature } from "../core/formats/hashedrekord.ts";
+import type { LoggedSignature } from "../core/formats/log-record.ts";
 import { makeBundle, POSTPONED_ANNOTATION, parseBundleSignature } from "../core/formats/sigstore-bundle.ts";
 import type { Descriptor } from "../core/oci/descriptor.ts";
 import type { Digest } from "../core/oci/digest.ts";
@@ -166,7 +166,9 @@ async function finish(
   if (dryRun === true) return { state: "would-finish", signedBy };
   const [certificate] = envelope.certificates;
   const { signature, timestamps } = envelope;
-  const shown: HashedSignature = { signedBytes: envelope.signed.bytes, signature, publicKey, certificate };
+  const { payloadType, payload, signed } = envelope;
+  const content = { payloadType, payload };
+  const shown: LoggedSignature = { signedBytes: signed.bytes, envelope: content, signature, publicKey, certificate };
   const logEntries = (await record(shown)).map(withoutTime);
   const { proof } = prove({ ...envelope, logEntries }, demands, options);
   const signer = certificate === undefined ? { hint: publicKey.hint } : { certificate };
@@ -200,7 +202,7 @@ function prove(envelope: UntrustedEnvelope, demands: Demands, { trust, keys, now
   return {
     signedBy,
     publicKey: key,
-    proof: trust.proveKey(envelope, key, { ...demands, certificateLogs: 0, times: 0 }),
+    proof: trust.proveKey(envelope, key, { ...demands, certificateLogs: 0, times: 0 }, now),
   };
 }
 

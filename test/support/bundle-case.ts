@@ -67,7 +67,7 @@ export class BundleCase {
       const key = parsePublicKey(this.read("key.pub"), "key.pub");
       if (!verifySigned(key, signature.signed, signature.signature))
         throw new CountersignError("wrong-key", "by another");
-      trust.proveKey(signature, key, { ...demands, certificateLogs: 0, times: 0 });
+      trust.proveKey(signature, key, { ...demands, certificateLogs: 0, times: 0 }, NOW);
       return;
     }
     const { identity } = trust.proveCertificate(signature, demands, NOW);

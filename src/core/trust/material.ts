@@ -76,9 +76,10 @@ export interface TrustMaterial {
    */
   proveCertificate(signature: UntrustedSignature, demands: Demands, now: Instant): CertificateProof;
   /**
-   * Proves that logs and authorities hold a signature that was already verified with a bare key.
+   * Proves that logs and authorities hold a signature that was already verified with a bare key. A log that tells no time
+   * has to be believed at the present where nothing else tells it (CVE-2026-54787).
    *
    * @throws CountersignError as `proveCertificate`.
    */
-  proveKey(signature: UntrustedSignature, key: PublicKey, demands: Demands): SignatureProof;
+  proveKey(signature: UntrustedSignature, key: PublicKey, demands: Demands, now: Instant): SignatureProof;
 }

@@ -56,11 +56,12 @@ export class SigstoreTrust implements TrustMaterial {
     return { ...summary(proven), certificateLogs, identity: identityOf(leaf), publicKey };
   }
 
-  proveKey(signature: UntrustedSignature, key: PublicKey, demands: Demands): SignatureProof {
+  proveKey(signature: UntrustedSignature, key: PublicKey, demands: Demands, now: Instant): SignatureProof {
     checkBounds(signature);
     const maker = { key, logged: { kind: "key", der: key.spki } } as const;
     const proven = this.#proveWitnesses(signature, maker, demands);
     requireTimes(proven, demands.times);
+    if (timesOf(proven).length === 0) checkWindows(proven, [now]);
     return { ...summary(proven), certificateLogs: [] };
   }
 

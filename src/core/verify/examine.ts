@@ -73,11 +73,11 @@ function proveKey(envelope: HintedSignature, requirement: Requirement): Proven |
   }
 }
 
-function proveKeyOf(key: PublicKey, envelope: HintedSignature, { keyProof }: Requirement): Proven | Unproven {
+function proveKeyOf(key: PublicKey, envelope: HintedSignature, { keyProof, now }: Requirement): Proven | Unproven {
   const signedBy = keySignedBy(key);
   if (keyProof === undefined) return { signedBy };
   try {
-    const proof = keyProof.trust.proveKey(envelope, key, keyProof.demands);
+    const proof = keyProof.trust.proveKey(envelope, key, keyProof.demands, now);
     return { signedBy, proof: { ...proof, trust: keyProof.trust.label } };
   } catch (error) {
     return { signedBy, finding: brokenCandidate(error) };

@@ -127,7 +127,7 @@ export function provesWithoutLogs(
     const [leaf] = shown.certificates;
     const asked = { ...demands, logs: 0, times };
     try {
-      if (leaf === undefined) trust.proveKey(shown, signer.publicKey, asked);
+      if (leaf === undefined) trust.proveKey(shown, signer.publicKey, asked, instant(Math.floor(now())));
       else trust.proveCertificate(shown, { ...asked, currentTime: times === 0 }, presentFor(leaf, now()));
     } catch (error) {
       throw error instanceof CountersignError ? notProven(error, trust.label) : error;

@@ -15,7 +15,7 @@ import { USAGES } from "../../../support/sigstore/certificates.ts";
 import { entryBody } from "../../../support/sigstore/entry-bodies.ts";
 import { digest, fakeKey, type Hash, type KeyKind } from "../../../support/sigstore/keys.ts";
 import { fakeSigstore, loggedFrom, type Signed, signKeyless } from "../../../support/sigstore/sign.ts";
-import { DAY, MINUTE, NOW } from "../../../support/sigstore/times.ts";
+import { DAY, FROM, MINUTE, NOW } from "../../../support/sigstore/times.ts";
 import { trustedRoot } from "../../../support/sigstore/trusted-root.ts";
 
 const sigstore = fakeSigstore();
@@ -208,10 +208,25 @@ describe("a bare key's signature in a log", () => {
   const bare = signKeyless(sigstore, { key, certificate: "none" });
   const demands: Demands = { logs: 1, certificateLogs: 0, timestamps: 0, times: 0, currentTime: false };
   const proveKey = (by: Signed, asked: Partial<Demands> = {}) =>
-    new SigstoreTrust(parseTrustedRoot(sigstore.trustedRoot), "it").proveKey(untrusted(by), publicKey, {
-      ...demands,
-      ...asked,
+    new SigstoreTrust(parseTrustedRoot(sigstore.trustedRoot), "it").proveKey(
+      untrusted(by),
+      publicKey,
+      { ...demands, ...asked },
+      instant(NOW),
+    );
+
+  it("is not proven by a log without a time whose window has ended (CVE-2026-54787)", () => {
+    const untimed = signKeyless(sigstore, {
+      key,
+      certificate: "none",
+      logs: [sigstore.log2],
+      timestampAuthorities: [],
     });
+    const log = { of: sigstore.log2, validFor: { start: FROM, end: NOW - 300 * DAY } };
+    const root = parseTrustedRoot(trustedRoot({ logs: [log] }));
+    const prove = () => new SigstoreTrust(root, "it").proveKey(untrusted(untimed), publicKey, demands, instant(NOW));
+    thrownBy(prove, "log-entry-invalid");
+  });
 
   it("is proven by one log entry, and needs no time", () => {
     assert.equal(proveKey(bare).logs.length, 1);
