@@ -68,6 +68,8 @@ export const LIMITS = {
   certificateTextBytes: 4 * KIB,
   /** A pattern that an identity has to match. */
   patternCharacters: 4 * KIB,
+  /** Its compiled form, in instructions: matching takes time in proportion. */
+  patternInstructions: 10_000,
   /** A condition on a statement: its text, how deep it nests, and the work of evaluating it, in steps (`Meter`). */
   conditionCharacters: 4 * KIB,
   conditionDepth: 128,

@@ -22,6 +22,8 @@ export async function pattern(text: string): Promise<TextCondition> {
     }
   };
   const compiled = compile();
+  // Counted repetitions multiply: a short text can be a program of millions.
+  if (compiled.programSize() > LIMITS.patternInstructions) throw notOne(text, "it repeats too much");
   const matches = (value: string) => compiled.testExact(value);
   // Elsewhere a part may do, and patterns are carried over: that has to be seen at once.
   const nearMiss = (value: string) =>

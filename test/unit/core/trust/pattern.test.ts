@@ -74,6 +74,11 @@ describe("a pattern", () => {
     );
   });
 
+  it("is refused where its repetitions multiply to more than LIMITS.patternInstructions", async () => {
+    await rejectedBy(() => pattern("(?:a?){1000}".repeat(6)), "usage");
+    assert.ok((await pattern("(?:a?){1000}")).matches("aaa"));
+  });
+
   it("takes time in proportion to the text, whatever it is (ReDoS)", async () => {
     const texts = ["(a+)+b", "(a|aa)*b", "(.*)*x", "(?:a?){30}a{30}b"];
     const value = "a".repeat(LIMITS.certificateTextBytes);
