@@ -34,7 +34,7 @@ export async function requireConsent(context: Context, publication: Publication,
   const lines = [
     "Signing publishes for ever, to everybody who can read there:",
     ...published.map((line) => `  ${line}`),
-    "Neither the image nor its name is in it; who knows the image's digest may recognise its signature by the hash.",
+    "Neither the image nor its name is in it; who knows the image's digest can find its signature there.",
   ];
   context.stderr.stream.write(`${lines.map(printable).join("\n")}\n`);
   if (/^y(?:es)?$/i.test((await ask(context, "Sign and publish this? [y/N] ")).trim())) return;

@@ -1,5 +1,5 @@
 import { CountersignError } from "../core/errors.ts";
-import { loggedAlgorithm } from "../core/formats/hashedrekord.ts";
+import { loggedAlgorithm } from "../core/formats/log-record.ts";
 import type { Signatory, Signer } from "../core/ports.ts";
 import { type Instant, instant } from "../core/time.ts";
 import { foreseenIdentities, isOfPrivateRepository } from "../core/trust/foreseen.ts";

@@ -1,7 +1,7 @@
 import type { PublicKey } from "./crypto/public-key.ts";
 import type { Finding } from "./errors.ts";
 import type { Origin, UntrustedLogEntry } from "./formats/envelope.ts";
-import type { HashedSignature } from "./formats/hashedrekord.ts";
+import type { LoggedSignature, SignedEnvelope } from "./formats/log-record.ts";
 import type { Descriptor } from "./oci/descriptor.ts";
 import type { Digest, DigestAlgorithm } from "./oci/digest.ts";
 import type { LayerCompression } from "./oci/layer.ts";
@@ -137,8 +137,10 @@ export interface Signer {
 /** What a log or a timestamp authority is shown of a signature. */
 export interface Witnessed {
   readonly signer: Signer;
-  /** Exactly the bytes that were signed; logs get their digest. */
+  /** Exactly the bytes that were signed. */
   readonly signedBytes: Uint8Array;
+  /** What they encode, where they are the pre-authentication encoding of an envelope: some logs record that. */
+  readonly envelope?: SignedEnvelope | undefined;
   readonly signature: Uint8Array;
 }
 
@@ -156,7 +158,7 @@ export interface Testimony {
  *
  * @throws CountersignError where one that is required fails.
  */
-export type RecordSignature = (signed: HashedSignature) => Promise<readonly UntrustedLogEntry[]>;
+export type RecordSignature = (signed: LoggedSignature) => Promise<readonly UntrustedLogEntry[]>;
 
 /** The logs and timestamp authorities of a signing configuration. */
 export interface Witness {

@@ -3,7 +3,7 @@ import type { KeyAlgorithm } from "../core/crypto/algorithms.ts";
 import { CountersignError } from "../core/errors.ts";
 import { explainFinding } from "../core/explain.ts";
 import { readStatement } from "../core/formats/intoto.ts";
-import { bundleSignedBytes, makeBundle, makeMessageBundle } from "../core/formats/sigstore-bundle.ts";
+import { makeBundle, makeMessageBundle } from "../core/formats/sigstore-bundle.ts";
 import { type Digest, digestOf } from "../core/oci/digest.ts";
 import type { Signatory, Signer } from "../core/ports.ts";
 import type { SignedFile } from "../core/results.ts";
@@ -13,6 +13,7 @@ import { describeChecks } from "../core/verify/checks.ts";
 import { checkRequirement, type Requirement } from "../core/verify/requirement.ts";
 import type { SignatureReport, Verdict } from "../core/verify/verdict.ts";
 import { conclude } from "../core/verify/verify.ts";
+import { enveloped } from "./prepare-signature.ts";
 
 // --- verifying --------------------------------------------------------------------------------------------------------
 
@@ -85,9 +86,9 @@ export async function signStatementFile(
 ): Promise<SignedFile> {
   const { predicateType, subject } = readOwnStatement(name, statement);
   const signer = await options.signatory.signer();
-  const signedBytes = bundleSignedBytes(statement);
-  const signature = await signer.sign(signedBytes);
-  const testimony = await options.signatory.witness?.witness({ signer, signedBytes, signature });
+  const signed = enveloped(statement);
+  const signature = await signer.sign(signed.signedBytes);
+  const testimony = await options.signatory.witness?.witness({ signer, ...signed, signature });
   const bundle = makeBundle({ statement, signature, signer: bundleSigner(signer), ...testimony });
   const attestation = { predicateTypes: [{ uri: predicateType, hasVersions: false }], conditions: [] };
   const requirement = { ...ownRequirement(signer, options), attestation };

@@ -3,9 +3,9 @@ import { CountersignError, type Finding } from "../core/errors.ts";
 import { attestationAnnotations, makeEnvelope } from "../core/formats/cosign-attestation.ts";
 import { legacyAnnotations, makeLegacyManifest, makeLegacyPayload } from "../core/formats/cosign-legacy.ts";
 import { SIGNATURE_PREDICATE, type StoredSignature } from "../core/formats/envelope.ts";
-import { RecordedBefore } from "../core/formats/hashedrekord.ts";
 import { makeStatement } from "../core/formats/intoto.ts";
 import { LEGACY_ANNOTATIONS } from "../core/formats/legacy-material.ts";
+import { RecordedBefore } from "../core/formats/log-record.ts";
 import {
   bundleSignedBytes,
   makeBundle,
@@ -17,7 +17,7 @@ import type { Digest } from "../core/oci/digest.ts";
 import type { ImageManifest, Manifest } from "../core/oci/manifest.ts";
 import { MEDIA_TYPES } from "../core/oci/media-types.ts";
 import { cosignTag, hasCosignTags } from "../core/oci/referrers.ts";
-import type { BlobSource, ContentStore, Signer, Testimony, Witness } from "../core/ports.ts";
+import type { BlobSource, ContentStore, Signer, Testimony, Witness, Witnessed } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import type { Subject, UntrustedCandidate } from "../core/verify/evidence.ts";
 import { updateTag } from "./update-tag.ts";
@@ -47,19 +47,27 @@ export interface SignedStatement {
 const NOTHING: Testimony = { logEntries: [], timestamps: [] };
 
 async function signAndWitness(
-  signedBytes: Uint8Array,
+  signed: Pick<Witnessed, "signedBytes" | "envelope">,
   { signer, witness }: Signing,
 ): Promise<Testimony & { readonly signature: Uint8Array }> {
-  const signature = await signer.sign(signedBytes);
+  const signature = await signer.sign(signed.signedBytes);
   if (witness === undefined) return { signature, ...NOTHING };
   try {
-    return { signature, ...(await witness.witness({ signer, signedBytes, signature })) };
+    return { signature, ...(await witness.witness({ signer, ...signed, signature })) };
   } catch (error) {
     // The answer to an earlier try was lost: a key that signs anew each time gets an entry with another signature.
-    const second = error instanceof RecordedBefore ? await signer.sign(signedBytes) : signature;
+    const second = error instanceof RecordedBefore ? await signer.sign(signed.signedBytes) : signature;
     if (equalBytes(second, signature)) throw error;
-    return { signature: second, ...(await witness.witness({ signer, signedBytes, signature: second })) };
+    return { signature: second, ...(await witness.witness({ signer, ...signed, signature: second })) };
   }
+}
+
+/** A statement as it is signed for a bundle. */
+export function enveloped(statement: Uint8Array): Pick<Witnessed, "signedBytes" | "envelope"> {
+  return {
+    signedBytes: bundleSignedBytes(statement),
+    envelope: { payloadType: MEDIA_TYPES.intoto, payload: statement },
+  };
 }
 
 /** A bundle over the statement that signs the image, stored as a referrer of the subject. */
@@ -80,7 +88,7 @@ export async function prepareStatement(
   { statement, predicateType }: SignedStatement,
   created: Instant,
 ): Promise<PreparedSignature> {
-  const { signature, logEntries, timestamps, postponed } = await signAndWitness(bundleSignedBytes(statement), signing);
+  const { signature, logEntries, timestamps, postponed } = await signAndWitness(enveloped(statement), signing);
   const [certificate] = signing.signer.certificates ?? [];
   const signer = certificate === undefined ? { hint: signing.signer.publicKey.hint } : { certificate };
   const bytes = makeBundle({ statement, signature, signer, logEntries, timestamps });
@@ -112,7 +120,7 @@ export async function prepareLegacy(
   const { digest } = subject.descriptor;
   const tag = legacyTag(digest, "sig");
   const payload = makeLegacyPayload(repositoryOf(subject), digest, annotations);
-  const { signature, logEntries, timestamps, postponed } = await signAndWitness(payload, signing);
+  const { signature, logEntries, timestamps, postponed } = await signAndWitness({ signedBytes: payload }, signing);
   const certificates = signing.signer.certificates ?? [];
   const layerAnnotations = legacyAnnotations(signature, { certificates, logEntries, timestamps });
   const mediaType = MEDIA_TYPES.simpleSigning;

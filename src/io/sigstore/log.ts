@@ -1,6 +1,6 @@
 import { CountersignError } from "../../core/errors.ts";
 import type { UntrustedLogEntry } from "../../core/formats/envelope.ts";
-import type { HashedSignature } from "../../core/formats/hashedrekord.ts";
+import type { LoggedSignature } from "../../core/formats/log-record.ts";
 import { type JsonValue, parseJson } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type { ServiceAnswer, ServiceClient } from "../http/service.ts";
@@ -16,7 +16,7 @@ export interface LogClient {
    * @throws CountersignError what the ServiceClient throws; `log-entry-invalid`, `malformed-signature`, `protocol-error`,
    * `trust-stale` (the log takes no more entries), `unsupported` (a key that no log takes).
    */
-  record(signed: HashedSignature): Promise<UntrustedLogEntry>;
+  record(signed: LoggedSignature): Promise<UntrustedLogEntry>;
 }
 
 export type Ask = ServiceClient["ask"];

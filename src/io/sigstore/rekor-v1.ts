@@ -1,7 +1,7 @@
 import { decodeBase64, encodeUtf8 } from "../../core/bytes.ts";
 import { CountersignError } from "../../core/errors.ts";
 import type { UntrustedInclusionProof, UntrustedLogEntry } from "../../core/formats/envelope.ts";
-import { checkEntryIsAbout, hashedRekord1 } from "../../core/formats/hashedrekord.ts";
+import { checkEntryIsAbout, rekor1Record } from "../../core/formats/log-record.ts";
 import { describeJson, isObject, type JsonObject, type JsonValue, parseJsonObject } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type { ServiceAnswer } from "../http/service.ts";
@@ -14,12 +14,12 @@ export function rekor1(ask: Ask, base: URL): LogClient {
   return {
     host,
     async record(signed) {
-      const proposed = hashedRekord1(signed);
-      const answer = await post(ask, url, proposed);
+      const { request, body } = rekor1Record(signed);
+      const answer = await post(ask, url, request);
       if (answer.status === 405) throw frozen(host);
       const found = answer.status === 409 ? await getExisting(ask, url, answer) : answer;
       const entry = readEntry(readAnswer(found, `the answer of ${host}`), host);
-      checkEntryIsAbout(entry, proposed, host);
+      checkEntryIsAbout(entry, body, host);
       return entry;
     },
   };

@@ -1,11 +1,6 @@
 import { encodeUtf8 } from "../../core/bytes.ts";
-import {
-  checkEntryIsAbout,
-  hashedRekord2,
-  hashedRekord2Request,
-  RecordedBefore,
-} from "../../core/formats/hashedrekord.ts";
 import { readLogEntry } from "../../core/formats/log-entry.ts";
+import { checkEntryIsAbout, RecordedBefore, rekor2Record } from "../../core/formats/log-record.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type { ServiceAnswer } from "../http/service.ts";
 import { type Ask, below, frozen, JSON_HEADERS, type LogClient, readAnswer } from "./log.ts";
@@ -19,19 +14,20 @@ export function rekor2(ask: Ask, base: URL): LogClient {
   return {
     host,
     async record(signed) {
+      const { request, body } = rekor2Record(signed);
       const answer = await ask({
         method: "POST",
         url: below(base, "api/v2/log/entries"),
         what: "the log entry",
         headers: JSON_HEADERS,
-        body: encodeUtf8(JSON.stringify(hashedRekord2Request(signed))),
+        body: encodeUtf8(JSON.stringify(request)),
         expect: [200, 201, 405, 409],
         maxBytes: LIMITS.logAnswerBytes,
       });
       if (answer.status === 405) throw frozen(host);
       if (answer.status === 409) throw recordedBefore(host, answer);
       const entry = readLogEntry(readAnswer(answer, `the answer of ${host}`), `the entry of ${host}`);
-      checkEntryIsAbout(entry, hashedRekord2(signed), host);
+      checkEntryIsAbout(entry, body, host);
       return entry;
     },
   };

@@ -1,6 +1,6 @@
 import { CountersignError, toFinding } from "../../core/errors.ts";
 import { explainFinding } from "../../core/explain.ts";
-import { type HashedSignature, RecordedBefore } from "../../core/formats/hashedrekord.ts";
+import { type LoggedSignature, RecordedBefore } from "../../core/formats/log-record.ts";
 import type { RecordSignature, Testimony, Witness, Witnessed } from "../../core/ports.ts";
 import { type ReasonCode, reasonClass } from "../../core/reasons.ts";
 import type { LogClient } from "./log.ts";
@@ -35,7 +35,7 @@ export function sigstoreWitness(options: WitnessOptions): Witness {
     async witness(signed): Promise<Testimony> {
       const timestamps = await timestampsOf(timestampAuthorities, signed.signature);
       check?.(signed, timestamps);
-      const entries = await collect(logs, (log) => log.record(hashedSignature(signed)));
+      const entries = await collect(logs, (log) => log.record(loggedSignature(signed)));
       if (entries.failure === undefined) return { timestamps, logEntries: entries.answers };
       const failure = notRecorded(entries.failure);
       if (!logLater || !isOutage(failure)) throw failure;
@@ -54,8 +54,8 @@ export function recorder(logs: ClientQuorum<LogClient>): RecordSignature {
 }
 
 /** What a log is shown of a signature. */
-function hashedSignature({ signer, signedBytes, signature }: Witnessed): HashedSignature {
-  return { signedBytes, signature, publicKey: signer.publicKey, certificate: signer.certificates?.[0] };
+function loggedSignature({ signer, signedBytes, envelope, signature }: Witnessed): LoggedSignature {
+  return { signedBytes, envelope, signature, publicKey: signer.publicKey, certificate: signer.certificates?.[0] };
 }
 
 /** What may pass by itself, or with a newer configuration. A log that answers wrongly is not out of order but broken. */

@@ -158,7 +158,7 @@ describe("a postponed log entry", () => {
     const check = { witness: { witness: witness.witness }, proof: { trust, demands } };
     const signed = await sign(keySignatory(signer, check), where);
     scene.sigstore.heal("rekor2");
-    assert.equal(signed.outcomes[0]?.postponed?.code, "server-error");
+    assert.equal(signed.outcomes[0]?.postponed?.code, "server-error", signed.finding?.message ?? "");
     const unknown = await finish(where, await options({}, { demands }));
     assert.equal(unknown.outcomes[0]?.finding?.code, "wrong-key");
     const { outcomes } = await finish(where, await options({}, { demands, keys: [signer.publicKey] }));

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { parseBundle } from "../../../../src/core/formats/sigstore-bundle.ts";
 import { LIMITS } from "../../../../src/core/limits.ts";
 import { instant } from "../../../../src/core/time.ts";
 import { type SignOptions, signImage, signImages } from "../../../../src/ops/sign.ts";
@@ -9,6 +10,7 @@ import { makeImage, makeIndex, pushImage } from "../../../support/images.ts";
 import { type KeylessWish, keyless } from "../../../support/keyless-signing.ts";
 import { MemoryStore } from "../../../support/memory-store.ts";
 import type { Fault } from "../../../support/sigstore/faults.ts";
+import { verifyByLibrary } from "../../../support/sigstore/library-verifier.ts";
 import { githubClaims } from "../../../support/sigstore/oidc.ts";
 import { fakeSigstore } from "../../../support/sigstore/sign.ts";
 import { trustedRoot } from "../../../support/sigstore/trusted-root.ts";
@@ -58,6 +60,24 @@ describe("an identity signs", () => {
       const requirement = { ...(await signing.signatory.foresees?.()), threshold: 1, annotations: {}, signedAs: [] };
       const accepted = { keys: [], identities: [], ...requirement, now: signing.now };
       assert.equal((await verifyImage(target, { requirement: accepted })).accepted, true);
+    }
+  });
+
+  it("and npm's verifier accepts the bundle, whichever log recorded it and as whatever it records envelopes", async () => {
+    for (const [wish, kind] of [
+      [{}, "hashedrekord 0.0.2"],
+      [{ log: "rekor1" }, "dsse 0.0.1"],
+      [{ log: "rekor1", hasTimestamps: false }, "dsse 0.0.1"],
+    ] as const) {
+      const target = await image();
+      await signImage(target, await options(wish, { annotations: { env: "prod" } }));
+      const bundles = [...(target.store as MemoryStore).blobs.values()].filter((bytes) =>
+        Buffer.from(bytes).includes("verificationMaterial"),
+      );
+      const [bundle = new Uint8Array()] = bundles;
+      verifyByLibrary({ bundle, trustedRoot: scene.sigstore.trustedRoot });
+      const [entry] = parseBundle(bundle).logEntries;
+      assert.equal(`${entry?.kind} ${entry?.version}`, kind);
     }
   });
 

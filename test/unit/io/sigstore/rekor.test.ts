@@ -3,11 +3,12 @@ import { randomBytes } from "node:crypto";
 import { describe, it } from "node:test";
 import { encodeHex } from "../../../../src/core/bytes.ts";
 import { publicKeyFrom } from "../../../../src/core/crypto/public-key.ts";
-import type { HashedSignature } from "../../../../src/core/formats/hashedrekord.ts";
+import type { LoggedSignature } from "../../../../src/core/formats/log-record.ts";
 import { LIMITS } from "../../../../src/core/limits.ts";
 import type { ServiceAnswer } from "../../../../src/io/http/service.ts";
 import type { Ask, LogClient } from "../../../../src/io/sigstore/log.ts";
 import { rekor } from "../../../../src/io/sigstore/rekor.ts";
+import { enveloped } from "../../../../src/ops/prepare-signature.ts";
 import { rejectedBy } from "../../../support/codes.ts";
 import type { Fault } from "../../../support/sigstore/faults.ts";
 import { fakeKey, type KeyKind } from "../../../support/sigstore/keys.ts";
@@ -16,7 +17,7 @@ import { useSigstore } from "../../../support/sigstore-clients.ts";
 const ENDLESS = " ".repeat(LIMITS.logAnswerBytes + 1);
 
 /** A fresh signature by a bare key. */
-function signedBy(kind: KeyKind = "p256"): HashedSignature {
+function signedBy(kind: KeyKind = "p256"): LoggedSignature {
   const key = fakeKey(kind);
   const signedBytes = randomBytes(100);
   return { signedBytes, signature: key.sign(signedBytes), publicKey: publicKeyFrom(key.publicKey, `${kind}.pub`) };
@@ -31,7 +32,7 @@ for (const version of [1, 2] as const) {
     const requests = () => scene.sigstore.server(service).requests;
 
     /** The same with a certificate. */
-    function certified(): HashedSignature {
+    function certified(): LoggedSignature {
       const key = fakeKey();
       const signedBytes = randomBytes(100);
       const { leaf } = scene.sigstore.authority.issue({ publicKey: key.publicKey });
@@ -107,7 +108,7 @@ for (const version of [1, 2] as const) {
         publicKey: signed.publicKey.keyObject,
         subject: { email: "b@b.example" },
       });
-      const strangers: readonly HashedSignature[] = [
+      const strangers: readonly LoggedSignature[] = [
         other,
         { ...signed, certificate: leaf },
         { ...signed, certificate: undefined },
@@ -170,6 +171,67 @@ describe("the same signature again", () => {
     assert.match(error.found ?? "", new RegExp(`at index ${logIndex},`));
     scene.sigstore.fail("rekor2", { status: 409, headers: { "x-log-index": "evil" } });
     assert.doesNotMatch((await rejectedBy(() => client.record(signed), "protocol-error")).found ?? "", /evil/);
+  });
+});
+
+describe("an envelope in a log", () => {
+  const scene = useSigstore();
+
+  /** A signature over the pre-authentication encoding of a statement. */
+  function envelopeBy(kind: KeyKind): LoggedSignature {
+    const key = fakeKey(kind);
+    const { signedBytes, envelope } = enveloped(randomBytes(100));
+    const publicKey = publicKeyFrom(key.publicKey, `${kind}.pub`);
+    return { signedBytes, envelope, signature: key.sign(signedBytes), publicKey };
+  }
+
+  it("is recorded as one by Rekor 1, which is shown all of it and keeps hashes", async () => {
+    const signed = envelopeBy("p256");
+    const entry = await rekor(scene.ask, scene.base("rekor1"), 1).record(signed);
+    assert.equal(`${entry.kind} ${entry.version}`, "dsse 0.0.1");
+    const body = JSON.parse(Buffer.from(entry.body).toString());
+    assert.deepEqual(Object.keys(body.spec).toSorted(), ["envelopeHash", "payloadHash", "signatures"]);
+  });
+
+  it("is the entry that Rekor 1 has already where it is sent again", async () => {
+    const client = rekor(scene.ask, scene.base("rekor1"), 1);
+    const signed = envelopeBy("rsa2048");
+    assert.deepEqual(await client.record(signed), await client.record(signed));
+  });
+
+  it("is recorded by Rekor 2 as what was signed, of which it sees the digest alone", async () => {
+    const signed = envelopeBy("p384");
+    const entry = await rekor(scene.ask, scene.base("rekor2"), 2).record(signed);
+    assert.equal(`${entry.kind} ${entry.version}`, "hashedrekord 0.0.2");
+    const sent = scene.sigstore.server("rekor2").requests.at(-1)?.body.toString() ?? "";
+    assert.ok(!sent.includes(Buffer.from(signed.envelope?.payload ?? []).toString("base64")));
+  });
+
+  for (const kind of ["p384", "p521"] as const) {
+    it(`is not sent to Rekor 1 with a key of kind ${kind}: it knows SHA-256 alone for envelopes`, async () => {
+      const before = scene.sigstore.server("rekor1").requests.length;
+      const error = await rejectedBy(
+        () => rekor(scene.ask, scene.base("rekor1"), 1).record(envelopeBy(kind)),
+        "unsupported",
+      );
+      assert.match(error.found ?? "", /SHA(?:384|512)/);
+      assert.equal(scene.sigstore.server("rekor1").requests.length, before);
+    });
+  }
+
+  it("is refused where the log answers with another envelope's entry, signed with the same key", async () => {
+    const signed = envelopeBy("p256");
+    const other = { ...envelopeBy("p256"), publicKey: signed.publicKey };
+    const answers: ServiceAnswer[] = [];
+    const listening: Ask = async (request) => {
+      const answer = await scene.ask(request);
+      answers.push(answer);
+      return answer;
+    };
+    await rekor(listening, scene.base("rekor1"), 1).record(signed);
+    const [answer] = answers;
+    assert.ok(answer);
+    await rejectedBy(() => rekor(async () => answer, scene.base("rekor1"), 1).record(other), "log-entry-invalid");
   });
 });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, it } from "node:test";
-import { loggedAlgorithm } from "../../../../src/core/formats/hashedrekord.ts";
+import { loggedAlgorithm } from "../../../../src/core/formats/log-record.ts";
 import type { Witnessed } from "../../../../src/core/ports.ts";
 import type { Ask, LogClient } from "../../../../src/io/sigstore/log.ts";
 import { rekor } from "../../../../src/io/sigstore/rekor.ts";

@@ -8,13 +8,21 @@ import { isObject, type JsonObject, type JsonValue, parseJsonObject } from "../j
 import { LIMITS } from "../limits.ts";
 import type { UntrustedLogEntry } from "./envelope.ts";
 
-/** What a log records of a signature: the digest of what was signed, the signature, and who can verify it. */
-export interface HashedSignature {
+/** What a log is told of a signature, and what its record is made of. */
+export interface LoggedSignature {
   readonly signedBytes: Uint8Array;
+  /** Where the signed bytes are the pre-authentication encoding of an envelope: what is in it. */
+  readonly envelope?: SignedEnvelope | undefined;
   readonly signature: Uint8Array;
   readonly publicKey: PublicKey;
   /** DER; the certificate that was signed with, where it is not a bare key. */
   readonly certificate?: Uint8Array | undefined;
+}
+
+/** The content of a DSSE envelope. */
+export interface SignedEnvelope {
+  readonly payloadType: string;
+  readonly payload: Uint8Array;
 }
 
 /** A key as Sigstore's algorithm registry names it, with the hash that goes with it. */
@@ -56,48 +64,98 @@ export function loggedAlgorithm({ algorithm, keyObject, label }: PublicKey): Log
 
 // --- Rekor 1 ----------------------------------------------------------------------------------------------------------
 
-/** A hashedrekord 0.0.1: what is posted to a Rekor 1 log, and what it then holds. */
-export function hashedRekord1(signed: HashedSignature): JsonObject {
-  const { hash } = loggedAlgorithm(signed.publicKey);
-  const { certificate, publicKey, signature } = signed;
-  const verifier =
-    certificate === undefined ? publicKeyPem(publicKey) : formatPem({ label: "CERTIFICATE", content: certificate });
-  return {
-    apiVersion: "0.0.1",
-    kind: "hashedrekord",
-    spec: {
-      data: { hash: { algorithm: hash, value: encodeHex(digestOf(signed, hash)) } },
-      signature: { content: encodeBase64(signature), publicKey: { content: encodeBase64(encodeUtf8(verifier)) } },
-    },
-  };
+/** What is posted to a log, and the body of the entry that it has to make of it. */
+export interface LogRecord {
+  readonly request: JsonObject;
+  readonly body: JsonObject;
 }
 
-// --- Rekor 2 ----------------------------------------------------------------------------------------------------------
-
-/** What is posted to a Rekor 2 log (rekor-tiles, CLIENTS.md): of a DSSE envelope, too, the digest of what was signed. */
-export function hashedRekord2Request(signed: HashedSignature): JsonObject {
-  const { hash } = loggedAlgorithm(signed.publicKey);
-  return {
-    hashedRekordRequestV002: { digest: encodeBase64(digestOf(signed, hash)), signature: signatureMember(signed) },
-  };
+/**
+ * A record for a Rekor 1 log: of an envelope `dsse` 0.0.1, which is the only kind that verifiers take for one (sigstore-go
+ * and the npm library compare the payload's hash), of anything else `hashedrekord` 0.0.1.
+ *
+ * @throws CountersignError `unsupported` for keys that such a log cannot verify.
+ */
+export function rekor1Record(signed: LoggedSignature): LogRecord {
+  loggedAlgorithm(signed.publicKey);
+  const { envelope } = signed;
+  if (envelope !== undefined) return dsse1(signed, envelope);
+  const body = hashedRekord1(signed);
+  return { request: body, body };
 }
 
-/** A hashedrekord 0.0.2: what the log makes of it. */
-export function hashedRekord2(signed: HashedSignature): JsonObject {
-  const { hash } = loggedAlgorithm(signed.publicKey);
+/** The log is shown the whole envelope; what it keeps are hashes, and it finds the entry by the digests of its subjects. */
+function dsse1(signed: LoggedSignature, { payloadType, payload }: SignedEnvelope): LogRecord {
+  requireSha256(signed.publicKey);
+  const signature = encodeBase64(signed.signature);
+  const verifier = verifierPem(signed);
+  const text = JSON.stringify({ payloadType, payload: encodeBase64(payload), signatures: [{ sig: signature }] });
+  const kind = { apiVersion: "0.0.1", kind: "dsse" };
   return {
-    apiVersion: "0.0.2",
-    kind: "hashedrekord",
-    spec: {
-      hashedRekordV002: {
-        data: { algorithm: `SHA2_${hash.slice("sha".length)}`, digest: encodeBase64(digestOf(signed, hash)) },
-        signature: signatureMember(signed),
+    request: { ...kind, spec: { proposedContent: { envelope: text, verifiers: [verifier] } } },
+    body: {
+      ...kind,
+      spec: {
+        envelopeHash: sha256Member(encodeUtf8(text)),
+        payloadHash: sha256Member(payload),
+        signatures: [{ signature, verifier }],
       },
     },
   };
 }
 
-function signatureMember({ signature, publicKey, certificate }: HashedSignature): JsonObject {
+/** Rekor 1 knows no other hash for envelopes (rekor, pkg/types/dsse/v0.0.1). */
+function requireSha256(publicKey: PublicKey): void {
+  if (loggedAlgorithm(publicKey).hash === "sha256") return;
+  throw new CountersignError("unsupported", `a Rekor 1 log cannot verify what ${publicKey.label} signs`, {
+    found: `an ${publicKey.algorithm} key, which signs with ${loggedAlgorithm(publicKey).hash.toUpperCase()}`,
+    wanted: "a P-256 or RSA key, or a Rekor 2 log",
+    next: "sign with another key, or with services whose log is of the second generation",
+  });
+}
+
+function sha256Member(bytes: Uint8Array): JsonObject {
+  return { algorithm: "sha256", value: encodeHex(createHash("sha256").update(bytes).digest()) };
+}
+
+function hashedRekord1(signed: LoggedSignature): JsonObject {
+  const { hash } = loggedAlgorithm(signed.publicKey);
+  return {
+    apiVersion: "0.0.1",
+    kind: "hashedrekord",
+    spec: {
+      data: { hash: { algorithm: hash, value: encodeHex(digestOf(signed, hash)) } },
+      signature: { content: encodeBase64(signed.signature), publicKey: { content: verifierPem(signed) } },
+    },
+  };
+}
+
+/** Base64 of PEM. */
+function verifierPem({ certificate, publicKey }: LoggedSignature): string {
+  const pem =
+    certificate === undefined ? publicKeyPem(publicKey) : formatPem({ label: "CERTIFICATE", content: certificate });
+  return encodeBase64(encodeUtf8(pem));
+}
+
+// --- Rekor 2 ----------------------------------------------------------------------------------------------------------
+
+/**
+ * A record for a Rekor 2 log (rekor-tiles, CLIENTS.md): `hashedrekord` 0.0.2, of an envelope too; it sees digests alone.
+ *
+ * @throws CountersignError `unsupported` for keys that no log takes.
+ */
+export function rekor2Record(signed: LoggedSignature): LogRecord {
+  const { hash } = loggedAlgorithm(signed.publicKey);
+  const digest = encodeBase64(digestOf(signed, hash));
+  const signature = signatureMember(signed);
+  const data = { algorithm: `SHA2_${hash.slice("sha".length)}`, digest };
+  return {
+    request: { hashedRekordRequestV002: { digest, signature } },
+    body: { apiVersion: "0.0.2", kind: "hashedrekord", spec: { hashedRekordV002: { data, signature } } },
+  };
+}
+
+function signatureMember({ signature, publicKey, certificate }: LoggedSignature): JsonObject {
   const { keyDetails } = loggedAlgorithm(publicKey);
   const verifier =
     certificate === undefined
@@ -106,7 +164,7 @@ function signatureMember({ signature, publicKey, certificate }: HashedSignature)
   return { content: encodeBase64(signature), verifier: { ...verifier, keyDetails } };
 }
 
-function digestOf({ signedBytes }: HashedSignature, hash: LoggedAlgorithm["hash"]): Uint8Array {
+function digestOf({ signedBytes }: LoggedSignature, hash: LoggedAlgorithm["hash"]): Uint8Array {
   return createHash(hash).update(signedBytes).digest();
 }
 
@@ -141,6 +199,9 @@ export function checkEntryIsAbout(entry: UntrustedLogEntry, expected: JsonObject
 }
 
 function sameJson(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((each, at) => sameJson(each, (b as readonly JsonValue[])[at]));
+  }
   if (isObject(a) && isObject(b)) {
     const names = Object.keys(a);
     return names.length === Object.keys(b).length && names.every((name) => sameJson(a[name], b[name]));
