@@ -185,22 +185,30 @@ function requireFresh(trust: KitTrust, now: Instant): void {
 
 // --- what is left of it -----------------------------------------------------------------------------------------------
 
-/** Says that trust material is about to expire, while there is time to do something about it. */
-export function warnOfExpiry(output: Output, what: string, expires: Instant | undefined, now: Instant): void {
-  if (expires === undefined || !isSoon(expires, now)) return;
-  const end = `${formatInstant(expires)}, ${describeAge(expires, now)}`;
-  output.warn(`the trust material of ${what} expires at ${end}: load a newer kit with --update-trust before that`);
-}
-
-/** The same, and that it names nobody of a kind any longer after a time. */
-export function warnOfEnds(output: Output, { instance, label, expires, bytes }: FoundTrust, now: Instant): void {
-  const what = instance ?? label;
-  warnOfExpiry(output, what, expires, now);
+/** Says that trust material is about to expire, and that it names nobody of a kind any longer after a time. */
+export function warnOfEnds(output: Output, found: FoundTrust, now: Instant, advice: string = LOAD_NEWER): void {
+  const { label, expires, bytes } = found;
+  const instance = found.instance ?? label;
+  warnOfExpiry(output, instance, expires, now, advice);
   for (const { kind, until } of endsOf(parseTrustedRoot(bytes))) {
     if (!isSoon(until, now)) continue;
-    output.warn(`the ${kind} of ${what} end at ${formatInstant(until)}: what is signed after that will be refused`);
+    output.warn(`the ${kind} of ${instance} end at ${formatInstant(until)}: what is signed after that will be refused`);
   }
 }
+
+export function warnOfExpiry(
+  output: Output,
+  instance: string,
+  expires: Instant | undefined,
+  now: Instant,
+  advice: string = LOAD_NEWER,
+): void {
+  if (expires === undefined || !isSoon(expires, now)) return;
+  const end = `${formatInstant(expires)}, ${describeAge(expires, now)}`;
+  output.warn(`the trust material of ${instance} expires at ${end}: ${advice}`);
+}
+
+const LOAD_NEWER = "load a newer kit with --update-trust before that";
 
 function isSoon(end: Instant, now: Instant): boolean {
   return now < end && end - now <= LIMITS.trustWarningMs;

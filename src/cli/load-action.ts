@@ -1,32 +1,28 @@
-import { stat } from "node:fs/promises";
-import { resolve } from "node:path";
 import { CountersignError } from "../core/errors.ts";
-import { kitImageName } from "../core/formats/kit.ts";
 import { LIMITS } from "../core/limits.ts";
 import type { Platform } from "../core/oci/descriptor.ts";
 import { choosePlatform } from "../core/oci/platform.ts";
 import type { Collection, OnTransfer, WholeLayout } from "../core/ports.ts";
 import { formatInstant } from "../core/time.ts";
 import { layerDigesters } from "../io/disk/decompress.ts";
-import { onDisk } from "../io/disk/errors.ts";
+import type { CopyResult } from "../ops/copy.ts";
 import { loadKit } from "../ops/kit.ts";
 import { type KitContents, type KitEntry, proveBlobs, readKit } from "../ops/kit-contents.ts";
 import { filePlace, type KitPlace, registryPlace } from "../ops/kit-place.ts";
 import { type VerifiedImage, verifyImages } from "../ops/verify.ts";
-import { type KitResult, kitDocument, kitText, type TrustUpdate, type UsedTrust } from "../report/kit.ts";
-import type { Style } from "../report/style.ts";
+import type { KitResult, TrustUpdate, UsedTrust } from "../report/kit.ts";
 import type { MovedImage } from "../report/transfer.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { openWiring, readJudging } from "./images.ts";
-import { explainPlatform, orDiscard } from "./kit-images.ts";
+import { explainPlatform, kitTargets, orDiscard } from "./kit-images.ts";
+import { concludeKit, kitReport } from "./kit-result.ts";
 import { findTrustIn, rememberTrust, warnOfEnds, warnOfExpiry } from "./kit-trust.ts";
 import { type LoadOptions, type LoadPlace, readLoadOptions } from "./load-options.ts";
 import { type RawOptions, type RegistryOptions, readRegistryOptions, text } from "./options.ts";
 import type { Output } from "./output.ts";
 import { openProgress } from "./progress.ts";
 import { refuseRegistriesOffline } from "./trust-options.ts";
-import { concludeVerdicts } from "./verdicts.ts";
 import { readVerifyOptions, type VerifyOptions } from "./verify-options.ts";
 
 /** Everything a load needs beside the kit. */
@@ -60,7 +56,7 @@ export async function load(context: Context, output: Output, file: string, raw: 
     const result =
       place === undefined || flags === undefined ? await show(loading) : await loadInto(loading, place, flags);
     progress.finish();
-    await conclude(context, output, result, flags);
+    await concludeKit(context, output, result, flags);
   } finally {
     progress.finish();
     await wiring.close();
@@ -152,21 +148,9 @@ async function loadInto(loading: Load, to: LoadPlace, flags: VerifyOptions): Pro
     };
   }
   const { onTransfer, registry } = loading;
-  const copies = await loadKit({
-    entries,
-    place,
-    openLayerDigester: layerDigesters(),
-    onTransfer,
-    maxWorkers: registry.maxWorkers,
-  });
-  const images = entries.map(
-    ({ image }, at): MovedImage => ({
-      verdicts: judged[at]?.verdicts ?? [],
-      destination: place.nameOf(image),
-      summary: copies[at],
-    }),
-  );
-  return { ...result, images };
+  const options = { openLayerDigester: layerDigesters(), onTransfer, maxWorkers: registry.maxWorkers };
+  const copies = await loadKit({ ...options, entries, place });
+  return { ...result, images: judged.map(({ verdicts }, at) => ({ verdicts, ...arrived(prepared, at, copies[at]) })) };
 }
 
 async function prepare(
@@ -228,13 +212,7 @@ async function judge(
   const used = trust.used.map(({ found }) => found);
   if (loading.options.trustKit && used.length === 0) throw restsOnNothing();
   for (const found of used) warnOfEnds(output, found, context.referenceTime);
-  const targets = entries.map(({ image, store }) => ({
-    image: kitImageName(image),
-    store,
-    tag: image.tag,
-    digest: image.manifest.digest,
-  }));
-  return { used, judged: await verifyImages(targets, { ...judging, contentFollows: true }) };
+  return { used, judged: await verifyImages(kitTargets(entries), { ...judging, contentFollows: true }) };
 }
 
 function restsOnNothing(): CountersignError {
@@ -249,21 +227,24 @@ const KIT = "oci-archive:KIT";
 
 // --- the result -------------------------------------------------------------------------------------------------------
 
-async function resultOf({ context, file }: Load, { digest, list, trustRoots }: KitContents): Promise<KitResult> {
-  const path = resolve(context.workingDirectory, file);
-  const { size: bytes } = await onDisk(`read ${file}`, () => stat(path));
-  const kit = { file, digest, list, trustRoots, bytes };
-  return { movement: "load", images: [], kit, updates: [], used: [], isListing: false, now: context.referenceTime };
+async function resultOf({ context, file }: Load, kit: KitContents): Promise<KitResult> {
+  const report = await kitReport(context, file, kit);
+  return {
+    movement: "load",
+    images: [],
+    kit: report,
+    updates: [],
+    used: [],
+    isListing: false,
+    now: context.referenceTime,
+  };
 }
 
-async function conclude(
-  context: Context,
-  output: Output,
-  result: KitResult,
-  flags: VerifyOptions | undefined,
-): Promise<void> {
-  const said = { text: (style: Style) => kitText(result, style), json: () => kitDocument(result) };
-  if (flags === undefined) return await output.result(said);
-  const verdicts = result.images.flatMap((image) => image.verdicts);
-  await concludeVerdicts(context, output, verdicts, said, flags.exitCodes);
+/** Where it went, and what to know about that. */
+function arrived({ place, entries }: Prepared, at: number, copy: CopyResult | undefined): Partial<MovedImage> {
+  const image = entries[at]?.image;
+  if (image === undefined || copy === undefined) return {};
+  const isBare = place.isSwept && image.tag === undefined;
+  const notes = isBare ? [...copy.notes, "it has no tag there: registries may clear such images away"] : copy.notes;
+  return { destination: place.nameOf(image), summary: { ...copy, notes } };
 }

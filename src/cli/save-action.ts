@@ -1,40 +1,43 @@
-import { stat } from "node:fs/promises";
-import { resolve } from "node:path";
 import { CountersignError } from "../core/errors.ts";
 import { kitImageName } from "../core/formats/kit.ts";
 import type { Collection } from "../core/ports.ts";
 import { layerDigesters } from "../io/disk/decompress.ts";
-import { onDisk } from "../io/disk/errors.ts";
 import { type BroughtTrust, type SavedKit, saveKit } from "../ops/kit.ts";
-import type { KitEntry } from "../ops/kit-contents.ts";
-import type { Target, VerifiedImage } from "../ops/verify.ts";
-import { type KitResult, kitDocument, kitText } from "../report/kit.ts";
-import type { Style } from "../report/style.ts";
+import type { KitContents, KitEntry } from "../ops/kit-contents.ts";
+import { type VerifyOptions as Judging, type Target, type VerifiedImage, verifyImages } from "../ops/verify.ts";
+import type { KitResult } from "../report/kit.ts";
 import type { MovedImage } from "../report/transfer.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { createdAt, judgeImages, narrowTarget, openWiring, readJudging } from "./images.ts";
-import { explainPlatform, nameInKit, orDiscard } from "./kit-images.ts";
-import { bringTrust, rememberTrust } from "./kit-trust.ts";
+import { explainPlatform, kitTargets, nameInKit, orDiscard } from "./kit-images.ts";
+import { concludeKit, kitReport } from "./kit-result.ts";
+import { bringTrust, rememberTrust, warnOfEnds } from "./kit-trust.ts";
 import { acceptedManifest } from "./moves.ts";
-import { list as listOption, type RawOptions, type RegistryOptions, readRegistryOptions, text } from "./options.ts";
+import { list, type RawOptions, type RegistryOptions, readRegistryOptions, text } from "./options.ts";
 import type { Output } from "./output.ts";
 import { openProgress } from "./progress.ts";
-import { readTrustOptions } from "./trust-options.ts";
-import { concludeVerdicts } from "./verdicts.ts";
+import { readTrustOptions, type TrustOptions } from "./trust-options.ts";
 import { readVerifyOptions, type VerifyOptions } from "./verify-options.ts";
 
-/** Everything a save needs beside its images. */
-interface Save {
-  readonly context: Context;
-  readonly output: Output;
-  readonly wiring: Wiring;
+/** What the command line says. */
+interface SaveOptions {
   readonly registry: RegistryOptions;
   /** As the user called it. */
   readonly file: string;
   /** undefined for a kit of trust material alone. */
   readonly flags: VerifyOptions | undefined;
-  readonly trust: ReturnType<typeof rememberTrust>;
+  readonly trust: TrustOptions;
+  /** Instances whose trust roots come along whether or not an image needs them. */
+  readonly included: readonly string[];
+}
+
+/** Everything a save needs beside its images. */
+interface Save extends SaveOptions {
+  readonly context: Context;
+  readonly output: Output;
+  readonly wiring: Wiring;
+  readonly remembered: ReturnType<typeof rememberTrust>;
 }
 
 type Judged = VerifiedImage & { readonly target?: Target | undefined };
@@ -46,33 +49,40 @@ export async function save(
   images: readonly string[],
   raw: RawOptions,
 ): Promise<void> {
-  const registry = readRegistryOptions(raw);
-  const file = readFileName(raw);
-  const included = listOption(raw, "includeTrust");
-  const flags = images.length === 0 && included.length > 0 ? undefined : readSaveOptions(images, raw);
+  const options = readSaveOptions(images, raw);
+  const { flags, registry, file } = options;
   const wiring = await openWiring(context, output, registry, images);
   try {
-    const saving: Save = { context, output, wiring, registry, file, flags, trust: rememberTrust() };
-    if (flags !== undefined && flags.bundles.length > 0) output.warn(BUNDLES_STAY);
-    const judging =
-      flags && (await readJudging(context, output, wiring, images, { ...registry, ...flags }, saving.trust.find));
+    const saving: Save = { ...options, context, output, wiring, remembered: rememberTrust() };
+    const judging = flags && (await readSaveJudging(saving, images, flags));
     const collection = await wiring.collection({ kind: "oci-archive", path: file });
-    const judged = await orDiscard(collection, async () => {
-      if (judging === undefined) return [];
-      const narrow = async (target: Target) => ({
-        ...(await narrowTarget(target, registry.platform)),
-        tag: target.tag,
-      });
-      return await judgeImages(wiring, images, { ...judging, platform: undefined, contentFollows: true }, narrow);
-    });
-    if (judged.every(({ accepted }) => accepted)) await saveAccepted(saving, collection, judged, included, raw);
+    const judged = await orDiscard(collection, () => judgeAll(saving, images, judging));
+    if (judged.every(({ accepted }) => accepted)) await saveAccepted(saving, collection, judged, judging);
     else await refuse(saving, collection, judged);
   } finally {
     await wiring.close();
   }
 }
 
-const BUNDLES_STAY = "the bundles that were given stay out of the kit: countersign load needs them too";
+// --- the command line -------------------------------------------------------------------------------------------------
+
+/** @throws CountersignError `usage`: nothing to save, nowhere to save it, nobody named, proof that would not travel. */
+function readSaveOptions(images: readonly string[], raw: RawOptions): SaveOptions {
+  const included = list(raw, "includeTrust");
+  if (images.length === 0 && included.length === 0) {
+    throw new CountersignError("usage", "nothing says what to save", {
+      found: "no image",
+      wanted: "images, or --include-trust NAME for a kit of trust material alone",
+    });
+  }
+  return {
+    registry: readRegistryOptions(raw),
+    file: readFileName(raw),
+    flags: images.length === 0 ? undefined : readSaveFlags(raw),
+    trust: readTrustOptions(raw),
+    included,
+  };
+}
 
 function readFileName(raw: RawOptions): string {
   const to = text(raw, "to");
@@ -84,14 +94,7 @@ function readFileName(raw: RawOptions): string {
   });
 }
 
-/** @throws CountersignError `usage`: no image, nobody named, proof that would not travel. */
-function readSaveOptions(images: readonly string[], raw: RawOptions): VerifyOptions {
-  if (images.length === 0) {
-    throw new CountersignError("usage", "nothing says what to save", {
-      found: "no image",
-      wanted: "images, or --include-trust NAME for a kit of trust material alone",
-    });
-  }
+function readSaveFlags(raw: RawOptions): VerifyOptions {
   const flags = readVerifyOptions(raw);
   if (flags.github === undefined) return flags;
   throw new CountersignError("usage", "what GitHub's API keeps does not get into a kit", {
@@ -100,29 +103,53 @@ function readSaveOptions(images: readonly string[], raw: RawOptions): VerifyOpti
   });
 }
 
-async function refuse(
-  { context, output, registry, flags }: Save,
-  collection: Collection,
-  judged: readonly Judged[],
-): Promise<void> {
-  await collection.discard();
-  const images = judged.map((image) => ({
-    verdicts: image.verdicts.map((verdict) => explainPlatform(verdict, registry.platform)),
-  }));
-  await conclude(context, output, resultOf(context, images), flags);
+// --- judging ----------------------------------------------------------------------------------------------------------
+
+const BUNDLES_STAY = "the bundles that were given stay out of the kit: countersign load needs them too";
+
+async function readSaveJudging(saving: Save, images: readonly string[], flags: VerifyOptions): Promise<Judging> {
+  const { context, output, wiring, registry, remembered } = saving;
+  if (flags.bundles.length > 0) output.warn(BUNDLES_STAY);
+  const judgingFlags = { ...registry, ...flags, platform: undefined };
+  const judging = await readJudging(context, output, wiring, images, judgingFlags, remembered.find);
+  return { ...judging, contentFollows: true };
 }
+
+/** A platform that was chosen is judged by itself: its index will not be there to speak for it. */
+async function judgeAll(
+  { wiring, registry }: Save,
+  images: readonly string[],
+  judging: Judging | undefined,
+): Promise<readonly Judged[]> {
+  if (judging === undefined) return [];
+  const narrow = async (target: Target): Promise<Target> => ({
+    ...(await narrowTarget(target, registry.platform)),
+    tag: target.tag,
+  });
+  return await judgeImages(wiring, images, judging, narrow);
+}
+
+async function refuse(saving: Save, collection: Collection, judged: readonly Judged[]): Promise<void> {
+  await collection.discard();
+  const { context, output, registry, flags } = saving;
+  const images = judged.map(({ verdicts }) => ({
+    verdicts: verdicts.map((verdict) => explainPlatform(verdict, registry.platform)),
+  }));
+  await concludeKit(context, output, resultOf(context, images), flags);
+}
+
+// --- saving -----------------------------------------------------------------------------------------------------------
 
 async function saveAccepted(
   saving: Save,
   collection: Collection,
   judged: readonly Judged[],
-  included: readonly string[],
-  raw: RawOptions,
+  judging: Judging | undefined,
 ): Promise<void> {
   const { context, output, flags, registry } = saving;
   const { entries, trust } = await orDiscard(collection, async () => ({
     entries: await readEntries(judged),
-    trust: await readTrust(saving, included, raw),
+    trust: await readTrust(saving),
   }));
   const progress = openProgress(context, output);
   try {
@@ -131,12 +158,13 @@ async function saveAccepted(
       entries: distinct(entries),
       trust,
       createdAt: createdAt(context),
+      check: async (kit) => judging && (await requireAccepted(kit, judging)),
       openLayerDigester: layerDigesters(),
       onTransfer: progress.onTransfer,
       maxWorkers: registry.maxWorkers,
     });
     progress.finish();
-    await conclude(context, output, await savedResult(saving, saved, judged, entries), flags);
+    await concludeKit(context, output, await savedResult(saving, saved, judged, entries), flags);
   } finally {
     progress.finish();
   }
@@ -164,16 +192,37 @@ function distinct(entries: readonly KitEntry[]): readonly KitEntry[] {
 }
 
 /** What the images were judged by, and what the user wants to have along. */
-async function readTrust(
-  { context, output, wiring, trust }: Save,
-  included: readonly string[],
-  raw: RawOptions,
-): Promise<readonly BroughtTrust[]> {
-  const flags = readTrustOptions(raw);
-  for (const instance of included)
-    await trust.find(context, output, { ...flags, trustedRoot: undefined, instance }, wiring);
-  return await bringTrust(context, trust.used, wiring);
+async function readTrust({
+  context,
+  output,
+  wiring,
+  remembered,
+  trust,
+  included,
+}: Save): Promise<readonly BroughtTrust[]> {
+  for (const instance of included) {
+    await remembered.find(context, output, { ...trust, trustedRoot: undefined, instance }, wiring);
+  }
+  const advice = "refresh it with countersign trusted-root update before it is carried anywhere";
+  for (const { found } of remembered.used) warnOfEnds(output, found, context.referenceTime, advice);
+  return await bringTrust(context, remembered.used, wiring);
 }
+
+/** What was accepted where it was has to be accepted as it lies in the kit: a signature may have gone meanwhile. */
+async function requireAccepted({ entries }: KitContents, judging: Judging): Promise<void> {
+  const judged = await verifyImages(kitTargets(entries), judging);
+  const refused = judged.flatMap(({ verdicts }) => verdicts).find(({ status }) => status !== "accepted");
+  const [reason] = refused?.reasons ?? [];
+  if (refused === undefined || reason === undefined) return;
+  const { code, message, found, wanted } = reason;
+  throw new CountersignError(code, `${refused.name} would not be accepted out of the kit: ${message}`, {
+    found,
+    wanted,
+    next: "look at what is attached to the image now, then save it again",
+  });
+}
+
+// --- the result -------------------------------------------------------------------------------------------------------
 
 async function savedResult(
   { context, file }: Save,
@@ -188,24 +237,9 @@ async function savedResult(
     const summary = saved.copies[keys.indexOf(keyOf(entry))];
     return { verdicts: image.verdicts, destination: kitImageName(entry.image), summary };
   });
-  const { digest, list, trustRoots } = saved;
-  const path = resolve(context.workingDirectory, file);
-  const { size: bytes } = await onDisk(`read ${file}`, () => stat(path));
-  return { ...resultOf(context, images), kit: { file, digest, list, trustRoots, bytes } };
+  return { ...resultOf(context, images), kit: await kitReport(context, file, saved) };
 }
 
 function resultOf({ referenceTime: now }: Context, images: readonly MovedImage[]): KitResult {
   return { movement: "save", images, kit: undefined, updates: [], used: [], isListing: false, now };
-}
-
-async function conclude(
-  context: Context,
-  output: Output,
-  result: KitResult,
-  flags: VerifyOptions | undefined,
-): Promise<void> {
-  const said = { text: (style: Style) => kitText(result, style), json: () => kitDocument(result) };
-  if (flags === undefined) return await output.result(said);
-  const verdicts = result.images.flatMap((image) => image.verdicts);
-  await concludeVerdicts(context, output, verdicts, said, flags.exitCodes);
 }

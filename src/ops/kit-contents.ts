@@ -228,6 +228,9 @@ class Tree {
   readonly #blobs: ReadonlyMap<Digest, number>;
   readonly #workers: number;
   readonly #known = new Set<Digest>();
+  readonly #roots = new Map<Digest, Manifest>();
+  /** Of manifests that were read; one that several images list counts for each of them. */
+  #bytes = 0;
 
   constructor(store: ContentStore, blobs: ReadonlyMap<Digest, number>, workers: number) {
     this.#store = store;
@@ -235,10 +238,17 @@ class Tree {
     this.#workers = workers;
   }
 
+  /** An image that has several names is read once. */
   async requireImage({ manifest }: KitImage): Promise<Manifest> {
+    const known = this.#roots.get(manifest.digest);
+    const { size, mediaType } = known?.descriptor ?? manifest;
+    if (size !== manifest.size || mediaType !== manifest.mediaType) {
+      throw broken("one image is described in two ways", manifest.digest);
+    }
+    if (known !== undefined) return known;
     const root = await readManifest(this.#store, manifest);
-    const tree = await this.#requireTree(root);
-    for (const { descriptor } of tree) this.#known.add(descriptor.digest);
+    for (const { descriptor } of await this.#requireTree(root)) this.#known.add(descriptor.digest);
+    this.#roots.set(manifest.digest, root);
     return root;
   }
 
@@ -264,12 +274,19 @@ class Tree {
   }
 
   async #requireTree(root: Manifest): Promise<readonly Manifest[]> {
-    const tree = await orBroken(
-      () => readTree(this.#store, root, this.#workers),
-      `everything in ${root.descriptor.digest}`,
-    );
-    await this.requireBelow(tree.flat());
-    return tree.flat();
+    const wanted = `everything in ${root.descriptor.digest}`;
+    const tree = (await orBroken(() => readTree(this.#store, root, this.#workers), wanted)).flat();
+    this.#spend(tree);
+    await this.requireBelow(tree);
+    return tree;
+  }
+
+  #spend(manifests: readonly Manifest[]): void {
+    for (const { bytes } of manifests) this.#bytes += bytes.byteLength;
+    if (this.#bytes <= LIMITS.layoutScanBytes) return;
+    throw new CountersignError("limit-reached", "the manifests of the kit are too large together", {
+      wanted: `at most ${LIMITS.layoutScanBytes} bytes`,
+    });
   }
 
   async requireBelow(manifests: readonly Manifest[]): Promise<void> {

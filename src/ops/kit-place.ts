@@ -6,12 +6,16 @@ import type { KitEntry } from "./kit-contents.ts";
 
 /** Where the images of a kit go, all of them together. */
 export interface KitPlace extends Pick<Destination, "discard" | "suspend"> {
+  /** Images without a tag may be cleared away there. */
+  readonly isSwept: boolean;
   /** As one would name the image there. */
   nameOf(image: KitImage): string;
   /** The store that takes an image's content. */
   storeFor(image: KitImage): Promise<ContentStore>;
-  /** Gives all of them their names; their content is there. */
-  name(entries: readonly KitEntry[]): Promise<void>;
+  /** Gives an image its name; the content of all of them is there. */
+  name(entry: KitEntry): Promise<void>;
+  /** All of them have their names. */
+  commit(): Promise<void>;
 }
 
 // --- a registry -------------------------------------------------------------------------------------------------------
@@ -66,14 +70,14 @@ export function registryPlace(
     return known;
   };
   return {
+    isSwept: true,
     nameOf: (image) => formatReference(targetOf(prefix, image)),
     storeFor,
-    async name(entries) {
-      for (const { image, root } of entries) {
-        if (image.tag !== undefined) await (await storeFor(image)).pushManifest(root, image.tag);
-      }
+    async name({ image, root }) {
+      if (image.tag !== undefined) await (await storeFor(image)).pushManifest(root, image.tag);
     },
     // Content under its digest is out of sight in a registry until a tag names it.
+    commit: async () => {},
     discard: async () => {},
     suspend: async () => {},
   };
@@ -118,13 +122,14 @@ function refuseSharedTargets(prefix: RegistryPrefix, images: readonly KitImage[]
 /** Images in a new folder or archive, which is there when all of them are. `location` is as the user wrote it. */
 export function filePlace(collection: Collection, location: string, images: readonly KitImage[]): KitPlace {
   return {
+    isSwept: false,
     nameOf: (image) => `${location}${addressIn(images, image)}`,
     storeFor: async () => collection.store,
-    async name(entries) {
-      const [first] = entries;
-      if (first === undefined) return await collection.discard();
-      for (const { image, root } of entries) await collection.list(root, layoutNameOf(image));
-      await collection.commit(first.root.descriptor.digest);
+    name: ({ image, root }) => collection.list(root, layoutNameOf(image)),
+    async commit() {
+      const [first] = images;
+      if (first === undefined) await collection.discard();
+      else await collection.commit(first.manifest.digest);
     },
     discard: () => collection.discard(),
     suspend: () => collection.suspend(),

@@ -16,7 +16,7 @@ import type { Collection, ContentStore, Destination } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import type { TrustRoot } from "../core/trust/root.ts";
 import { type CopyResult, copyUnnamed } from "./copy.ts";
-import { type KitEntry, readKit } from "./kit-contents.ts";
+import { type KitContents, type KitEntry, readKit } from "./kit-contents.ts";
 import type { KitPlace } from "./kit-place.ts";
 import { sourceOf } from "./prepare-signature.ts";
 import { giveUp, type TransferOptions } from "./transfer.ts";
@@ -34,6 +34,8 @@ export interface SaveKitRequest extends TransferOptions {
   readonly entries: readonly KitEntry[];
   readonly trust: readonly BroughtTrust[];
   readonly createdAt: Instant;
+  /** Called with the kit as it will be read, before it is there: throws where it would not do. */
+  readonly check?: ((kit: KitContents) => Promise<void>) | undefined;
 }
 
 export interface SavedKit {
@@ -59,9 +61,10 @@ export async function saveKit(request: SaveKitRequest): Promise<SavedKit> {
     const copies = await copyAll(request, entries, async () => collection.store);
     for (const { image, root } of entries) await collection.list(root, layoutNameOf(image));
     const digest = await addList(request);
-    const { list, trustRoots } = await readKit(collection, { digest, maxWorkers: request.maxWorkers });
+    const kit = await readKit(collection, { digest, maxWorkers: request.maxWorkers });
+    await request.check?.(kit);
     await collection.commit(digest);
-    return { digest, list, trustRoots, copies };
+    return { digest, list: kit.list, trustRoots: kit.trustRoots, copies };
   } catch (error) {
     await abandon(collection, error);
     throw error;
@@ -84,7 +87,8 @@ export async function loadKit(request: LoadKitRequest): Promise<readonly CopyRes
   const { entries, place } = request;
   try {
     const copies = await copyAll(request, entries, (image) => place.storeFor(image));
-    await place.name(entries);
+    for (const entry of entries) await saying(entry, () => place.name(entry));
+    await place.commit();
     return copies;
   } catch (error) {
     await abandon(place, error);
@@ -98,23 +102,23 @@ async function copyAll(
   storeFor: (image: KitImage) => Promise<ContentStore>,
 ): Promise<readonly CopyResult[]> {
   const copies: CopyResult[] = [];
-  for (const { image, root, store } of entries) {
-    try {
-      copies.push(
-        await copyUnnamed({ ...options, source: store, root, destination: { store: await storeFor(image) } }),
-      );
-    } catch (error) {
-      throw about(image, error);
-    }
+  for (const entry of entries) {
+    const { image, root, store: source } = entry;
+    const copy = async () => copyUnnamed({ ...options, source, root, destination: { store: await storeFor(image) } });
+    copies.push(await saying(entry, copy));
   }
   return copies;
 }
 
-/** One of many failed: which one is what the user wants to know. */
-function about(image: KitImage, error: unknown): unknown {
-  if (!(error instanceof CountersignError) || error.class === "interrupted") return error;
-  const { code, message, found, wanted, next } = toFinding(error);
-  return new CountersignError(code, `${kitImageName(image)}: ${message}`, { found, wanted, next, cause: error });
+/** Where one of many fails, which one is what the user wants to know. */
+async function saying<Result>({ image }: KitEntry, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof CountersignError) || error.class === "interrupted") throw error;
+    const { code, message, found, wanted, next } = toFinding(error);
+    throw new CountersignError(code, `${kitImageName(image)}: ${message}`, { found, wanted, next, cause: error });
+  }
 }
 
 /** A person who stops a kit wants none: only what failed by itself is kept for the next run. */

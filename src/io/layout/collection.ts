@@ -1,5 +1,8 @@
+import type { Descriptor } from "../../core/oci/descriptor.ts";
+import type { Digest } from "../../core/oci/digest.ts";
 import { formatLocation } from "../../core/oci/location.ts";
-import type { Collection } from "../../core/ports.ts";
+import { artifactTypeOf, type Manifest } from "../../core/oci/manifest.ts";
+import type { Collection, ReferrersListing } from "../../core/ports.ts";
 import { type FileLocation, publishArchive, publishFolder, stageNew } from "./destination.ts";
 import { layoutName } from "./layout-index.ts";
 import { LayoutStore } from "./store.ts";
@@ -20,7 +23,7 @@ export async function layoutCollection(
   const { kind, path } = location;
   const staged = await stageNew(location, signal);
   const { staging, backing } = staged;
-  const store = new LayoutStore({ kind, location: formatLocation(location), target: undefined, backing });
+  const store = new NewLayoutStore({ kind, location: formatLocation(location), target: undefined, backing });
   return {
     store,
     async list(manifest, name) {
@@ -38,4 +41,28 @@ export async function layoutCollection(
     discard: () => staging.discard(),
     suspend: () => staging.suspend(),
   };
+}
+
+/**
+ * A layout that was empty when it was opened and that nobody else sees: what refers to what is known from what was pushed.
+ * Any other layout is searched for every subject, which takes time with the square of the number of images.
+ */
+class NewLayoutStore extends LayoutStore {
+  readonly #referrers = new Map<Digest, Descriptor[]>();
+
+  override async pushManifest(manifest: Manifest, tag?: string): Promise<void> {
+    await super.pushManifest(manifest, tag);
+    const { subject, annotations } = manifest;
+    if (subject === undefined) return;
+    const { mediaType, digest, size } = manifest.descriptor;
+    const known = (this.#referrers.get(subject.digest) ?? []).filter((entry) => entry.digest !== digest);
+    this.#referrers.set(subject.digest, [
+      ...known,
+      { mediaType, digest, size, artifactType: artifactTypeOf(manifest), annotations },
+    ]);
+  }
+
+  override async referrers(subject: Digest): Promise<ReferrersListing> {
+    return { descriptors: this.#referrers.get(subject) ?? [], via: "layout" };
+  }
 }

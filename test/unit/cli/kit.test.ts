@@ -6,6 +6,7 @@ import { run } from "../../../src/cli/main.ts";
 import { CountersignError } from "../../../src/core/errors.ts";
 import { instant } from "../../../src/core/time.ts";
 import { type Registry, startRegistry } from "../../../src/testbed/registry.ts";
+import { contentOf } from "../../../src/testbed/reply.ts";
 import { httpServer, type TestServer } from "../../support/http-server.ts";
 import { type Schema, violations } from "../../support/json-schema.ts";
 import { addBlob, editList, editManifest, forge, type KitFiles } from "../../support/kit.ts";
@@ -531,6 +532,62 @@ describe("What stops in the middle", () => {
     await must(home, ...line);
     assert.deepEqual(await tagsOf("failing/acme/app"), ["1"]);
   });
+});
+
+describe("What a kit is made of", () => {
+  it("has its signatures: one that is gone when the image is copied is a refusal, and no kit", async (t) => {
+    const home = await receiver(t, [...BY_KEY, at("acme/db:9")]);
+    const empty = { schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests: [] };
+    let listings = 0;
+    const isLater = ({ url }: { readonly url: string }): boolean =>
+      url.includes("/acme/app/referrers/") && ++listings > 1;
+    const headers = { "content-type": empty.mediaType };
+    registry.faults.when(isLater, {
+      kind: "reply",
+      reply: { status: 200, headers, content: contentOf(Buffer.from(JSON.stringify(empty))) },
+    });
+    const { code, stderr } = await runAt(0, home, ["save", ...BY_KEY, "--to", "out.tar", at("acme/app:1")]);
+    registry.faults.clear();
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /would not be accepted out of the kit: the image is not signed.*\[unsigned\]/s);
+    await assertUntouched(home);
+  });
+
+  it("are images in folders and archives too: by their names there", async (t) => {
+    const home = await receiver(t, [...BY_KEY, at("acme/app:1"), at("acme/db:9")]);
+    await must(home, "copy", ...BY_KEY, at("acme/app:1"), "oci:one");
+    await must(home, "copy", ...BY_KEY, at("acme/db:9"), "oci-archive:two.tar:2.0");
+    await must(home, "save", ...BY_KEY, "--to", "files.tar", "oci:one", "oci-archive:two.tar", "oci:one");
+    const { stdout } = await must(home, "load", ...BY_KEY, "--to", at("files/app"), "files.tar");
+    assert.deepEqual(stdout.match(/(?<=loaded to +)\S+/g), [at("files/app:1"), at("files/app:2.0")]);
+    const nowhere = await runAt(0, home, ["load", ...BY_KEY, "--to", registry.address, "files.tar"]);
+    assert.equal(nowhere.code, 2, nowhere.stderr);
+  });
+
+  it("are images without a tag: a registry may clear them away, and that is said", async (t) => {
+    const { stdout } = await must(sender, "load", "--list", await kitPath(t));
+    const [, digest = ""] = /image +\S+@(sha256:[0-9a-f]{64})/.exec(stdout) ?? [];
+    const home = await receiver(t, [...BY_KEY, `${at("acme/app")}@${digest}`]);
+    const loaded = await must(home, "load", ...BY_KEY, "--to", at("bare"), "kit.tar");
+    assert.match(loaded.stdout, new RegExp(`loaded to +${at("bare/acme/app")}@${digest}\n`));
+    assert.match(loaded.stdout, /note +it has no tag there/);
+    assert.doesNotMatch((await must(home, "load", ...BY_KEY, "--to", "oci:out", "kit.tar")).stdout, /it has no tag/);
+  });
+
+  it("is trust material that is not about to expire, or that is said", async (t) => {
+    const home = await receiver(t, [...BY_KEY, at("acme/app:1")]);
+    await must(home, "trusted-root", "update", "acme");
+    const line = ["save", "--offline", "--include-trust", "acme", "--to"];
+    assert.equal((await runAt(WEEK - 4, home, [...line, "early.tar"])).stderr, "");
+    assert.match(
+      (await runAt(WEEK - 1, home, [...line, "late.tar"])).stderr,
+      /expires at .*: refresh it with countersign trusted-root update/,
+    );
+  });
+
+  async function kitPath(t: TestContext): Promise<string> {
+    return join(await receiver(t, [...BY_KEY, at("acme/app:1")]), "kit.tar");
+  }
 });
 
 describe("One platform of an index", () => {

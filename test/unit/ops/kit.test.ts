@@ -418,6 +418,23 @@ const FORGERIES: Readonly<Record<string, readonly [ReasonCode, RegExp, (files: K
         if (one && other) Object.assign(other, { repository: one["repository"], tag: one["tag"] });
       }),
   ],
+  "that describes one image in two ways": [
+    "layout-invalid",
+    /described in two ways/,
+    (files, on) => {
+      const repository = "registry.example/acme/again";
+      editList(files, ({ images }) => {
+        const [, first] = images;
+        const manifest = { ...(first?.["manifest"] as object), size: 1 };
+        images.push({ ...first, repository, manifest });
+      });
+      editIndex(files, ({ manifests }) => {
+        const entry = manifests.find(({ digest }) => digest === digestOf(on, "9"));
+        const annotations = { "io.containerd.image.name": `${repository}:9`, "org.opencontainers.image.ref.name": "9" };
+        if (entry) manifests.push({ ...entry, annotations });
+      });
+    },
+  ],
   "whose list exchanges two images": [
     "layout-invalid",
     /its list has not/,
@@ -600,6 +617,35 @@ describe("A kit is refused", () => {
       }),
     );
     await rejectedBy(() => read(t, on.kit.path), "limit-reached");
+  });
+
+  it("whose images are too large together, though each of them is small: they share what is in them", async (t) => {
+    const on = await scene(t);
+    await forge(on.kit.path, (files) => {
+      const filler = "x".repeat(LIMITS.manifestBytes - 1000);
+      const children = Array.from({ length: 7 }, (_, at) => {
+        const json = {
+          schemaVersion: 2,
+          mediaType: MEDIA_TYPES.ociIndex,
+          manifests: [],
+          annotations: { at: `${at}${filler}` },
+        };
+        return { mediaType: MEDIA_TYPES.ociIndex, ...addBlob(files, Buffer.from(JSON.stringify(json))) };
+      });
+      for (let at = 0; at * 7 * LIMITS.manifestBytes < 1.1 * LIMITS.layoutScanBytes; at++) {
+        const json = {
+          schemaVersion: 2,
+          mediaType: MEDIA_TYPES.ociIndex,
+          manifests: children,
+          annotations: { at: `${at}` },
+        };
+        const manifest = { mediaType: MEDIA_TYPES.ociIndex, ...addBlob(files, Buffer.from(JSON.stringify(json))) };
+        editIndex(files, ({ manifests }) => void manifests.push(manifest));
+        editList(files, (list) => void list.images.push({ repository: `registry.example/many/${at}`, manifest }));
+      }
+    });
+    const whole = await openKit(t, on.kit.path);
+    await rejectedBy(() => readKit(whole), "limit-reached");
   });
 
   it("that attaches things to things too deeply", async (t) => {
