@@ -208,11 +208,32 @@ async function judge(
   const { context, output, wiring, registry } = loading;
   const trust = rememberTrust(loading.options.trustKit ? findTrustIn(kit) : undefined);
   const judgingFlags = { ...registry, ...flags, platform: undefined };
-  const judging = await readJudging(context, output, wiring, [KIT], judgingFlags, trust.find);
+  const judging = await pointingToKit(loading, kit, () =>
+    readJudging(context, output, wiring, [KIT], judgingFlags, trust.find),
+  );
   const used = trust.used.map(({ found }) => found);
   if (loading.options.trustKit && used.length === 0) throw restsOnNothing();
   for (const found of used) warnOfEnds(output, found, context.referenceTime);
   return { used, judged: await verifyImages(kitTargets(entries), { ...judging, contentFollows: true }) };
+}
+
+/** This machine's own trust material does not do, and there is some in the kit that nobody asked for. */
+async function pointingToKit<Result>(
+  { options }: Load,
+  { list }: KitContents,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    const isStale = error instanceof CountersignError && error.code === "trust-stale";
+    const isOffered = !options.updateTrust && !options.trustKit && list.trust.some(({ tuf }) => tuf !== undefined);
+    if (!isStale || !isOffered) throw error;
+    const { code, message, found, wanted } = error;
+    const next =
+      "the kit brings trust material: --update-trust takes it, where this machine's own start root proves it";
+    throw new CountersignError(code, message, { found, wanted, next, cause: error });
+  }
 }
 
 function restsOnNothing(): CountersignError {

@@ -117,7 +117,10 @@ describe("A kit between two machines", () => {
     const home = await receiver(t, [...KEYLESS, at("acme/app:1")]);
     const stale = await runAt(2, home, ["load", ...KEYLESS, "--to", "oci:out", "kit.tar"]);
     assert.equal(stale.code, 3);
-    assert.match(stale.stderr, /no metadata of 127\.0\.0\.1:\d+ was fetched.*\[trust-stale\]/s);
+    assert.match(
+      stale.stderr,
+      /no metadata of 127\.0\.0\.1:\d+ was fetched.*\[trust-stale\]\n {2}next +the kit brings .*--update-trust/s,
+    );
     await assertUntouched(home);
     const loaded = await runAt(2, home, ["load", "--update-trust", ...KEYLESS, "--to", "oci:out", "kit.tar"]);
     assert.equal(loaded.code, 0, loaded.stderr);
