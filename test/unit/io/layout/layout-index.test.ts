@@ -4,7 +4,12 @@ import { ambiguous } from "../../../../src/io/layout/layout-index.ts";
 import { digest } from "../../../support/verdicts.ts";
 
 function entry(fill: string, tag?: string) {
-  return { descriptor: { mediaType: "application/json", size: 2, digest: digest(fill) }, tag, reference: undefined, json: {} };
+  return {
+    descriptor: { mediaType: "application/json", size: 2, digest: digest(fill) },
+    tag,
+    reference: undefined,
+    json: {},
+  };
 }
 
 test("images with names of their own are told apart by tag or digest", () => {
