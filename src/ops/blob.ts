@@ -13,7 +13,7 @@ import { describeChecks } from "../core/verify/checks.ts";
 import { checkRequirement, type Requirement } from "../core/verify/requirement.ts";
 import type { SignatureReport, Verdict } from "../core/verify/verdict.ts";
 import { conclude } from "../core/verify/verify.ts";
-import { enveloped } from "./prepare-signature.ts";
+import { bundleSigner, enveloped, signAndWitness } from "./prepare-signature.ts";
 
 // --- verifying --------------------------------------------------------------------------------------------------------
 
@@ -58,15 +58,16 @@ export interface SignBlobOptions {
  */
 export async function signBlob(name: string, bytes: Uint8Array, options: SignBlobOptions): Promise<SignedFile> {
   const signer = await options.signatory.signer();
-  const signature = await signer.sign(bytes);
-  const testimony = await options.signatory.witness?.witness({ signer, signedBytes: bytes, signature });
+  const { witness } = options.signatory;
+  const { signature, logEntries, timestamps } = await signAndWitness({ signedBytes: bytes }, { signer, witness });
   const { algorithm, hash } = HASHES[signer.publicKey.algorithm];
   const bundle = makeMessageBundle({
     signature,
     signer: bundleSigner(signer),
     digestAlgorithm: algorithm,
     digest: createHash(hash).update(bytes).digest(),
-    ...testimony,
+    logEntries,
+    timestamps,
   });
   const digest = digestOf(bytes);
   const signed: Blob = { name, digest, content: { kind: "bytes", bytes } };
@@ -86,10 +87,9 @@ export async function signStatementFile(
 ): Promise<SignedFile> {
   const { predicateType, subject } = readOwnStatement(name, statement);
   const signer = await options.signatory.signer();
-  const signed = enveloped(statement);
-  const signature = await signer.sign(signed.signedBytes);
-  const testimony = await options.signatory.witness?.witness({ signer, ...signed, signature });
-  const bundle = makeBundle({ statement, signature, signer: bundleSigner(signer), ...testimony });
+  const { witness } = options.signatory;
+  const { signature, logEntries, timestamps } = await signAndWitness(enveloped(statement), { signer, witness });
+  const bundle = makeBundle({ statement, signature, signer: bundleSigner(signer), logEntries, timestamps });
   const attestation = { predicateTypes: [{ uri: predicateType, hasVersions: false }], conditions: [] };
   const requirement = { ...ownRequirement(signer, options), attestation };
   const { signedBy, proof } = checkMade(bundle, about(name, subject), requirement);
@@ -130,11 +130,6 @@ const HASHES: Readonly<
   ed25519: { algorithm: "SHA2_512", hash: "sha512" },
   rsa: { algorithm: "SHA2_256", hash: "sha256" },
 };
-
-function bundleSigner({ certificates, publicKey }: Signer): { hint: string } | { certificate: Uint8Array } {
-  const [certificate] = certificates ?? [];
-  return certificate === undefined ? { hint: publicKey.hint } : { certificate };
-}
 
 function ownRequirement(signer: Signer, { signatory, now }: SignBlobOptions): Requirement {
   return { ...signatory.accepts(signer), threshold: 1, annotations: {}, signedAs: [], now };

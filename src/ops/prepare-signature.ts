@@ -7,6 +7,7 @@ import { makeStatement } from "../core/formats/intoto.ts";
 import { LEGACY_ANNOTATIONS } from "../core/formats/legacy-material.ts";
 import { RecordedBefore } from "../core/formats/log-record.ts";
 import {
+  type BundleParts,
   bundleSignedBytes,
   makeBundle,
   makeReferrerManifest,
@@ -46,7 +47,8 @@ export interface SignedStatement {
 
 const NOTHING: Testimony = { logEntries: [], timestamps: [] };
 
-async function signAndWitness(
+/** A signature and what its witnesses say of it. @throws CountersignError what the key and the services fail with. */
+export async function signAndWitness(
   signed: Pick<Witnessed, "signedBytes" | "envelope">,
   { signer, witness }: Signing,
 ): Promise<Testimony & { readonly signature: Uint8Array }> {
@@ -89,9 +91,7 @@ export async function prepareStatement(
   created: Instant,
 ): Promise<PreparedSignature> {
   const { signature, logEntries, timestamps, postponed } = await signAndWitness(enveloped(statement), signing);
-  const [certificate] = signing.signer.certificates ?? [];
-  const signer = certificate === undefined ? { hint: signing.signer.publicKey.hint } : { certificate };
-  const bytes = makeBundle({ statement, signature, signer, logEntries, timestamps });
+  const bytes = makeBundle({ statement, signature, signer: bundleSigner(signing.signer), logEntries, timestamps });
   return {
     postponed,
     candidate: { format: "bundle", origin: { via: "file" }, bytes },
@@ -101,6 +101,12 @@ export async function prepareStatement(
       return await storeBundle(store, { bundle: bytes, subject: descriptor, created, predicateType, isPostponed });
     },
   };
+}
+
+/** How a bundle names its signer: by the certificate, else by the key's hash. */
+export function bundleSigner({ certificates, publicKey }: Signer): BundleParts["signer"] {
+  const [certificate] = certificates ?? [];
+  return certificate === undefined ? { hint: publicKey.hint } : { certificate };
 }
 
 /** Stores a bundle as a referrer of its subject; returns when a reader would find it. */

@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { encodeUtf8 } from "../../../src/core/bytes.ts";
 import { prepareDigests } from "../../../src/core/crypto/digest-signature.ts";
 import { publicKeyFrom } from "../../../src/core/crypto/public-key.ts";
+import { RecordedBefore } from "../../../src/core/formats/log-record.ts";
 import { digestOf } from "../../../src/core/oci/digest.ts";
 import type { Signer } from "../../../src/core/ports.ts";
 import type { ReasonCode } from "../../../src/core/reasons.ts";
@@ -90,6 +91,21 @@ describe("a file signed with a key", () => {
     const edward = publicKeyFrom(publicKey, "edward.pub");
     assert.deepEqual(reasons(byDigest(), [bundle], { ...requirement, keys: [edward, ...requirement.keys] }), []);
     assert.deepEqual(reasons(byDigest(), [bundle], { ...requirement, keys: [edward] }), ["bad-signature"]);
+  });
+
+  it("is signed anew where a log recorded the first signature and its answer was lost", async () => {
+    const shown: Uint8Array[] = [];
+    const witness = {
+      witness: async ({ signature }: { readonly signature: Uint8Array }) => {
+        shown.push(signature);
+        if (shown.length === 1) throw new RecordedBefore("protocol-error", "in the log already");
+        return { logEntries: [], timestamps: [] };
+      },
+    };
+    const signatory = { ...keySignatory(alice), witness };
+    const { bundle } = await signBlob("app.tar.gz", BYTES, { ...OPTIONS, signatory });
+    assert.equal(shown.length, 2);
+    assert.deepEqual(reasons(whole(), [bundle], requirementOf([alice])), []);
   });
 
   it("is not handed out where the signature that was made does not verify", async () => {
