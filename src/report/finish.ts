@@ -1,4 +1,3 @@
-import type { Finding } from "../core/errors.ts";
 import { explainFinding, nextStep } from "../core/explain.ts";
 import { printable } from "../core/printable.ts";
 import type { FinishedImage, FinishOutcome } from "../core/results.ts";
@@ -6,7 +5,7 @@ import { describeSignedBy } from "../core/verify/verdict.ts";
 import { findingMember, formatDocument, proofMember } from "./json.ts";
 import { describeProof } from "./sign.ts";
 import { PLAIN, type Style } from "./style.ts";
-import { findingRows, formatBlock, HEADING_WIDTH, type Row } from "./text.ts";
+import { failureRows, formatBlock, HEADING_WIDTH, type Row } from "./text.ts";
 
 type State = "failed" | "finished" | "would-finish" | "unchanged";
 
@@ -51,10 +50,6 @@ function rowsOf({ state, postponed, manifest, signedBy, proof, finding }: Finish
         ...(finding === undefined ? [] : [["next", nextStep(finding)] as const]),
       ];
   }
-}
-
-function failureRows(finding: Finding | undefined): readonly Row[] {
-  return finding === undefined ? [] : [...findingRows(finding), ["next", nextStep(finding)]];
 }
 
 /** docs/schemas/finish.json. */

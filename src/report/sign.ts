@@ -1,5 +1,4 @@
-import type { Finding } from "../core/errors.ts";
-import { explainFinding, formatName, nextStep } from "../core/explain.ts";
+import { explainFinding, formatName } from "../core/explain.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import { printable } from "../core/printable.ts";
 import type { SignedImage, SignOutcome } from "../core/results.ts";
@@ -7,7 +6,7 @@ import type { SignatureProof } from "../core/trust/material.ts";
 import { describeSignedBy } from "../core/verify/verdict.ts";
 import { findingMember, formatDocument, proofMember } from "./json.ts";
 import { PLAIN, type Style } from "./style.ts";
-import { findingRows, formatBlock, HEADING_WIDTH, type Row } from "./text.ts";
+import { failureRows, formatBlock, HEADING_WIDTH, type Row } from "./text.ts";
 
 /** `failed` where something could not be finished, else what was done to any of its manifests. */
 export function signedState(image: SignedImage): "failed" | "signed" | "would-sign" | "unchanged" {
@@ -105,10 +104,6 @@ function postponedRows({ name, outcomes }: SignedImage, finish: string): readonl
     ...[...new Set(findings)].map((finding): Row => ["no log entry", finding]),
     ["next", `when the log answers: ${finish} ${name}`],
   ];
-}
-
-function failureRows(finding: Finding | undefined): readonly Row[] {
-  return finding === undefined ? [] : [...findingRows(finding), ["next", nextStep(finding)]];
 }
 
 /** docs/schemas/sign.json. */

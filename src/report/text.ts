@@ -86,6 +86,11 @@ function signerRows(accepted: readonly SignatureReport[], now: Instant): readonl
   return more > 0 ? [...shown, ["signed by", `${more} more, all of them with -o json`]] : shown;
 }
 
+/** The same with the next step, where something went wrong. */
+export function failureRows(finding: Finding | undefined): readonly Row[] {
+  return finding === undefined ? [] : [...findingRows(finding), ["next", nextStep(finding)]];
+}
+
 function signerLine(signature: SignatureReport, now: Instant): readonly string[] {
   const signer = describeSigner(signature);
   if (signer === undefined) return [];
