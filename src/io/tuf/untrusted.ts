@@ -2,7 +2,7 @@ import { CountersignError } from "../../core/errors.ts";
 import { describeJson, isObject, type JsonObject, type JsonValue, parseJsonObject } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type { ReasonCode } from "../../core/reasons.ts";
-import { type Instant, isInstant } from "../../core/time.ts";
+import { type Instant, parseInstant } from "../../core/time.ts";
 import { refuseSharedKeys } from "./keys.ts";
 
 /** The four kinds of metadata; delegated roles are of the kind `targets` (TUF 1.0.34, 4). */
@@ -84,7 +84,6 @@ const BODIES: Readonly<Record<Kind, (reader: Reader, signed: JsonObject) => Read
   },
 };
 
-const TIME = /^([0-9]{4}-[0-9]{2}-[0-9]{2})T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})$/;
 const HASHES = { sha256: /^[0-9a-f]{64}$/, sha512: /^[0-9a-f]{128}$/ } as const;
 /** Starts with a letter: JavaScript puts names that are numbers first, and order is priority. No separators, no case. */
 const ROLE_NAME = /^[a-z][a-z0-9._-]{0,127}$/;
@@ -147,12 +146,10 @@ class Reader {
     if (!/^1(?:\.[0-9]{1,9}){1,2}$/.test(version)) this.fail("is of another version of TUF", version, "1.0");
   }
 
-  /** Date takes many forms, and rolls the 30th of February on to March. */
   time(value: JsonValue | undefined): Instant {
     const text = this.text(value, "its expiry");
-    const [, day] = TIME.exec(text) ?? [];
-    const at = day !== undefined && isDay(day) ? Date.parse(text) : Number.NaN;
-    if (isInstant(at)) return at;
+    const at = parseInstant(text);
+    if (at !== undefined) return at;
     return this.fail("has an expiry that is no time", text, "RFC 3339, such as 2030-01-31T12:00:00Z");
   }
 
@@ -288,10 +285,4 @@ class Reader {
   #distinct(names: readonly string[], found: string, wanted: string): void {
     if (new Set(names).size !== names.length) this.fail("is malformed", found, wanted);
   }
-}
-
-/** A day that there is: `2026-02-30` is none. */
-function isDay(day: string): boolean {
-  const at = Date.parse(`${day}T00:00:00Z`);
-  return isInstant(at) && new Date(at).toISOString().startsWith(day);
 }
