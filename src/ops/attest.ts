@@ -8,7 +8,7 @@ import type { SignedImage } from "../core/results.ts";
 import type { SignatureReport } from "../core/verify/verdict.ts";
 import { mapConcurrently } from "./concurrency.ts";
 import { prepareAttestation, prepareStatement } from "./prepare-signature.ts";
-import { type SigningOptions, type SigningWork, signTarget } from "./sign.ts";
+import { DEFAULT_WORKERS, type SigningOptions, type SigningWork, signTarget } from "./sign.ts";
 import type { Target } from "./verify.ts";
 
 export interface AttestOptions extends SigningOptions {
@@ -17,8 +17,6 @@ export interface AttestOptions extends SigningOptions {
   readonly predicateType: string;
   readonly predicate: PredicateText;
 }
-
-const DEFAULT_WORKERS = 8;
 
 /** Attests many images, each whatever becomes of the others, in the order they were given. */
 export async function attestImages(targets: readonly Target[], options: AttestOptions): Promise<SignedImage[]> {

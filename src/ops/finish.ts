@@ -17,8 +17,8 @@ import type { SignedBy } from "../core/verify/verdict.ts";
 import { mapConcurrently } from "./concurrency.ts";
 import { gather } from "./gather.ts";
 import { storeBundle } from "./prepare-signature.ts";
-import { couldNotLook } from "./sign.ts";
-import { resolveTarget, type Target } from "./verify.ts";
+import { couldNotLook, DEFAULT_WORKERS } from "./sign.ts";
+import { nameOf, resolveTarget, type Target } from "./verify.ts";
 
 export interface FinishOptions {
   /** Writes to as many logs as the signing configuration wants. */
@@ -37,8 +37,6 @@ export interface FinishOptions {
   readonly cache?: ContentCache | undefined;
   readonly maxWorkers?: number | undefined;
 }
-
-const DEFAULT_WORKERS = 8;
 
 /**
  * Adds the log entries that `sign --log-later` left out. The note that something is to be done is the manifest that it
@@ -59,12 +57,11 @@ async function finishImage(target: Target, options: FinishOptions): Promise<Fini
   try {
     const root = await resolveTarget(target);
     const { digest } = root.descriptor;
-    const tag = target.tag === undefined ? "" : `:${target.tag}`;
     const children = options.recursive === true && root.kind === "index" ? root.manifests : [];
     for (const descriptor of [root.descriptor, ...children]) {
       outcomes.push(...(await finishManifest(target.store, descriptor, options)));
     }
-    return { ...named, name: `${target.store.location}${tag}@${digest}`, digest };
+    return { ...named, name: nameOf(target, root.descriptor), digest };
   } catch (error) {
     return { ...named, finding: findingUnlessInterrupted(error) };
   }

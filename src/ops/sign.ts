@@ -15,7 +15,7 @@ import { judge } from "../core/verify/verify.ts";
 import { mapConcurrently } from "./concurrency.ts";
 import { gather } from "./gather.ts";
 import { type PreparedSignature, prepareBundle, prepareLegacy, type Signing } from "./prepare-signature.ts";
-import { placeOf, resolveTarget, type Target } from "./verify.ts";
+import { nameOf, placeOf, resolveTarget, type Target } from "./verify.ts";
 
 /** How images are signed, whatever it is that is said of them. */
 export interface SigningOptions {
@@ -54,7 +54,7 @@ export interface SigningWork {
   prepare(format: EvidenceFormat, subject: Subject, signing: Signing): Promise<PreparedSignature>;
 }
 
-const DEFAULT_WORKERS = 8;
+export const DEFAULT_WORKERS = 8;
 
 /** What vouches for what a key signs: services, and the trust root that proves that they did. */
 export interface KeyServices {
@@ -123,8 +123,7 @@ export async function signTarget(target: Target, options: SigningOptions, work: 
   try {
     const root = await resolveTarget(target);
     const { digest } = root.descriptor;
-    const tag = target.tag === undefined ? "" : `:${target.tag}`;
-    const resolved = { ...named, name: `${target.store.location}${tag}@${digest}`, digest };
+    const resolved = { ...named, name: nameOf(target, root.descriptor), digest };
     const children = options.recursive === true && root.kind === "index" ? root.manifests : [];
     const finding = await signAll({ target, options, work }, [root.descriptor, ...children], outcomes);
     return { ...resolved, ...(finding === undefined ? {} : { finding }) };

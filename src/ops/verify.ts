@@ -223,7 +223,7 @@ function toVerdict(
 }
 
 /** `location[:tag]@digest`: what was asked for and what it is. */
-function nameOf(target: Target, descriptor: Descriptor): string {
+export function nameOf(target: Pick<Target, "store" | "tag">, descriptor: Descriptor): string {
   const tag = target.tag === undefined ? "" : `:${target.tag}`;
   return `${target.store.location}${tag}@${descriptor.digest}`;
 }
