@@ -9,6 +9,8 @@ export interface Particulars {
   readonly wanted?: string | undefined;
   /** The next step for the person, where it is more precise than the reason's own. */
   readonly next?: string | undefined;
+  /** Where what was wanted stands: `policy.yaml:14`. */
+  readonly place?: string | undefined;
 }
 
 /** A reason with its particulars: the unit of which verdicts and error messages are made. */

@@ -109,6 +109,56 @@ export const REASONS = {
     meaning: "Fewer distinct keys signed than were asked for.",
     next: "ask the missing signers to sign this digest",
   },
+  "no-policy": {
+    class: "refused",
+    meaning: "The policy has no rule for this image, and what it does not name it does not accept.",
+    next: "ask whoever keeps the policy whether this image is meant to be used; countersign policy which shows the rules",
+  },
+  forbidden: {
+    class: "refused",
+    meaning: "The policy's rule for this image accepts nothing.",
+    next: "use another image; the rule says why",
+  },
+  withdrawn: {
+    class: "refused",
+    meaning: "This digest is on a signed list of those that were taken back.",
+    next: "deploy a digest that was not taken back; the list says why",
+  },
+  "signer-distrusted": {
+    class: "refused",
+    meaning: "A wanted signer signed outside the time in which the policy trusts it, or nothing proves that it was inside.",
+    next: "ask the publisher to sign again with what is trusted today",
+  },
+  "evidence-old": {
+    class: "refused",
+    meaning: "A signature or an attestation is older than the policy allows.",
+    next: "ask the publisher to build and sign again",
+  },
+  unscanned: {
+    class: "refused",
+    meaning: "Every place a scan can be stored was read, and there is none by anybody whose scans are believed.",
+    next: "scan this digest and sign the result: countersign scan --attest",
+  },
+  "scan-old": {
+    class: "refused",
+    meaning: "The newest scan of this image is older than the policy allows.",
+    next: "scan this digest again and sign the result: countersign scan --attest",
+  },
+  "scan-invalid": {
+    class: "refused",
+    meaning: "A signed scan or VEX statement cannot be read as one.",
+    next: "scan this digest again with a current scanner and sign the result: countersign scan --attest",
+  },
+  vulnerable: {
+    class: "refused",
+    meaning: "A signed scan names vulnerabilities that the policy does not allow.",
+    next: "update what is vulnerable and build again, or have it stated in VEX that it is not affected",
+  },
+  "exception-expired": {
+    class: "refused",
+    meaning: "An exception for this image has come to its end.",
+    next: "mend what it was for; its owner is named in the policy",
+  },
   "digest-mismatch": {
     class: "refused",
     meaning: "The bytes that arrived do not hash to the digest that names them.",
@@ -233,6 +283,11 @@ export const REASONS = {
       "A key in a KMS or an HSM could not be used: its plug-in, its service or its token failed or was too slow.",
     next: "check the login to the service or the token, then run the same command again",
   },
+  "scanner-error": {
+    class: "undetermined",
+    meaning: "A scanner is missing, failed, or said something that cannot be read.",
+    next: "check that the scanner is installed and has its database, then run the same command again",
+  },
   internal: {
     class: "undetermined",
     meaning: "Countersign itself failed. Nothing was accepted.",
@@ -279,6 +334,16 @@ export const REASONS = {
     class: "usage",
     meaning: "A trust root or a signing configuration cannot be used.",
     next: "get the file again from the authority's operator",
+  },
+  "policy-invalid": {
+    class: "usage",
+    meaning: "A policy, or what it names, cannot be used.",
+    next: "correct the policy at the place that is named; countersign policy check says all that is wrong with it",
+  },
+  "policy-untrusted": {
+    class: "usage",
+    meaning: "A policy that was fetched is not signed by who has to sign it, or is another one than was pinned.",
+    next: "ask whoever keeps the policy; use none that nobody answers for",
   },
   "token-invalid": {
     class: "usage",

@@ -25,7 +25,7 @@ const OCI = [...CORE_BASE, "src/core/oci/"];
 const CRYPTO = [...OCI, "src/core/crypto/"];
 const FORMATS = [...CRYPTO, "src/core/formats/"];
 const TRUST = [...FORMATS, "src/core/trust/"];
-const POLICY = [...TRUST, "src/core/policy/"];
+const POLICY = [...TRUST, "src/core/policy/", "src/core/yaml.ts"];
 const VERIFY = [...POLICY, "src/core/verify/"];
 const SHARED_IO = ["src/core/", "src/io/http/", "src/io/disk/"];
 const HASHES = ["node:crypto"];
@@ -41,8 +41,9 @@ export const ROOMS: readonly Room[] = [
     builtins: HASHES,
     packages: ["@sigstore/verify", "@sigstore/core", "@noble/curves", "re2js"],
   },
-  { path: "src/core/policy/", rooms: POLICY, builtins: HASHES, packages: ["@marcbachmann/cel-js", "re2js", "yaml"] },
+  { path: "src/core/policy/", rooms: POLICY, builtins: HASHES, packages: ["@marcbachmann/cel-js", "re2js"] },
   { path: "src/core/verify/", rooms: VERIFY, builtins: HASHES },
+  { path: "src/core/yaml.ts", rooms: CORE_BASE, builtins: [], packages: ["yaml"] },
   { path: "src/core/ports.ts", rooms: VERIFY, builtins: [] },
   { path: "src/core/explain.ts", rooms: VERIFY, builtins: [] },
   { path: "src/core/results.ts", rooms: VERIFY, builtins: [] },
@@ -67,6 +68,7 @@ export const ROOMS: readonly Room[] = [
     builtins: "any",
     packages: ["@noble/ciphers", "pkcs11js"],
   },
+  { path: "src/io/scanners/", rooms: [...SHARED_IO, "src/io/scanners/"], builtins: "any" },
   { path: "src/io/engine/", rooms: [...SHARED_IO, "src/io/engine/"], builtins: "any", packages: ["tar-stream"] },
   { path: "src/ops/", rooms: ["src/core/", "src/ops/"], builtins: HASHES },
   { path: "src/report/", rooms: ["src/core/", "src/report/"], builtins: [] },

@@ -2,6 +2,7 @@ import type { PublicKey } from "../crypto/public-key.ts";
 import { CountersignError } from "../errors.ts";
 import type { PredicateType } from "../formats/predicates.ts";
 import type { Condition } from "../policy/condition.ts";
+import type { Window } from "../policy/document.ts";
 import type { Instant } from "../time.ts";
 import type { IdentityCondition } from "../trust/identity.ts";
 import type { Demands, TrustMaterial } from "../trust/material.ts";
@@ -9,7 +10,7 @@ import type { Demands, TrustMaterial } from "../trust/material.ts";
 /** What must hold for an image to be accepted. */
 export interface Requirement {
   /** Any of these may sign; two with the same fingerprint are one signer. */
-  readonly keys: readonly PublicKey[];
+  readonly keys: readonly WantedKey[];
   /** What a signature by a key must bring beside itself; nothing where absent. */
   readonly keyProof?: { readonly trust: TrustMaterial; readonly demands: Demands } | undefined;
   /** Any of these may sign too, with a certificate. */
@@ -22,8 +23,29 @@ export interface Requirement {
   readonly signedAs: readonly string[];
   /** The statement that is wanted; the image's own signature where absent. */
   readonly attestation?: AttestationRequirement | undefined;
+  /** Milliseconds since a time at which it was proven to be signed; what proves no time is too old. */
+  readonly maxAge?: number | undefined;
+  /** What was signed has to name the repository that it is in, or one of `signedAs`. */
+  readonly nameBinding?: boolean | undefined;
   /** The present, read once at the door: what certificates are judged by where no time is proven and that is allowed. */
   readonly now: Instant;
+}
+
+/** A key, and on what terms a policy takes its signatures. */
+export interface WantedKey extends PublicKey {
+  readonly terms?: Terms | undefined;
+  /** What has to lie beside its signatures, where it is not the same for all keys. */
+  readonly proof?: { readonly trust: TrustMaterial; readonly demands: Demands } | undefined;
+}
+
+/** What a policy says of somebody whom it names. */
+export interface Terms {
+  /** As the policy calls it. */
+  readonly name: string;
+  /** Who it counts for in a threshold: several keys, and several names with the same key, can be one person. */
+  readonly person: string;
+  /** When its signatures have to have been made. */
+  readonly window: Window;
 }
 
 /** A certificate's identity, and whose word is taken for it: the root is chosen here and never by the certificate. */
@@ -31,6 +53,8 @@ export interface IdentityRequirement {
   readonly condition: IdentityCondition;
   readonly trust: TrustMaterial;
   readonly demands: Demands;
+  /** `person` only where one identity is named exactly; who meets a pattern counts for themselves. */
+  readonly terms?: (Omit<Terms, "person"> & { readonly person?: string | undefined }) | undefined;
 }
 
 /** An attestation: a statement of a kind about the image, of which conditions hold. */

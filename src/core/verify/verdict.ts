@@ -6,13 +6,20 @@ import type { Instant } from "../time.ts";
 import type { CertificateIdentity } from "../trust/identity.ts";
 import { describeIdentity } from "../trust/identity-mismatch.ts";
 import type { SignatureProof } from "../trust/material.ts";
+import type { Outcome, PolicyStamp } from "./criterion.ts";
 
 export type VerdictStatus = "accepted" | "refused" | "undetermined";
 
 /** The key that verified a signature, or the identity in the certificate that did. */
 export type SignedBy =
-  | { readonly kind: "key"; readonly label: string; readonly fingerprint: string }
-  | { readonly kind: "identity"; readonly identity: CertificateIdentity };
+  | { readonly kind: "key"; readonly label: string; readonly fingerprint: string; readonly terms?: SignerTerms }
+  | { readonly kind: "identity"; readonly identity: CertificateIdentity; readonly terms?: SignerTerms };
+
+/** Of whom a policy names: as what, and for whom it counts. */
+export interface SignerTerms {
+  readonly name: string;
+  readonly person?: string | undefined;
+}
 
 /** Enough of a fingerprint to recognise a key by; the whole of it is in the JSON and in `key inspect`. */
 const FINGERPRINT_SHOWN = "SHA256:".length + 16;
@@ -73,4 +80,10 @@ export interface Verdict {
   readonly trust?: readonly string[] | undefined;
   /** What satisfied it: "2 of 2 distinct keys". Only when accepted. */
   readonly because?: string | undefined;
+  /** The policy that decided and the rule in it; absent where flags did. */
+  readonly policy?: PolicyStamp | undefined;
+  /** What would have refused it but for an exception or a rule that only warns; and what to look at before it does. */
+  readonly warnings?: readonly Finding[] | undefined;
+  /** What became of the requirements one by one; the door prints it only where it is asked for. */
+  readonly outcome?: Outcome | undefined;
 }

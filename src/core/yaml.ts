@@ -1,6 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
-import { decodeUtf8 } from "../../core/bytes.ts";
-import { CountersignError } from "../../core/errors.ts";
+import { decodeUtf8 } from "./bytes.ts";
+import { CountersignError } from "./errors.ts";
 
 /** A YAML document of settings: what is read of it knows where it stands, and what is not known is refused. */
 export interface YamlSource {

@@ -1,0 +1,118 @@
+import type { Finding } from "../errors.ts";
+import type { Digest } from "../oci/digest.ts";
+import type { Exception, Place, RuleMode } from "../policy/document.ts";
+import type { VulnerabilityDemands } from "../policy/vulnerabilities.ts";
+import type { Instant } from "../time.ts";
+import type { Requirement } from "./requirement.ts";
+
+/**
+ * What must hold for an image, as a tree of requirements on its evidence. Nothing in it can be met by what is absent: more
+ * evidence only ever meets more of it.
+ */
+export type Criterion =
+  | { readonly kind: "all" | "any"; readonly of: readonly Criterion[]; readonly place?: Place | undefined }
+  /** So many of these, each met by somebody else. */
+  | {
+      readonly kind: "threshold";
+      readonly count: number;
+      readonly of: readonly Leaf[];
+      readonly place?: Place | undefined;
+    }
+  /** Met by nothing. */
+  | { readonly kind: "never"; readonly finding: Finding; readonly place?: Place | undefined }
+  | Leaf;
+
+/** What evidence itself has to meet. */
+export type Leaf = EvidenceLeaf | VulnerabilitiesLeaf;
+
+/** A signature, or an attestation: as the requirement says. */
+export interface EvidenceLeaf {
+  readonly kind: "evidence";
+  readonly requirement: Requirement;
+  readonly place?: Place | undefined;
+}
+
+/** A scan by somebody who is believed, and what it may say. */
+export interface VulnerabilitiesLeaf {
+  readonly kind: "vulnerabilities";
+  /** Whose scans, of which types. */
+  readonly scan: Requirement;
+  /** Whose statements about exploitability, where any are believed. */
+  readonly vex?: Requirement | undefined;
+  readonly demands: VulnerabilityDemands;
+  readonly place?: Place | undefined;
+}
+
+/** What applies to an image: of the flags, or of the rule of a policy that its name falls under. */
+export interface Ruling {
+  readonly criterion: Criterion;
+  /** `index`: what is said of an index covers the platforms it lists. `each`: every one of them needs its own. */
+  readonly platforms: "index" | "each";
+  readonly exceptions: readonly Exception[];
+  /** Digests that were taken back, and whose word that is. */
+  readonly withdrawn: ReadonlyMap<Digest, Finding>;
+  /** Absent where flags say what is required. */
+  readonly policy?: PolicyStamp | undefined;
+}
+
+/** Which policy decided, and by what in it: part of the verdict. */
+export interface PolicyStamp {
+  /** As the user named it. */
+  readonly label: string;
+  readonly digest: Digest;
+  /** Absent where no rule matches. */
+  readonly rule?:
+    | {
+        readonly name?: string | undefined;
+        readonly place: Place;
+        /** The pattern of the rule that the image's name matched. */
+        readonly pattern: string;
+        readonly mode: RuleMode;
+      }
+    | undefined;
+}
+
+/** What an image is called, for finding the rule that it falls under. */
+export interface ImageName {
+  /** `registry/repository`; undefined for files that nobody gave a name. */
+  readonly repository: string | undefined;
+  readonly tag?: string | undefined;
+  readonly digest?: Digest | undefined;
+}
+
+/** Says what applies to an image. */
+export interface Rulebook {
+  /** The present, read once at the door. */
+  readonly now: Instant;
+  /**
+   * Where no rule matches, a ruling that refuses with `no-policy`.
+   *
+   * @throws CountersignError where what a rule names (a key, a trust root, a list) cannot be had.
+   */
+  rulingOf(image: ImageName): Promise<Ruling>;
+}
+
+/** The same ruling for every image: what flags ask for. */
+export function requiring(requirement: Requirement): Rulebook {
+  const ruling: Ruling = {
+    criterion: { kind: "evidence", requirement },
+    platforms: "index",
+    exceptions: [],
+    withdrawn: new Map(),
+  };
+  return { now: requirement.now, rulingOf: async () => ruling };
+}
+
+/** What became of a criterion, part by part: what `policy explain` shows. */
+export interface Outcome {
+  readonly kind: Criterion["kind"];
+  readonly status: "accepted" | "refused" | "undetermined";
+  /** Why not, nearest to acceptance first; empty exactly when accepted. */
+  readonly reasons: readonly Finding[];
+  /** What was wanted, in words. */
+  readonly wanted: string;
+  /** Who met it, in words. */
+  readonly metBy: readonly string[];
+  readonly of: readonly Outcome[];
+  readonly place?: Place | undefined;
+}
