@@ -126,7 +126,8 @@ export const REASONS = {
   },
   "signer-distrusted": {
     class: "refused",
-    meaning: "A wanted signer signed outside the time in which the policy trusts it, or nothing proves that it was inside.",
+    meaning:
+      "A wanted signer signed outside the time in which the policy trusts it, or nothing proves that it was inside.",
     next: "ask the publisher to sign again with what is trusted today",
   },
   "evidence-old": {
