@@ -1,7 +1,7 @@
 import type { Environment } from "@marcbachmann/cel-js";
 import type { RE2JS } from "re2js";
 import { LIMITS } from "../limits.ts";
-import { isInstant } from "../time.ts";
+import { isInstant, parseInstant } from "../time.ts";
 import type { Meter } from "./cel-meter.ts";
 import type { CelNode } from "./cel-tree.ts";
 
@@ -155,15 +155,10 @@ class Patterns {
   }
 }
 
-const TIMESTAMP = /^(\d{4}-\d{2}-\d{2})[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/;
-
-/** RFC 3339. JavaScript takes other forms, times without a zone as local ones, and the 30th of February for March. */
+/** RFC 3339, its letters in either case. JavaScript takes other forms, and times without a zone as local ones. */
 function readTimestamp(text: string): Date {
-  const [, day] = text.length > LIMITS.timeCharacters ? [] : (TIMESTAMP.exec(text) ?? []);
-  const midnight = new Date(`${day}T00:00:00Z`);
-  if (day !== undefined && !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day)) {
-    return toDate(Date.parse(text.toUpperCase()));
-  }
+  const at = text.length > LIMITS.timeCharacters ? undefined : parseInstant(text.toUpperCase());
+  if (at !== undefined) return new Date(at);
   throw new Error("not a time as RFC 3339 writes it");
 }
 

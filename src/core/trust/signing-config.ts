@@ -3,7 +3,7 @@ import { CountersignError } from "../errors.ts";
 import { isPresent, optionalList, requireClosed, requireObject, requireString } from "../formats/members.ts";
 import { type JsonObject, type JsonValue, parseJsonObject } from "../json.ts";
 import { LIMITS } from "../limits.ts";
-import { type Instant, instant, isInstant } from "../time.ts";
+import { type Instant, parseInstant } from "../time.ts";
 
 /** A service as a signing configuration lists it (protobuf-specs, sigstore_trustroot.proto, "Service"). */
 export interface Service {
@@ -162,13 +162,11 @@ function readWindow(value: JsonValue | undefined, where: string): Service["valid
   return isPresent(json["end"]) ? { start, end: readInstant(json, "end", where) } : { start };
 }
 
-/** ProtoJSON's Timestamp as writers print it: RFC 3339 in UTC, with a fraction of up to nine digits. */
-const TIMESTAMP = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?Z$/;
-
+/** ProtoJSON's Timestamp as writers print it: RFC 3339 in UTC. */
 function readInstant(json: JsonObject, name: string, where: string): Instant {
   const text = requireString(json, name, where);
-  const milliseconds = TIMESTAMP.test(text) ? Date.parse(text) : Number.NaN;
-  if (isInstant(milliseconds)) return instant(milliseconds);
+  const at = text.endsWith("Z") ? parseInstant(text) : undefined;
+  if (at !== undefined) return at;
   throw invalid(`"${name}" of ${where} is not a time`, text, "RFC 3339 in UTC");
 }
 

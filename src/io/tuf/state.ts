@@ -2,7 +2,7 @@ import { decodeBase64, encodeBase64, encodeUtf8 } from "../../core/bytes.ts";
 import { CountersignError } from "../../core/errors.ts";
 import { describeJson, isObject, type JsonObject, type JsonValue, parseJsonObject } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
-import { formatInstant, type Instant, isInstant } from "../../core/time.ts";
+import { formatInstant, type Instant, parseInstant } from "../../core/time.ts";
 
 /**
  * What is kept of a repository between two runs. All of it is in one file, so that there is one state or the other and no
@@ -76,8 +76,8 @@ function readBytes(value: JsonValue | undefined): Uint8Array {
 }
 
 function readTime(value: JsonValue | undefined): Instant {
-  const at = typeof value === "string" ? Date.parse(value) : Number.NaN;
-  if (isInstant(at)) return at;
+  const at = typeof value === "string" ? parseInstant(value) : undefined;
+  if (at !== undefined) return at;
   throw damaged("refreshedAt");
 }
 

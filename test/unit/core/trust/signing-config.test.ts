@@ -100,6 +100,7 @@ describe("a signing configuration (protobuf-specs, sigstore_trustroot.proto)", (
     ["a window without a start", service({ validFor: { end: "2027-01-01T00:00:00Z" } })],
     ["a start that is no time", service({ validFor: { start: "yesterday" } })],
     ["a start on no day of the calendar", service({ validFor: { start: "2026-13-01T00:00:00Z" } })],
+    ["a start on the 31st of February", service({ validFor: { start: "2026-02-31T00:00:00Z" } })],
     ["a start in another zone", service({ validFor: { start: "2026-01-01T00:00:00+01:00" } })],
     ["an operator that is none", service({ operator: 7 })],
     ["a selector that it does not know", { tsaConfig: { selector: "MOST" } }],
