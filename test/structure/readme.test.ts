@@ -303,16 +303,22 @@ const inCode = (): string =>
     ...[...readme.withoutBlocks(text()).matchAll(/`([^`]+)`/g)].map(([, code]) => code),
   ].join("\n");
 
-const leaves = documented(program).filter((command) => command.commands.length === 0);
+/** `[key](docs/man/countersign-key.1) generate, import`: a group has one row, its page names the rest. */
+function commandCell(command: Command): string {
+  const name = fullName(command).replace("countersign ", "");
+  const children = command.createHelp().visibleCommands(command);
+  const parts = children.length === 0 ? "" : ` ${children.map((child) => child.name()).join(", ")}`;
+  return `[${name}](docs/man/${fullName(command).replaceAll(" ", "-")}.1)${parts}`;
+}
 
 const GENERATED: Readonly<Record<string, () => string>> = {
   commands: () =>
     readme.table(
       ["command", "what it does"],
-      leaves.map((command) => [
-        `[${fullName(command).replace("countersign ", "")}](docs/man/${fullName(command).replaceAll(" ", "-")}.1)`,
-        command.summary(),
-      ]),
+      program
+        .createHelp()
+        .visibleCommands(program)
+        .map((command) => [commandCell(command), command.summary()]),
     ),
   "exit codes": () =>
     readme.table(
