@@ -175,6 +175,10 @@ export const LIMITS = {
   tarExtensionBytes: 1 * MIB,
   /** All the manifests that are read to find out what refers to a digest in a layout. */
   layoutScanBytes: 256 * MIB,
+  /** A list of withdrawn digests, how many are in it, and why one of them is. */
+  withdrawnBytes: 4 * MIB,
+  withdrawnDigests: 10_000,
+  withdrawnReasonCharacters: 1024,
   /** The list of what is in an air-gap kit. */
   kitListBytes: 4 * MIB,
   /** Trust material that a kit brings is warned about when this much of its time or less is left. */
@@ -216,4 +220,21 @@ export const LIMITS = {
   /** The configuration file, and the trust instances in it. */
   configurationBytes: 64 * KIB,
   trustInstances: 64,
+  /** Mappings and lists inside each other in a file of settings. */
+  yamlDepth: 64,
+  /** A policy; the identities that one role or requirement names; requirements inside each other. */
+  policyBytes: 1 * MIB,
+  policyMembers: 1_000,
+  policyDepth: 16,
+  /** The requirements of one threshold: who meets which is a matching. */
+  policyAlternatives: 64,
+  /** An image pattern; and the steps in which those of a policy are compared, to find two that are equally specific. */
+  imagePatternCharacters: 512,
+  patternComparisons: 20_000_000,
+  /** What a scanner prints: its result, and what it says to people. */
+  scanResultBytes: 64 * MIB,
+  scannerTalkBytes: 4 * MIB,
+  /** One scan, with what it downloads before; and a scanner's answer to a question about itself. */
+  scanMs: 30 * 60 * SECOND,
+  scannerAnswerMs: 60 * SECOND,
 } as const;

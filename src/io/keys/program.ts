@@ -1,7 +1,4 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { constants } from "node:fs";
-import { access, stat } from "node:fs/promises";
-import { delimiter, isAbsolute, join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
@@ -11,31 +8,6 @@ import { interruption } from "./content.ts";
 import type { KeySurroundings, PublicKeySurroundings } from "./surroundings.ts";
 
 /** Programs that hold keys for us: one question on standard input, one answer, an end. */
-
-/**
- * The absolute path of a program in PATH; undefined where it is not installed. Empty and relative entries of PATH mean
- * the current folder or one below it, which may be a stranger's checkout: they are passed over.
- */
-export async function findProgram(name: string, env: KeySurroundings["env"]): Promise<string | undefined> {
-  const file = process.platform === "win32" ? `${name}.exe` : name;
-  // The system's variable, and no setting of ours: countersign env does not list it.
-  const { PATH = "" } = env;
-  const folders = PATH.split(delimiter).filter(isAbsolute);
-  for (const folder of folders) {
-    const path = join(folder, file);
-    if (await isProgram(path)) return path;
-  }
-  return undefined;
-}
-
-async function isProgram(path: string): Promise<boolean> {
-  try {
-    await access(path, constants.X_OK);
-    return (await stat(path)).isFile();
-  } catch {
-    return false;
-  }
-}
 
 /** Secrets that are for us alone. */
 const OURS = /^(?:COUNTERSIGN_.*|COSIGN_PASSWORD|COSIGN_PKCS11_PIN|SIGSTORE_ID_TOKEN|DOCKER_AUTH_CONFIG)$/i;
