@@ -43,7 +43,7 @@ export const ROOMS: readonly Room[] = [
   },
   { path: "src/core/policy/", rooms: POLICY, builtins: HASHES, packages: ["@marcbachmann/cel-js", "re2js"] },
   { path: "src/core/verify/", rooms: VERIFY, builtins: HASHES },
-  { path: "src/core/yaml.ts", rooms: CORE_BASE, builtins: [], packages: ["yaml"] },
+  { path: "src/core/yaml", rooms: [...CORE_BASE, "src/core/yaml"], builtins: [], packages: ["yaml"] },
   { path: "src/core/ports.ts", rooms: VERIFY, builtins: [] },
   { path: "src/core/explain.ts", rooms: VERIFY, builtins: [] },
   { path: "src/core/results.ts", rooms: VERIFY, builtins: [] },

@@ -148,6 +148,14 @@ export interface Rule {
   readonly place: Place;
 }
 
+/** What an image is called, for finding the rule that it falls under. */
+export interface ImageName {
+  /** `registry/repository`; undefined for files that nobody gave a name. */
+  readonly repository: string | undefined;
+  readonly tag?: string | undefined;
+  readonly digest?: Digest | undefined;
+}
+
 /** `warn`: the door opens, and says what would have kept it shut. */
 export type RuleMode = "enforce" | "warn";
 

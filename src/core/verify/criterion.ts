@@ -1,6 +1,6 @@
 import type { Finding } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
-import type { Exception, Place, RuleMode } from "../policy/document.ts";
+import type { Exception, ImageName, Place, RuleMode } from "../policy/document.ts";
 import type { VulnerabilityDemands } from "../policy/vulnerabilities.ts";
 import type { Instant } from "../time.ts";
 import type { Requirement } from "./requirement.ts";
@@ -72,13 +72,7 @@ export interface PolicyStamp {
     | undefined;
 }
 
-/** What an image is called, for finding the rule that it falls under. */
-export interface ImageName {
-  /** `registry/repository`; undefined for files that nobody gave a name. */
-  readonly repository: string | undefined;
-  readonly tag?: string | undefined;
-  readonly digest?: Digest | undefined;
-}
+export type { ImageName } from "../policy/document.ts";
 
 /** Says what applies to an image. */
 export interface Rulebook {

@@ -1,0 +1,112 @@
+import { type Digest, isDigest } from "../oci/digest.ts";
+import { parseReference, parseRepository, repositoryName } from "../oci/reference.ts";
+import type { YamlValue } from "../yaml.ts";
+import type { Exception, ImagePattern, Rule, RuleMode, SignedAs, WithdrawnList } from "./document.ts";
+import { isMatchable } from "./image-overlap.ts";
+import { parseImagePattern } from "./image-pattern.ts";
+import { readPath } from "./parse-identities.ts";
+import { readAccount, readRequirement } from "./parse-requirement.ts";
+import { atPlace, readBy, readDuration, type Scope } from "./parse-scope.ts";
+
+export const RULE_FIELDS = ["name", "images", "require", "mode", "platforms", "signedAs", "exceptions"] as const;
+export const EXCEPTION_FIELDS = ["digest", "digests", "images", "owner", "reason", "expires"] as const;
+export const SIGNED_AS_FIELDS = ["prefix", "signedPrefix"] as const;
+export const WITHDRAWN_FIELDS = ["file", "artifact", "by", "maxAge"] as const;
+
+const MODES: readonly RuleMode[] = ["enforce", "warn"];
+const PLATFORMS = ["index", "each"] as const;
+
+/** @throws YamlError */
+export function readRule(value: YamlValue, scope: Scope): Rule {
+  const { name, images, require, mode, platforms, signedAs, exceptions } = value.fields(RULE_FIELDS);
+  return {
+    ...(name === undefined ? {} : { name: name.text("what the rule says, in a sentence") }),
+    images: readPatterns(images ?? value.fail("no images", "images: registry.example/acme/app")),
+    require: readRequirement(require ?? value.fail("no require", "require: what must hold"), scope),
+    mode: mode === undefined ? "enforce" : readWord(mode, MODES),
+    platforms: platforms === undefined ? "index" : readWord(platforms, PLATFORMS),
+    signedAs: (signedAs?.oneOrMore("a repository, or {prefix, signedPrefix}") ?? []).map(readSignedAs),
+    exceptions: (exceptions?.items("a list of exceptions") ?? []).map(readException),
+    place: value.place,
+  };
+}
+
+function readWord<Word extends string>(value: YamlValue, words: readonly Word[]): Word {
+  const text = value.text(words.join(" or "));
+  return words.find((word) => word === text) ?? value.fail(text, words.join(" or "));
+}
+
+function readPatterns(value: YamlValue): readonly ImagePattern[] {
+  return value.oneOrMore("registry.example/acme/app").map((item) => {
+    const text = item.text("registry.example/acme/app, registry.example/acme/, registry.example/*/app");
+    const glob = atPlace(item, () => parseImagePattern(text));
+    if (!glob.isExact && !isMatchable(glob))
+      item.fail(`${text}, which no image is called`, "a pattern that some name matches");
+    return { text, place: item.place };
+  });
+}
+
+function readSignedAs(value: YamlValue): SignedAs {
+  if (value.kind !== "map") {
+    const text = value.text("a repository, or {prefix, signedPrefix}");
+    return { kind: "name", repository: repositoryName(atPlace(value, () => parseRepository(text))) };
+  }
+  const { prefix, signedPrefix } = value.fields(SIGNED_AS_FIELDS);
+  return {
+    kind: "prefix",
+    prefix: readPrefix(prefix ?? value.fail("no prefix", "prefix: mirror.example/")),
+    signedPrefix: readPrefix(signedPrefix ?? value.fail("no signedPrefix", "signedPrefix: docker.io/")),
+  };
+}
+
+/** It ends at a slash: `registry.example/acme` would be the beginning of `registry.example/acme-evil` too. */
+function readPrefix(value: YamlValue): string {
+  const text = value.text("registry.example/, or registry.example/acme/");
+  const glob = atPlace(value, () => parseImagePattern(text));
+  if (text.endsWith("/") && glob.tokens.filter((token) => token.startsWith("*")).length === 1) return glob.prefix;
+  return value.fail(text, "registry.example/, or registry.example/acme/");
+}
+
+function readException(value: YamlValue): Exception {
+  const { digest, digests, images, ...account } = value.fields(EXCEPTION_FIELDS);
+  const named = [...(digest === undefined ? [] : [digest]), ...(digests?.oneOrMore("sha256:…") ?? [])];
+  if (named.length === 0 && images === undefined) value.fail("neither digests nor images", "digest: sha256:…");
+  return {
+    digests: named.map(readDigest),
+    images: images === undefined ? [] : readPatterns(images),
+    ...readAccount(value, account),
+  };
+}
+
+function readDigest(value: YamlValue): Digest {
+  const text = value.text("sha256: and 64 lower-case hexadecimal digits");
+  return isDigest(text) ? text : value.fail(text, "sha256: and 64 lower-case hexadecimal digits");
+}
+
+/** @throws YamlError */
+export function readWithdrawn(value: YamlValue, scope: Scope): WithdrawnList {
+  const { file, artifact, by, maxAge } = value.fields(WITHDRAWN_FIELDS);
+  if ((file === undefined) === (artifact === undefined)) {
+    value.fail(file === undefined ? "neither file nor artifact" : "file and artifact", "one of them");
+  }
+  const age = readDuration(maxAge);
+  return {
+    source:
+      artifact === undefined
+        ? { kind: "file", path: readPath(file ?? value, "a list") }
+        : { kind: "artifact", reference: readArtifact(artifact) },
+    by: readBy(by, value, scope),
+    ...(age === undefined ? {} : { maxAge: age }),
+    place: value.place,
+  };
+}
+
+const SCHEME = "oci://";
+
+function readArtifact(value: YamlValue): string {
+  const wanted = "oci://registry.example/policies/withdrawn:latest";
+  const text = value.text(wanted);
+  if (!text.startsWith(SCHEME)) value.fail(text, wanted);
+  atPlace(value, () => parseReference(text.slice(SCHEME.length)));
+  return text;
+}

@@ -1,0 +1,95 @@
+import type { EvidenceRequirement, Identity, Role } from "./document.ts";
+
+/** How many people could meet a requirement: these, or any number where a pattern says who. */
+export type Crowd = ReadonlySet<string> | "any number";
+
+/**
+ * Who counts as one person: the keys of one identity are one, and identities that share a key, or that name the same subject
+ * of the same issuer, are one. By what the policy itself says: two files with the same key are only found by reading them.
+ */
+export class Persons {
+  readonly #identities: ReadonlyMap<string, Identity | undefined>;
+  readonly #roles: ReadonlyMap<string, Pick<Role, "members"> | undefined>;
+  /** The first identity with a mark, for every mark. */
+  readonly #first = new Map<string, string>();
+  readonly #sameAs = new Map<string, string>();
+
+  constructor(
+    identities: ReadonlyMap<string, Identity | undefined>,
+    roles: ReadonlyMap<string, Pick<Role, "members"> | undefined>,
+  ) {
+    this.#identities = identities;
+    this.#roles = roles;
+    for (const [name, identity] of identities) {
+      for (const mark of identity === undefined ? [] : (marksOf(identity) ?? [])) this.#join(name, mark);
+    }
+  }
+
+  #join(name: string, mark: string): void {
+    const other = this.#first.get(mark);
+    if (other === undefined) this.#first.set(mark, name);
+    else if (this.#personOf(other) !== this.#personOf(name))
+      this.#sameAs.set(this.#personOf(name), this.#personOf(other));
+  }
+
+  #personOf(name: string): string {
+    let at = name;
+    for (let next = this.#sameAs.get(at); next !== undefined; next = this.#sameAs.get(at)) at = next;
+    return at;
+  }
+
+  /** The identities that names of identities and roles stand for. */
+  identitiesOf(by: readonly string[]): readonly string[] {
+    return [...new Set(by.flatMap((name) => this.#roles.get(name)?.members ?? [name]))];
+  }
+
+  /** Who they are. What could not be read counts as anybody: that has been said already. */
+  of(by: readonly string[]): Crowd {
+    const persons = new Set<string>();
+    for (const name of this.identitiesOf(by)) {
+      const identity = this.#identities.get(name);
+      if (identity === undefined || marksOf(identity) === undefined) return "any number";
+      persons.add(this.#personOf(name));
+    }
+    return persons;
+  }
+}
+
+/** What one person alone has; undefined for a pattern, which different people meet. */
+function marksOf(identity: Identity): readonly string[] | undefined {
+  if (identity.kind === "github") return undefined;
+  if (identity.kind === "keys") {
+    return identity.keys.map(({ source }) =>
+      source.kind === "pem" ? `pem ${source.pem.trim()}` : `file ${source.path}`,
+    );
+  }
+  const { subject, issuer } = identity;
+  return subject.kind === "exact" && issuer.kind === "exact"
+    ? [JSON.stringify([subject.text, issuer.text])]
+    : undefined;
+}
+
+/** Whose evidence a requirement asks for. */
+export function wantedOf(requirement: EvidenceRequirement): readonly string[] {
+  return requirement.kind === "vulnerabilities" ? requirement.scannedBy : requirement.by;
+}
+
+/** How many of the requirements different people can meet, each one another: the largest matching. */
+export function mostMet(crowds: readonly Crowd[]): number {
+  const counted = crowds.filter((crowd) => crowd !== "any number");
+  const metBy = new Map<string, number>();
+  const assign = (at: number, tried: Set<string>): boolean => {
+    for (const person of counted[at] ?? []) {
+      if (tried.has(person)) continue;
+      tried.add(person);
+      const holder = metBy.get(person);
+      if (holder === undefined || assign(holder, tried)) {
+        metBy.set(person, at);
+        return true;
+      }
+    }
+    return false;
+  };
+  const matched = counted.filter((_, at) => assign(at, new Set())).length;
+  return matched + (crowds.length - counted.length);
+}
