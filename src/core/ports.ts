@@ -1,6 +1,6 @@
 import type { PublicKey } from "./crypto/public-key.ts";
 import type { Finding } from "./errors.ts";
-import type { Origin, UntrustedLogEntry } from "./formats/envelope.ts";
+import type { UntrustedCandidate, UntrustedLogEntry } from "./formats/envelope.ts";
 import type { LoggedSignature, SignedEnvelope } from "./formats/log-record.ts";
 import type { Descriptor } from "./oci/descriptor.ts";
 import type { Digest, DigestAlgorithm } from "./oci/digest.ts";
@@ -185,7 +185,7 @@ export interface Signatory {
 /** Whose signature a verifier would accept, and with what beside it. */
 export type Acceptance = Pick<Requirement, "keys" | "keyProof" | "identities">;
 
-/** Another place than a registry where bundles about digests are kept. */
+/** Another place than a registry where evidence about digests is kept. */
 export interface EvidenceSource {
   /**
    * What is kept about a digest, page by page; nothing where there is none.
@@ -196,9 +196,7 @@ export interface EvidenceSource {
 }
 
 export interface EvidencePage {
-  readonly origin: Origin;
-  /** Bounded, not parsed. */
-  readonly bundles: readonly Uint8Array[];
+  readonly candidates: readonly UntrustedCandidate[];
   /** What of the page could not be looked at. */
   readonly obstacles: readonly Finding[];
 }

@@ -1,6 +1,6 @@
 import { type Finding, findingUnlessInterrupted } from "../core/errors.ts";
 import { PREDICATE_ANNOTATION } from "../core/formats/cosign-attestation.ts";
-import { type EvidenceFormat, SIGNATURE_PREDICATE } from "../core/formats/envelope.ts";
+import { candidateBytes, type EvidenceFormat, SIGNATURE_PREDICATE } from "../core/formats/envelope.ts";
 import { isOfType, type PredicateType } from "../core/formats/predicates.ts";
 import { LIMITS } from "../core/limits.ts";
 import { type Descriptor, digestMismatch } from "../core/oci/descriptor.ts";
@@ -134,11 +134,11 @@ async function* gatherFrom(
   { subject, budget }: Search,
 ): AsyncGenerator<EvidencePart, void, undefined> {
   try {
-    for await (const { origin, bundles, obstacles } of source.look(subject)) {
-      const allowed = bundles.slice(0, budget.take(bundles.length));
-      for (const bytes of allowed) budget.spend(bytes.byteLength);
-      yield { candidates: allowed.map((bytes) => ({ format: "bundle", origin, bytes })), obstacles };
-      if (allowed.length < bundles.length) return yield { candidates: [], obstacles: [tooMany()] };
+    for await (const { candidates, obstacles } of source.look(subject)) {
+      const allowed = candidates.slice(0, budget.take(candidates.length));
+      for (const candidate of allowed) budget.spend(candidateBytes(candidate).byteLength);
+      yield { candidates: allowed, obstacles };
+      if (allowed.length < candidates.length) return yield { candidates: [], obstacles: [tooMany()] };
     }
   } catch (error) {
     yield { candidates: [], obstacles: [findingUnlessInterrupted(error)] };

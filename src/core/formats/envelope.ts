@@ -40,6 +40,18 @@ export type UntrustedCandidate =
       readonly annotations: Readonly<Record<string, string>>;
     };
 
+/** What a candidate holds: a bundle, a payload, an envelope. */
+export function candidateBytes(candidate: UntrustedCandidate): Uint8Array {
+  switch (candidate.format) {
+    case "bundle":
+      return candidate.bytes;
+    case "cosign-legacy":
+      return candidate.payload;
+    case "cosign-attestation":
+      return candidate.envelope;
+  }
+}
+
 /** Exactly the bytes that were signed: a DSSE pre-authentication encoding, a legacy payload, a file. */
 export interface SignedBytes {
   readonly kind: "bytes";

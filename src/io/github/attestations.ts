@@ -114,7 +114,7 @@ class Api {
       }
     };
     await Promise.all(entries.map(read));
-    return { origin: ORIGIN, bundles, obstacles };
+    return { candidates: bundles.map((bytes) => ({ format: "bundle", origin: ORIGIN, bytes })), obstacles };
   }
 
   /** A short-lived address, often of another host: the token is not for it, and it is itself a secret. */

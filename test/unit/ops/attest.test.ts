@@ -423,7 +423,10 @@ describe("attesting without a key", () => {
 
 describe("another place than the registry", () => {
   const page = (bundles: readonly Uint8Array[], obstacles: readonly Finding[] = []): EvidencePage => {
-    return { origin: { via: "github-api" }, bundles, obstacles };
+    return {
+      candidates: bundles.map((bytes) => ({ format: "bundle", origin: { via: "github-api" }, bytes })),
+      obstacles,
+    };
   };
   const source = (...pages: readonly (EvidencePage | CountersignError)[]): EvidenceSource => ({
     async *look() {

@@ -54,8 +54,11 @@ describe("GitHub's API of attestations", () => {
     const bundles: string[] = [];
     const obstacles: Finding[] = [];
     for await (const page of source(place).look(SUBJECT)) {
-      assert.deepEqual(page.origin, { via: "github-api" });
-      bundles.push(...page.bundles.map((bytes) => Buffer.from(bytes).toString()));
+      for (const candidate of page.candidates) {
+        assert.ok(candidate.format === "bundle");
+        assert.deepEqual(candidate.origin, { via: "github-api" });
+        bundles.push(Buffer.from(candidate.bytes).toString());
+      }
       obstacles.push(...page.obstacles);
     }
     return { bundles, obstacles };
