@@ -1,4 +1,4 @@
-import { type Dialect, memberAt, noResult, textAt } from "./scanner.ts";
+import { type Dialect, memberAt, noResult, parseAnswer, textAt } from "./scanner.ts";
 
 /** Grype (oss.anchore.com, "Supported sources"). It takes an OCI layout, and names the manifest that it found there. */
 export const grype: Dialect = {
@@ -8,8 +8,8 @@ export const grype: Dialect = {
   variables: /^(?:GRYPE_(?:DB_.*|CHECK_FOR_APP_UPDATE)|SYFT_CACHE_.*)$/,
   scanArguments: (image, extra) => [...extra, "--output", "json", `oci-dir:${image}`],
   finished: [0],
-  versionArguments: ["version", "--output", "text"],
-  readVersion: (stdout) => /^Version:\s*v?(\S+)/m.exec(stdout)?.[1],
+  versionArguments: ["version", "--output", "json"],
+  readVersion: (stdout) => textAt(parseAnswer("grype", stdout), "version")?.replace(/^v(?=\d)/, ""),
   checkResult(result) {
     if (!Array.isArray(memberAt(result, "matches"))) {
       throw noResult("grype", "JSON of another kind", 'a list "matches"');

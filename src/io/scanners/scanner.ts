@@ -199,6 +199,12 @@ export function noResult(name: string, found: string, wanted: string, next?: str
   return new CountersignError("scanner-error", `what ${name} printed is no scan of an image`, { found, wanted, next });
 }
 
+/** What a scanner says of itself as JSON. @throws CountersignError `scanner-error`. */
+export function parseAnswer(name: string, stdout: string): JsonObject {
+  const what = `what ${name} says of its version`;
+  return parseJsonObject(Buffer.from(stdout), { what, code: "scanner-error", maxBytes: LIMITS.scanResultBytes });
+}
+
 /** The member of an object at the end of a path; undefined where there is none. */
 export function memberAt(json: JsonObject, ...path: readonly string[]): JsonValue | undefined {
   return path.reduce<JsonValue | undefined>((value, name) => (isObject(value) ? value[name] : undefined), json);

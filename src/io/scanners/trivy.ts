@@ -1,6 +1,4 @@
-import { type JsonObject, parseJsonObject } from "../../core/json.ts";
-import { LIMITS } from "../../core/limits.ts";
-import { type Dialect, memberAt, noResult, textAt } from "./scanner.ts";
+import { type Dialect, memberAt, noResult, parseAnswer, textAt } from "./scanner.ts";
 
 /** Flags after which `trivy version` speaks of another database than the scan used. */
 const ELSEWHERE = /^(?:--(?:cache-dir|server|config)\b|-c)/;
@@ -31,7 +29,7 @@ export const trivy: Dialect = {
   ],
   finished: [0],
   versionArguments: VERSION_ARGUMENTS,
-  readVersion: (stdout) => textAt(readVersions(stdout), "Version")?.replace(/^v(?=\d)/, ""),
+  readVersion: (stdout) => textAt(parseAnswer("trivy", stdout), "Version")?.replace(/^v(?=\d)/, ""),
   checkResult(result) {
     if (memberAt(result, "ArtifactType") !== "container_image") {
       throw noResult("trivy", "JSON of another kind", 'a member "ArtifactType" that is "container_image"');
@@ -42,15 +40,10 @@ export const trivy: Dialect = {
   },
   async database({ extra, env, ask }) {
     if (extra.some((arg) => ELSEWHERE.test(arg)) || env["TRIVY_SERVER"] !== undefined) return undefined;
-    const versions = readVersions(await ask(VERSION_ARGUMENTS));
+    const versions = parseAnswer("trivy", await ask(VERSION_ARGUMENTS));
     const version = textAt(versions, "VulnerabilityDB", "Version");
     return version === undefined
       ? undefined
       : { version, lastUpdate: textAt(versions, "VulnerabilityDB", "UpdatedAt") };
   },
 };
-
-function readVersions(stdout: string): JsonObject {
-  const what = "what trivy says of its version";
-  return parseJsonObject(Buffer.from(stdout), { what, code: "scanner-error", maxBytes: LIMITS.scanResultBytes });
-}
