@@ -11,6 +11,11 @@ import type { Context } from "./context.ts";
 
 /** Files that are signed or judged as they are, not as images. */
 
+/** Where the bundle of a file is, unless it is said. */
+export function bundleBeside(file: string): string {
+  return `${file}.sigstore.json`;
+}
+
 type Place = Pick<Context, "workingDirectory" | "signal">;
 
 /**

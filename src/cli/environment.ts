@@ -1,6 +1,7 @@
 import type { Command, Option } from "commander";
 import { CountersignError } from "../core/errors.ts";
 import type { Context } from "./context.ts";
+import { displacerOf } from "./displaced.ts";
 
 /** `--registry-cacert` is COUNTERSIGN_REGISTRY_CACERT. */
 export function variableOf(option: Pick<Option, "long">): string | undefined {
@@ -12,11 +13,11 @@ export function variableOf(option: Pick<Option, "long">): string | undefined {
 
 /**
  * Gives every flag that was not on the command line its value from the environment. Commander's own `env` reads the
- * process; ours comes with the context.
+ * process; ours comes with the context. What the command line says in another way is left out, and `warn` says so.
  *
  * @throws CountersignError `configuration-invalid` for a value that the flag would not take.
  */
-export function applyEnvironment(command: Command, env: Context["env"]): void {
+export function applyEnvironment(command: Command, env: Context["env"], warn: (line: string) => void): void {
   for (const option of command.options) {
     const variable = variableOf(option);
     const value = variable === undefined ? undefined : env[variable];
@@ -24,6 +25,11 @@ export function applyEnvironment(command: Command, env: Context["env"]): void {
     const name = option.attributeName();
     const source = command.getOptionValueSource(name);
     if (source !== undefined && source !== "default") continue;
+    const displacer = displacerOf(command, option);
+    if (displacer !== undefined) {
+      warn(`${variable} is not heeded: ${displacer} on the command line takes its place`);
+      continue;
+    }
     command.setOptionValueWithSource(name, readVariable(option, variable, value), "env");
   }
 }

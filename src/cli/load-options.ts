@@ -4,11 +4,13 @@ import { type Digest, parseDigest } from "../core/oci/digest.ts";
 import { parseLocation } from "../core/oci/location.ts";
 import type { CollectionLocation } from "../io/layout/collection.ts";
 import { parsePrefix, type RegistryPrefix } from "../ops/kit-place.ts";
+import { displace } from "./displaced.ts";
 import { flag, grouped, once, type RawOptions, text } from "./options.ts";
 
 const KIT_GROUP = "The kit:";
 
 export function addLoadOptions(command: Command): Command {
+  displace(command, ["--trust-kit"], ["--trusted-root"]);
   return grouped(command, KIT_GROUP, [
     new Option("--to <place>", "where its images go: HOST[:PORT][/PATH], oci:DIR or oci-archive:FILE").argParser(
       once("--to"),

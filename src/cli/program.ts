@@ -8,6 +8,7 @@ import { reportFailure } from "./failure.ts";
 import { helpEpilogue, helpLayout } from "./help.ts";
 import { formatsOf } from "./manual.ts";
 import { globalOptions } from "./options.ts";
+import { openOutput } from "./output.ts";
 
 /** One line of the command table. Its file is loaded when the command line names it, or when all are wanted. */
 interface Entry {
@@ -223,7 +224,8 @@ function addGlobalOptions(command: Command): void {
 
 /** Before any action: the environment's values, then the flags that every command has. */
 function prepare(command: Command, context: Context): void {
-  for (let at: Command | null = command; at !== null; at = at.parent) applyEnvironment(at, context.env);
+  const { warn } = openOutput(context, globalOptions(command));
+  for (let at: Command | null = command; at !== null; at = at.parent) applyEnvironment(at, context.env, warn);
   const { format } = globalOptions(command);
   const formats = formatsOf(command);
   if (formats.includes(format)) return;

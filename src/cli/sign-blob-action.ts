@@ -7,18 +7,13 @@ import type { SignedFile } from "../core/results.ts";
 import { writeFileAtomic } from "../io/disk/atomic.ts";
 import { signBlob, signStatementFile } from "../ops/blob.ts";
 import { type StoredFile, signedFilesDocument, signedFilesText } from "../report/sign-blob.ts";
-import { readSmallFile } from "./blob-files.ts";
+import { bundleBeside, readSmallFile } from "./blob-files.ts";
 import type { Context } from "./context.ts";
 import { openWiring } from "./images.ts";
 import { flag, type RawOptions, readRegistryOptions, text } from "./options.ts";
 import type { Output } from "./output.ts";
 import { openSignatory } from "./signatory.ts";
 import { readSignatoryOptions, type SignatoryOptions } from "./signatory-options.ts";
-
-/** Where the bundle of a file is, unless it is said. */
-export function bundleBeside(file: string): string {
-  return `${file}.sigstore.json`;
-}
 
 /** `countersign sign-blob FILE…`. The first that fails ends it; what was written before is complete. */
 export async function signBlobs(

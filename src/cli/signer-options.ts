@@ -53,18 +53,20 @@ export interface SignerOptions {
 }
 
 /** @throws CountersignError `usage`: nobody is named, half of an identity is, flags contradict each other. */
-export function readSignerOptions(raw: RawOptions): SignerOptions {
+export function readSignerOptions(raw: RawOptions, nobody: () => CountersignError = nobodyNamed): SignerOptions {
   const keys = list(raw, "key");
   const identity = readIdentityOptions(raw);
-  if (keys.length === 0 && identity === undefined) {
-    throw new CountersignError("usage", "nothing says whose signature is wanted", {
-      found: "neither a key nor an identity",
-      wanted: "--key KEY, or --certificate-identity NAME and --certificate-oidc-issuer URL",
-    });
-  }
+  if (keys.length === 0 && identity === undefined) throw nobody();
   const options = { keys, identity, proof: readProofOptions(raw), trust: readTrustOptions(raw) };
   requireSense(options);
   return options;
+}
+
+function nobodyNamed(): CountersignError {
+  return new CountersignError("usage", "nothing says whose signature is wanted", {
+    found: "neither a key nor an identity",
+    wanted: "--key KEY, or --certificate-identity NAME and --certificate-oidc-issuer URL",
+  });
 }
 
 export function readProofOptions(raw: RawOptions): ProofOptions {

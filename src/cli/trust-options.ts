@@ -1,12 +1,15 @@
 import { type Command, Option } from "commander";
 import { CountersignError } from "../core/errors.ts";
 import { parseLocation } from "../core/oci/location.ts";
+import { displace } from "./displaced.ts";
 import { flag, grouped, once, type RawOptions, text } from "./options.ts";
 
 const TRUST_GROUP = "Whom to believe:";
 
 /** Whose authorities and logs are believed: on every command that verifies or makes keyless signatures. */
 export function addTrustOptions(command: Command): Command {
+  displace(command, ["--trusted-root"], ["--trust"]);
+  displace(command, ["--trust"], ["--trusted-root"]);
   return grouped(command, TRUST_GROUP, [
     new Option(
       "--trusted-root <file>",

@@ -1,15 +1,33 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Command, Option } from "commander";
+import { displace } from "../../../src/cli/displaced.ts";
 import { applyEnvironment, variableOf } from "../../../src/cli/environment.ts";
 import { addRegistryOptions } from "../../../src/cli/options.ts";
+import { addTrustOptions, readTrustOptions } from "../../../src/cli/trust-options.ts";
 import { addVerifyOptions } from "../../../src/cli/verify-options.ts";
+import { thrownBy } from "../../support/codes.ts";
 import { isUsage } from "../../support/usage.ts";
+
+interface Given {
+  readonly values: Record<string, unknown>;
+  readonly warnings: readonly string[];
+}
+
+/** Flags of which one takes the place of another. */
+function given(env: Record<string, string>, ...argv: readonly string[]): Given {
+  const command = addTrustOptions(new Command("test")).option("--key <key>").option("--policy <file>");
+  displace(command, ["--policy"], ["--key"]);
+  command.action(() => undefined).parse([...argv], { from: "user" });
+  const warnings: string[] = [];
+  applyEnvironment(command, env, (line) => void warnings.push(line));
+  return { values: command.opts(), warnings };
+}
 
 function options(env: Record<string, string>, ...argv: readonly string[]): Record<string, unknown> {
   const command = addRegistryOptions(addVerifyOptions(new Command("test"))).option("--no-progress", "no bars");
   command.action(() => undefined).parse([...argv], { from: "user" });
-  applyEnvironment(command, env);
+  applyEnvironment(command, env, () => undefined);
   return command.opts();
 }
 
@@ -67,4 +85,40 @@ describe("flags from the environment", () => {
       );
     });
   }
+});
+
+describe("flags of which one takes the place of another", () => {
+  it("on the command line keep the environment's out, and say so", () => {
+    const { values, warnings } = given({ COUNTERSIGN_KEY: "a.pub" }, "--policy", "p.yaml");
+    assert.deepEqual([values["policy"], values["key"]], ["p.yaml", undefined]);
+    assert.deepEqual(warnings, ["COUNTERSIGN_KEY is not heeded: --policy on the command line takes its place"]);
+  });
+
+  it("do not keep it out where they have their value from the environment themselves", () => {
+    const { values, warnings } = given({ COUNTERSIGN_KEY: "a.pub", COUNTERSIGN_POLICY: "p.yaml" });
+    assert.deepEqual([values["policy"], values["key"], warnings], ["p.yaml", "a.pub", []]);
+  });
+
+  it("take it in one direction only", () => {
+    const { values } = given({ COUNTERSIGN_POLICY: "p.yaml" }, "--key", "a.pub");
+    assert.deepEqual([values["policy"], values["key"]], ["p.yaml", "a.pub"]);
+  });
+
+  it("are those that say whom to believe", () => {
+    const file = given({ COUNTERSIGN_TRUST: "github" }, "--trusted-root", "root.json");
+    assert.deepEqual([file.values["trust"], file.warnings.length], [undefined, 1]);
+    assert.equal(readTrustOptions(file.values).trustedRoot, "root.json");
+    const name = given({ COUNTERSIGN_TRUSTED_ROOT: "root.json" }, "--trust", "github");
+    assert.deepEqual([name.values["trustedRoot"], name.warnings.length], [undefined, 1]);
+    assert.equal(readTrustOptions(name.values).instance, "github");
+  });
+
+  it("still contradict each other where both are in the environment", () => {
+    const { values } = given({ COUNTERSIGN_TRUST: "github", COUNTERSIGN_TRUSTED_ROOT: "root.json" });
+    thrownBy(() => readTrustOptions(values), "usage");
+  });
+
+  it("are not looked at where the value could not be read: it is not used", () => {
+    assert.deepEqual(given({ COUNTERSIGN_TRUST: "" }, "--trusted-root", "root.json").warnings, []);
+  });
 });

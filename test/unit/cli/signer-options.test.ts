@@ -14,7 +14,7 @@ import { thrownBy } from "../../support/codes.ts";
 function parse(argv: readonly string[], env: Readonly<Record<string, string>> = {}): Command {
   const command = addSignerOptions(new Command("x").exitOverride().configureOutput({ writeErr: () => {} }));
   command.parse([...argv], { from: "user" });
-  applyEnvironment(command, env);
+  applyEnvironment(command, env, () => undefined);
   return command;
 }
 

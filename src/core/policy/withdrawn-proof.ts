@@ -1,0 +1,46 @@
+import { CountersignError, type Finding } from "../errors.ts";
+import { type Digest, digestOf } from "../oci/digest.ts";
+import { examineBlob } from "../verify/blob.ts";
+import type { Requirement } from "../verify/requirement.ts";
+import { placeName, type WithdrawnList } from "./document.ts";
+import { parseWithdrawn, requireRecent, withdrawnFindings } from "./withdrawn.ts";
+
+/** A list of withdrawn digests as it was found: nothing of it is believed yet. */
+export interface UntrustedWithdrawn {
+  /** As it is printed. */
+  readonly label: string;
+  readonly bytes: Uint8Array;
+  /** The Sigstore bundles that come with it: any of them. */
+  readonly bundles: readonly Uint8Array[];
+}
+
+/**
+ * What a list takes back, once somebody whom the policy names has signed exactly these bytes, and lately enough. They are
+ * read after that.
+ *
+ * @throws CountersignError `policy-untrusted`, `policy-invalid`, `trust-stale`: an image cannot be told from one that was
+ * taken back then.
+ */
+export function proveWithdrawn(
+  { label, bytes, bundles }: UntrustedWithdrawn,
+  { maxAge, place }: Pick<WithdrawnList, "maxAge" | "place">,
+  signers: Requirement,
+): ReadonlyMap<Digest, Finding> {
+  const blob = { name: label, digest: digestOf(bytes), content: { kind: "bytes", bytes } } as const;
+  const reports = bundles.map((bundle) => examineBlob(bundle, blob, signers));
+  if (!reports.some(({ accepted }) => accepted)) {
+    const [finding] = reports.flatMap((report) => report.finding ?? []);
+    throw new CountersignError(
+      "policy-untrusted",
+      `the list of withdrawn digests ${label} is not signed by who has to`,
+      {
+        found: finding === undefined ? "no signature" : `${finding.message}: ${finding.found ?? "nothing"}`,
+        wanted: finding?.wanted ?? `a signature by somebody whom ${placeName(place)} names`,
+        next: "get the list and its bundle from whoever keeps it; until then nothing is accepted",
+      },
+    );
+  }
+  const list = parseWithdrawn(bytes, label);
+  requireRecent(list, { label, maxAge }, signers.now);
+  return withdrawnFindings(list);
+}
