@@ -217,6 +217,17 @@ export const LIMITS = {
   tufMarksBytes: 64 * KIB,
   /** Trust material that was confirmed this recently is not asked for again. */
   trustRefreshMs: 24 * 60 * 60 * SECOND,
+  /** A scan: vulnerabilities, places that were looked at, and names, scores and versions of one vulnerability. */
+  scanVulnerabilities: 50_000,
+  scanTargets: 10_000,
+  scanDetails: 10_000,
+  /** Statements of a VEX document, and the products and their parts that they are about. */
+  vexStatements: 10_000,
+  vexProducts: 50_000,
+  /** How far the clock of a scanner, or of who writes VEX, may be ahead of ours. */
+  scanSkewMs: 5 * 60 * SECOND,
+  /** Vulnerabilities that a message names. */
+  vulnerabilitiesNamed: 5,
   /** The configuration file, and the trust instances in it. */
   configurationBytes: 64 * KIB,
   trustInstances: 64,
@@ -228,9 +239,20 @@ export const LIMITS = {
   policyDepth: 16,
   /** The requirements of one threshold: who meets which is a matching. */
   policyAlternatives: 64,
+  /** Somebody else's policy that is converted; the documents in one file of them; the parts of a rule that is written out. */
+  foreignPolicyBytes: 1 * MIB,
+  foreignDocuments: 1_000,
+  convertedClauses: 256,
   /** An image pattern; and the steps in which those of a policy are compared, to find two that are equally specific. */
   imagePatternCharacters: 512,
   patternComparisons: 20_000_000,
+  /** Recorded evidence of one image; the cases below one folder, how deep they lie, and what is said of one to expect. */
+  recordedBytes: 128 * MIB,
+  policyCases: 10_000,
+  policyCaseDepth: 16,
+  expectationBytes: 64 * KIB,
+  /** A text of which a difference is shown, in lines. */
+  diffLines: 100_000,
   /** What a scanner prints: its result, and what it says to people. */
   scanResultBytes: 64 * MIB,
   scannerTalkBytes: 4 * MIB,

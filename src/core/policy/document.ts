@@ -1,3 +1,4 @@
+import type { Severity } from "../formats/scans/severity.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Instant } from "../time.ts";
 import type { ClaimName } from "../trust/identity.ts";
@@ -222,8 +223,7 @@ export interface AttestationRequirement extends BySomebody {
   readonly where: readonly { readonly text: string; readonly place: Place }[];
 }
 
-export const SEVERITIES = ["none", "low", "medium", "high", "critical"] as const;
-export type Severity = (typeof SEVERITIES)[number];
+export { SEVERITIES, type Severity } from "../formats/scans/severity.ts";
 
 /** What a signed scan says of the image's vulnerabilities. One of unknown severity counts as critical. */
 export interface VulnerabilitiesRequirement {
