@@ -1,5 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq, type Node, type ParsedNode, parseDocument } from "yaml";
 import { LIMITS } from "./limits.ts";
+import { readUsual } from "./yaml-usual.ts";
 
 /** A value of a YAML document and where it stands, in characters from the beginning. Scalars are those of the core schema. */
 export type YamlNode =
@@ -34,6 +35,11 @@ export class YamlProblem extends Error {
  * @throws YamlProblem
  */
 export function readTree(text: string): YamlNode {
+  return readUsual(text) ?? readAny(text);
+}
+
+/** All of YAML, and every error. @throws YamlProblem */
+export function readAny(text: string): YamlNode {
   return convert(compose(text), 0, 1);
 }
 
@@ -44,7 +50,6 @@ function compose(text: string): Node | null {
     schema: "core",
     prettyErrors: false,
     uniqueKeys: false,
-    logLevel: "silent",
   } as const;
   try {
     const document = parseDocument<ParsedNode>(text, options);
@@ -71,7 +76,8 @@ function tooDeep(at: number): YamlProblem {
 /** `after` is where something would stand that is not there. */
 function convert(node: unknown, after: number, depth: number): YamlNode {
   if (!isNode(node)) return { kind: "scalar", at: after, value: null };
-  const at = node.range?.[0] ?? after;
+  const [start, end] = node.range ?? [after, after];
+  const at = start === end ? after : start;
   if (depth > LIMITS.yamlDepth) throw tooDeep(at);
   if (isAlias(node)) throw new YamlProblem(at, "an alias", "the value itself");
   if (node.anchor !== undefined) throw new YamlProblem(at, "an anchor", "the value alone");

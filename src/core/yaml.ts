@@ -8,6 +8,8 @@ export interface YamlSource {
   /** For messages: the file as the user named it. */
   readonly label: string;
   readonly maxBytes: number;
+  /** The line of the file that it begins with, where it is one document of several. */
+  readonly firstLine?: number | undefined;
   /** What it is; the configuration where nothing is said. */
   readonly about?: YamlSubject | undefined;
 }
@@ -49,10 +51,12 @@ export function readYaml(bytes: Uint8Array, source: YamlSource): YamlValue {
 class YamlFile {
   readonly #label: string;
   readonly #about: YamlSubject;
+  readonly #firstLine: number;
   #starts: readonly number[] = [0];
 
-  constructor({ label, about = CONFIGURATION }: YamlSource) {
+  constructor({ label, firstLine = 1, about = CONFIGURATION }: YamlSource) {
     this.#label = label;
+    this.#firstLine = firstLine;
     this.#about = about;
   }
 
@@ -79,7 +83,7 @@ class YamlFile {
       if ((this.#starts[middle] ?? 0) <= at) low = middle;
       else high = middle;
     }
-    return { label: this.#label, line: low + 1, column: at - (this.#starts[low] ?? 0) + 1 };
+    return { label: this.#label, line: low + this.#firstLine, column: at - (this.#starts[low] ?? 0) + 1 };
   }
 
   problemAt(at: number, found: string, wanted: string): YamlError {
@@ -214,8 +218,11 @@ function describe(node: YamlNode): string {
 export function oneOf(name: string, known: readonly string[]): string {
   const meant = nearest(name, known);
   if (known.length === 0) return "none: nothing is known by a name here";
-  return meant === undefined ? known.join(", ") : `${meant} (known: ${known.join(", ")})`;
+  const all = known.length > NAMES_SHOWN ? [...known.slice(0, NAMES_SHOWN), "…"] : known;
+  return meant === undefined ? all.join(", ") : `${meant} (known: ${all.join(", ")})`;
 }
+
+const NAMES_SHOWN = 24;
 
 /** The name that differs in the fewest letters, where that is but a few. */
 function nearest(name: string, known: readonly string[]): string | undefined {

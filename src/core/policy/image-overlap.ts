@@ -1,4 +1,4 @@
-import { type ImageGlob, STAR, STARS } from "./image-pattern.ts";
+import { type ImageGlob, isExact, STAR, STARS, takes, tokensOf } from "./image-pattern.ts";
 
 /**
  * Whether there is an image name that both patterns match, found exactly: the automata of the two patterns and of well-formed
@@ -7,8 +7,8 @@ import { type ImageGlob, STAR, STARS } from "./image-pattern.ts";
 export function overlap(a: ImageGlob, b: ImageGlob, spend: (steps: number) => void): boolean {
   if (a.tag !== b.tag || a.digest !== b.digest) return false;
   if (!a.prefix.startsWith(b.prefix) && !b.prefix.startsWith(a.prefix)) return false;
-  if (!a.isExact && !b.isExact && !a.suffix.endsWith(b.suffix) && !b.suffix.endsWith(a.suffix)) return false;
-  return new Product(a.tokens, b.tokens, spend).isReachable();
+  if (!isExact(a) && !isExact(b) && !a.suffix.endsWith(b.suffix) && !b.suffix.endsWith(a.suffix)) return false;
+  return new Product(tokensOf(a), tokensOf(b), spend).isReachable();
 }
 
 /** States of a well-formed name: what may come next depends on no more than this. */
@@ -84,11 +84,11 @@ class Product {
   }
 }
 
-function takes(token: string, character: string): boolean {
-  return token === STARS || token === character || (token === STAR && character !== "/");
-}
-
 /** Whether there is any image name that the pattern matches. */
 export function isMatchable(glob: ImageGlob): boolean {
-  return overlap(glob, glob, () => undefined);
+  const isPrefix = glob.name === `${glob.prefix}${STARS}`;
+  return (isPrefix && WELL_FORMED.test(glob.prefix)) || overlap(glob, glob, () => undefined);
 }
+
+/** A host and whole parts of a path: spares most patterns the search. */
+const WELL_FORMED = /^[a-z0-9.:[\]-]+\/(?:[a-z0-9]+(?:[._-][a-z0-9]+)*\/)*$/;

@@ -9,16 +9,15 @@ export const STARS = "**";
 
 /** An image pattern, taken apart. Hosts are lower case and Docker Hub's is `docker.io`, as in image names. */
 export interface ImageGlob {
-  /** As it was written. */
-  readonly text: string;
-  /** The characters of `registry/repository`, each for itself, and wildcards. */
-  readonly tokens: readonly string[];
+  /** `registry/repository`, with wildcards. */
+  readonly name: string;
   /** What precedes the first wildcard, and what follows the last; without one, `prefix` is the whole name. */
   readonly prefix: string;
   readonly suffix: string;
   /** What stands between wildcards. */
   readonly middle: readonly string[];
-  readonly isExact: boolean;
+  /** In their order: `*`, `**`. None where the name is exact. */
+  readonly wildcards: readonly string[];
   readonly tag: string | undefined;
   readonly digest: Digest | undefined;
 }
@@ -31,25 +30,39 @@ export interface ImageGlob {
  */
 export function parseImagePattern(text: string): ImageGlob {
   if (text.length > LIMITS.imagePatternCharacters) {
-    throw notOne(`${text.slice(0, 60)}…`, "it is too long", `at most ${LIMITS.imagePatternCharacters} characters`);
+    throw notOne(`${text.slice(0, SHOWN)}…`, "it is too long", `at most ${LIMITS.imagePatternCharacters} characters`);
   }
   const { name, tag, digest } = split(text);
-  const normal = name.includes(STAR) || name.endsWith("/") ? normalGlob(text, name) : normalName(text, name);
-  if (name.endsWith("/") && (tag ?? digest) !== undefined) {
-    throw notOne(text, "a tag or digest behind a slash", `${name}${STARS} and then the tag or digest`);
+  const isPrefix = name.endsWith("/");
+  if (isPrefix && (tag ?? digest) !== undefined) {
+    throw notOne(text, "it has a tag or digest behind a slash", `${name}${STARS} and then the tag or digest`);
   }
-  const glob = normal.endsWith("/") ? `${normal}${STARS}` : normal;
-  const literals = glob.split(/\*+/);
+  if (!isPrefix && !name.includes(STAR)) {
+    const exact = normalName(text, name);
+    return { name: exact, prefix: exact, suffix: "", middle: [], wildcards: [], tag, digest };
+  }
+  const glob = `${normalGlob(text, name)}${isPrefix ? STARS : ""}`;
+  const [prefix = "", ...others] = glob.split(/\*+/);
   return {
-    text,
-    tokens: glob.match(/\*\*|./g) ?? [],
-    prefix: literals[0] ?? "",
-    suffix: literals.length > 1 ? (literals.at(-1) ?? "") : "",
-    middle: literals.slice(1, -1),
-    isExact: literals.length === 1,
+    name: glob,
+    prefix,
+    suffix: others.at(-1) ?? "",
+    middle: others.slice(0, -1),
+    wildcards: glob.match(/\*+/g) ?? [],
     tag,
     digest,
   };
+}
+
+const SHOWN = 60;
+
+export function isExact({ wildcards }: Pick<ImageGlob, "wildcards">): boolean {
+  return wildcards.length === 0;
+}
+
+/** The characters of a glob's name, each for itself, and its wildcards. */
+export function tokensOf({ name }: Pick<ImageGlob, "name">): readonly string[] {
+  return name.match(/\*\*|./g) ?? [];
 }
 
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
@@ -120,10 +133,11 @@ function notOne(text: string, why: string, wanted: string): CountersignError {
   return new CountersignError("reference-invalid", `not an image pattern: ${why}`, { found: text, wanted });
 }
 
-/** Whether the whole of a name, `registry/repository`, matches. Takes at most as many steps as both are long together, multiplied. */
+/** Whether the whole of a name, `registry/repository`, matches: in at most as many steps as both have characters, multiplied. */
 export function matchesName(glob: ImageGlob, name: string): boolean {
-  if (glob.isExact) return name === glob.prefix;
-  return couldMatch(glob, name) && run(glob.tokens, name);
+  if (isExact(glob)) return name === glob.prefix;
+  if (!couldMatch(glob, name)) return false;
+  return glob.name === `${glob.prefix}${STARS}` || run(tokensOf(glob), name);
 }
 
 /** Rules out most by looking for what has to be there. */
@@ -145,12 +159,16 @@ function run(tokens: readonly string[], name: string): boolean {
     const next = new Uint8Array(tokens.length + 1);
     for (const [at, token] of tokens.entries()) {
       if (reached[at] !== 1) continue;
-      if (token === STARS || (token === STAR && character !== "/")) next[at] = 1;
-      else if (token === character) next[at + 1] = 1;
+      if (takes(token, character)) next[token.startsWith(STAR) ? at : at + 1] = 1;
     }
     reached = skipWildcards(tokens, next);
   }
   return reached[tokens.length] === 1;
+}
+
+/** Whether a character can stand where the token does. */
+export function takes(token: string, character: string): boolean {
+  return token === STARS || token === character || (token === STAR && character !== "/");
 }
 
 /** A wildcard may stand for nothing. */
@@ -166,15 +184,15 @@ function skipWildcards(tokens: readonly string[], reached: Uint8Array): Uint8Arr
  * repository before a glob; then the characters before the first wildcard, all characters that are no wildcards, fewer
  * wildcards, fewer of those that cross slashes.
  */
-export function specificityOf({ tokens, prefix, isExact, tag, digest }: ImageGlob): readonly number[] {
-  const wildcards = tokens.filter((token) => token.startsWith(STAR));
+export function specificityOf({ name, prefix, wildcards, tag, digest }: ImageGlob): readonly number[] {
+  const crossing = wildcards.filter((wildcard) => wildcard === STARS).length;
   return [
     digest !== undefined ? 2 : tag !== undefined ? 1 : 0,
-    isExact ? 1 : 0,
+    wildcards.length === 0 ? 1 : 0,
     prefix.length,
-    tokens.length - wildcards.length,
+    name.length - wildcards.length - crossing,
     -wildcards.length,
-    -wildcards.filter((token) => token === STARS).length,
+    -crossing,
   ];
 }
 

@@ -24,7 +24,7 @@ export function matchingRules(document: PolicyDocument, image: ImageName): reado
 
 /** Whether one of these patterns matches: what an exception is for. */
 export function matchesImage(patterns: readonly ImagePattern[], image: ImageName): boolean {
-  return patterns.some(({ text }) => matches(globOf(text), image));
+  return patterns.some((pattern) => matches(globOf(pattern), image));
 }
 
 const indexes = new WeakMap<PolicyDocument, PatternIndex>();
@@ -37,14 +37,14 @@ function indexOf(document: PolicyDocument): PatternIndex {
   return index;
 }
 
-const globs = new Map<string, ImageGlob>();
+const globs = new WeakMap<ImagePattern, ImageGlob>();
 
-function globOf(text: string): ImageGlob {
-  const known = globs.get(text);
+/** A pattern, taken apart once. @throws CountersignError `reference-invalid`. */
+export function globOf(pattern: ImagePattern): ImageGlob {
+  const known = globs.get(pattern);
   if (known !== undefined) return known;
-  const glob = parseImagePattern(text);
-  if (globs.size >= LIMITS.candidates) globs.clear();
-  globs.set(text, glob);
+  const glob = parseImagePattern(pattern.text);
+  globs.set(pattern, glob);
   return glob;
 }
 
@@ -65,7 +65,7 @@ export interface RulePattern extends RuleMatch {
 export function patternsOf(rules: readonly Rule[]): readonly RulePattern[] {
   return rules.flatMap((rule) =>
     rule.images.map((pattern) => {
-      const glob = parseImagePattern(pattern.text);
+      const glob = globOf(pattern);
       return { rule, pattern, glob, specificity: specificityOf(glob) };
     }),
   );
@@ -166,6 +166,7 @@ function equallySpecific(patterns: readonly RulePattern[]): Iterable<readonly Ru
 
 /** Held against those before it alone whose ending is an ending of its own. */
 function firstOverlap(group: readonly RulePattern[], spend: (steps: number) => void): Ambiguity | undefined {
+  if (group.length === 1) return undefined;
   const bySuffix = new Map<string, RulePattern[]>();
   const byLength = group.toSorted((a, b) => a.glob.suffix.length - b.glob.suffix.length);
   for (const second of byLength) {

@@ -3,7 +3,8 @@ import { parseReference, parseRepository, repositoryName } from "../oci/referenc
 import type { YamlValue } from "../yaml.ts";
 import type { Exception, ImagePattern, Rule, RuleMode, SignedAs, WithdrawnList } from "./document.ts";
 import { isMatchable } from "./image-overlap.ts";
-import { parseImagePattern } from "./image-pattern.ts";
+import { isExact, parseImagePattern } from "./image-pattern.ts";
+import { globOf } from "./images.ts";
 import { readPath } from "./parse-identities.ts";
 import { readAccount, readRequirement } from "./parse-requirement.ts";
 import { atPlace, readBy, readDuration, type Scope } from "./parse-scope.ts";
@@ -39,10 +40,11 @@ function readWord<Word extends string>(value: YamlValue, words: readonly Word[])
 function readPatterns(value: YamlValue): readonly ImagePattern[] {
   return value.oneOrMore("registry.example/acme/app").map((item) => {
     const text = item.text("registry.example/acme/app, registry.example/acme/, registry.example/*/app");
-    const glob = atPlace(item, () => parseImagePattern(text));
-    if (!glob.isExact && !isMatchable(glob))
+    const pattern: ImagePattern = { text, place: item.place };
+    const glob = atPlace(item, () => globOf(pattern));
+    if (!isExact(glob) && !isMatchable(glob))
       item.fail(`${text}, which no image is called`, "a pattern that some name matches");
-    return { text, place: item.place };
+    return pattern;
   });
 }
 
@@ -63,7 +65,7 @@ function readSignedAs(value: YamlValue): SignedAs {
 function readPrefix(value: YamlValue): string {
   const text = value.text("registry.example/, or registry.example/acme/");
   const glob = atPlace(value, () => parseImagePattern(text));
-  if (text.endsWith("/") && glob.tokens.filter((token) => token.startsWith("*")).length === 1) return glob.prefix;
+  if (text.endsWith("/") && glob.wildcards.length === 1) return glob.prefix;
   return value.fail(text, "registry.example/, or registry.example/acme/");
 }
 

@@ -16,7 +16,8 @@ export function policyProblem(place: YamlPlace | string, found: string, wanted: 
 export interface Scope {
   /** undefined for one that could not be read: that is said once. */
   readonly identities: ReadonlyMap<string, Identity | undefined>;
-  readonly roles: ReadonlySet<string>;
+  /** Those of identities and roles. */
+  readonly names: ReadonlySet<string>;
   readonly persons: Persons;
   readonly problems: Problems;
 }
@@ -54,26 +55,22 @@ export function checkName(name: string, key: YamlValue): string {
 /** Names of identities and roles, each once. */
 export function readBy(value: YamlValue | undefined, at: YamlValue, scope: Scope, field = "by"): readonly string[] {
   if (value === undefined) return at.fail(`nobody: no ${field}`, `${field}: the name of an identity or role`);
-  const known = [...scope.identities.keys(), ...scope.roles];
-  return readNames(value, known, "the name of an identity or role");
+  return readNames(value, scope.names, "the name of an identity or role");
 }
 
 /** Names out of those that are known, each once. */
-export function readNames(value: YamlValue, known: readonly string[], wanted: string): readonly string[] {
+export function readNames(value: YamlValue, known: ReadonlySet<string>, wanted: string): readonly string[] {
   const items = value.oneOrMore(wanted);
   if (items.length > LIMITS.policyMembers) value.fail(`${items.length} names`, `at most ${LIMITS.policyMembers}`);
-  const isKnown = new Set(known);
   const names = new Set<string>();
   for (const item of items) {
     const name = item.text(wanted);
-    if (!isKnown.has(name)) item.fail(`the unknown name ${name}`, oneOf(name, known.slice(0, NAMES_SHOWN)));
+    if (!known.has(name)) item.fail(`the unknown name ${name}`, oneOf(name, [...known]));
     if (names.has(name)) item.fail(`${name} a second time`, "every name once");
     names.add(name);
   }
   return [...names];
 }
-
-const NAMES_SHOWN = 20;
 
 export function readTexts(value: YamlValue | undefined, wanted: string): readonly YamlValue[] {
   const items = value?.oneOrMore(wanted) ?? [];

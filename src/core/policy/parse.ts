@@ -49,7 +49,7 @@ function readDocument(bytes: Uint8Array, label: string, problems: Problems): Pol
   );
   const roles = readNamed(fields.roles, problems, (name, value, key) => readRole(name, value, key, identities));
   const persons = new Persons(identities, roles);
-  const scope: Scope = { identities, roles: new Set(roles.keys()), persons, problems };
+  const scope: Scope = { identities, names: new Set([...identities.keys(), ...roles.keys()]), persons, problems };
   const withdrawn = fields.withdrawn?.items("a list of withdrawn lists") ?? [];
   const rules = (fields.rules ?? root.fail("no rules", "rules: a list, which may be empty")).items("a list of rules");
   const document: PolicyDocument = {
@@ -93,7 +93,7 @@ function readRole(
   identities: ReadonlyMap<string, Identity | undefined>,
 ): Role {
   if (identities.has(name)) key.fail(`${name}, which is an identity already`, "another name for the role");
-  return { name, members: readNames(value, [...identities.keys()], "the name of an identity"), place: key.place };
+  return { name, members: readNames(value, new Set(identities.keys()), "the name of an identity"), place: key.place };
 }
 
 /** Nothing but the patterns may decide which rule applies: not the order of the file. */
