@@ -82,7 +82,7 @@ async function refuseExisting({ workingDirectory }: Context, bundle: string): Pr
 }
 
 /** A key that is published as an example signs nothing that leaves this machine, and a file may. */
-function checkingKeys(signatory: Signatory, files: readonly string[]): Signatory {
+export function checkingKeys(signatory: Signatory, files: readonly string[]): Signatory {
   return {
     ...signatory,
     async signer() {

@@ -2,7 +2,7 @@ import { CountersignError, type Finding } from "../errors.ts";
 import { type Digest, digestOf } from "../oci/digest.ts";
 import { examineBlob } from "../verify/blob.ts";
 import type { Requirement } from "../verify/requirement.ts";
-import { placeName, type WithdrawnList } from "./document.ts";
+import type { WithdrawnList } from "./document.ts";
 import { parseWithdrawn, requireRecent, withdrawnFindings } from "./withdrawn.ts";
 
 /** A list of withdrawn digests as it was found: nothing of it is believed yet. */
@@ -15,6 +15,23 @@ export interface UntrustedWithdrawn {
 }
 
 /**
+ * Requires that somebody of these has signed exactly these bytes.
+ *
+ * @throws CountersignError `policy-untrusted`.
+ */
+export function requireSigned({ label, bytes, bundles }: UntrustedWithdrawn, signers: Requirement): void {
+  const blob = { name: label, digest: digestOf(bytes), content: { kind: "bytes", bytes } } as const;
+  const reports = bundles.map((bundle) => examineBlob(bundle, blob, signers));
+  if (reports.some(({ accepted }) => accepted)) return;
+  const [finding] = reports.flatMap((report) => report.finding ?? []);
+  throw new CountersignError("policy-untrusted", `the list of withdrawn digests ${label} is not signed by who has to`, {
+    found: finding === undefined ? "no signature" : `${finding.message}: ${finding.found ?? "nothing else"}`,
+    wanted: finding?.wanted,
+    next: "get the list and its bundle again from whoever keeps it",
+  });
+}
+
+/**
  * What a list takes back, once somebody whom the policy names has signed exactly these bytes, and lately enough. They are
  * read after that.
  *
@@ -22,24 +39,12 @@ export interface UntrustedWithdrawn {
  * taken back then.
  */
 export function proveWithdrawn(
-  { label, bytes, bundles }: UntrustedWithdrawn,
-  { maxAge, place }: Pick<WithdrawnList, "maxAge" | "place">,
+  found: UntrustedWithdrawn,
+  { maxAge }: Pick<WithdrawnList, "maxAge">,
   signers: Requirement,
 ): ReadonlyMap<Digest, Finding> {
-  const blob = { name: label, digest: digestOf(bytes), content: { kind: "bytes", bytes } } as const;
-  const reports = bundles.map((bundle) => examineBlob(bundle, blob, signers));
-  if (!reports.some(({ accepted }) => accepted)) {
-    const [finding] = reports.flatMap((report) => report.finding ?? []);
-    throw new CountersignError(
-      "policy-untrusted",
-      `the list of withdrawn digests ${label} is not signed by who has to`,
-      {
-        found: finding === undefined ? "no signature" : `${finding.message}: ${finding.found ?? "nothing"}`,
-        wanted: finding?.wanted ?? `a signature by somebody whom ${placeName(place)} names`,
-        next: "get the list and its bundle from whoever keeps it; until then nothing is accepted",
-      },
-    );
-  }
+  requireSigned(found, signers);
+  const { bytes, label } = found;
   const list = parseWithdrawn(bytes, label);
   requireRecent(list, { label, maxAge }, signers.now);
   return withdrawnFindings(list);

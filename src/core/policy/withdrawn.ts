@@ -120,6 +120,28 @@ export function requireRecent(
   });
 }
 
+// --- adding -----------------------------------------------------------------------------------------------------------
+
+/** A list with more on it, issued now; what was on it before stays as it was. */
+export function withDigests(
+  list: Withdrawn | undefined,
+  digests: readonly Digest[],
+  reason: string,
+  now: Instant,
+): {
+  readonly list: Withdrawn;
+  readonly added: readonly WithdrawnDigest[];
+  readonly known: readonly WithdrawnDigest[];
+} {
+  if (list !== undefined) requireRecent(list, { label: "that is there", maxAge: undefined }, now);
+  const before = list?.digests ?? [];
+  const known = before.filter(({ digest }) => digests.includes(digest));
+  const added = digests
+    .filter((digest) => !known.some((one) => one.digest === digest))
+    .map((digest) => ({ digest, reason, since: now }));
+  return { list: { issued: now, digests: [...before, ...added] }, added, known };
+}
+
 // --- writing ----------------------------------------------------------------------------------------------------------
 
 /** JSON, an entry a line. @throws CountersignError `limit-reached` for a list that would not be read again. */

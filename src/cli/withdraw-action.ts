@@ -1,0 +1,83 @@
+import { resolve } from "node:path";
+import { CountersignError } from "../core/errors.ts";
+import { LIMITS } from "../core/limits.ts";
+import { formatWithdrawn, parseWithdrawn, type Withdrawn, withDigests } from "../core/policy/withdrawn.ts";
+import { requireSigned } from "../core/policy/withdrawn-proof.ts";
+import type { Signatory } from "../core/ports.ts";
+import type { Requirement } from "../core/verify/requirement.ts";
+import { withLock } from "../io/disk/lock.ts";
+import { loadPublicKey } from "../io/keys/load.ts";
+import { signBlob } from "../ops/blob.ts";
+import { type WithdrawResult, withdrawDocument, withdrawText } from "../report/withdraw.ts";
+import { bundleBeside } from "./blob-files.ts";
+import type { Context } from "./context.ts";
+import { openWiring } from "./images.ts";
+import { type RawOptions, readRegistryOptions } from "./options.ts";
+import type { Output } from "./output.ts";
+import { checkingKeys } from "./sign-blob-action.ts";
+import { openSignatory } from "./signatory.ts";
+import { type PairPlace, pairLock, readPair, writePair } from "./signed-pair.ts";
+import { readWithdrawOptions, type WithdrawOptions } from "./withdraw-options.ts";
+
+/** `countersign policy withdraw DIGEST…`: adds to a list of withdrawn digests, issues and signs it. */
+export async function withdraw(
+  context: Context,
+  output: Output,
+  digests: readonly string[],
+  raw: RawOptions,
+): Promise<void> {
+  const options = readWithdrawOptions(digests, raw);
+  const path = resolve(context.workingDirectory, options.list);
+  const place = { label: options.list, path, maxBytes: LIMITS.withdrawnBytes };
+  const wiring = await openWiring(context, output, readRegistryOptions({}), []);
+  try {
+    const opened = await openSignatory(context, output, wiring, options.signatory, []);
+    const signatory = checkingKeys(opened, [options.list]);
+    const { signal } = context;
+    const result = await withLock(pairLock(path), { signal }, () => rewrite(context, place, options, signatory));
+    await output.result({ text: (style) => withdrawText(result, style), json: () => withdrawDocument(result) });
+  } finally {
+    await wiring.close();
+  }
+}
+
+async function rewrite(
+  context: Context,
+  place: PairPlace,
+  options: WithdrawOptions,
+  signatory: Signatory,
+): Promise<WithdrawResult> {
+  const { referenceTime: now, signal } = context;
+  const before = await readList(context, place, options, signatory);
+  const { list, added, known } = withDigests(before, options.digests, options.reason, now);
+  const bytes = formatWithdrawn(list);
+  const { bundle, digest, signedBy, proof } = await signBlob(place.label, bytes, { signatory, now });
+  await writePair(place, { bytes, bundle }, signal);
+  return { file: place.label, bundleFile: bundleBeside(place.label), digest, list, added, known, signedBy, proof };
+}
+
+/** What is on the list so far, once it is known to be whose it was: what anybody could have put there is not signed. */
+async function readList(
+  context: Context,
+  place: PairPlace,
+  { list: label, digests, previousKey }: WithdrawOptions,
+  signatory: Signatory,
+): Promise<Withdrawn | undefined> {
+  const signers = await signersSoFar(context, previousKey, signatory);
+  const pair = await readPair(place, ({ bytes, bundle }) =>
+    requireSigned({ label, bytes, bundles: [bundle] }, signers),
+  );
+  if (pair !== undefined) return parseWithdrawn(pair.bytes, label);
+  if (digests.length > 0) return undefined;
+  throw new CountersignError("usage", "there is no list to issue again", { found: label, wanted: "a list" });
+}
+
+async function signersSoFar(
+  context: Context,
+  previousKey: string | undefined,
+  signatory: Signatory,
+): Promise<Requirement> {
+  const terms = { threshold: 1, annotations: {}, signedAs: [], now: context.referenceTime };
+  if (previousKey !== undefined) return { keys: [await loadPublicKey(previousKey, context)], identities: [], ...terms };
+  return { ...signatory.accepts(await signatory.signer()), ...terms };
+}
