@@ -109,6 +109,12 @@ const COMMANDS: readonly Entry[] = [
     load: async (context) => (await import("./commands/inspect.ts")).inspectCommand(context),
   },
   {
+    name: "doctor",
+    group: IMAGES,
+    summary: "say who will accept an image, and what to add for the others",
+    load: async (context) => (await import("./commands/doctor.ts")).doctorCommand(context),
+  },
+  {
     name: "trusted-root",
     group: IMAGES,
     summary: "show and refresh whom keyless signatures rest on",

@@ -5,12 +5,13 @@ import { printable } from "../core/printable.ts";
 import { reasonClass } from "../core/reasons.ts";
 import type { SignedImage } from "../core/results.ts";
 import { mapConcurrently } from "../ops/concurrency.ts";
-import { type SignOptions, signImage } from "../ops/sign.ts";
+import { remembering, type SignOptions, signImage } from "../ops/sign.ts";
 import type { Target } from "../ops/verify.ts";
 import { signedDocument, signedText } from "../report/sign.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { exitCodeOfClasses } from "./exit-codes.ts";
+import { prepareFor, warnOfRefusals } from "./for-peers.ts";
 import { createdAt, narrowTarget, openWiring } from "./images.ts";
 import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -34,8 +35,10 @@ export async function sign(
   const created = createdAt(context);
   const wiring = await openWiring(context, output, registry, images);
   try {
-    const { formats, annotations, recursive, dryRun, signAs } = flags;
-    const signatory = await openSignatory(context, output, wiring, { ...flags.signatory, formats, dryRun }, images);
+    const { formats, annotations, recursive, dryRun, signAs, choice } = flags;
+    const wish = { ...flags.signatory, formats, dryRun };
+    const signatory = remembering(await openSignatory(context, output, wiring, wish, images));
+    if (choice !== undefined) await prepareFor(output, choice, signatory, flags);
     const mode = flags.dryRun ? "read" : "write";
     const opened = await mapConcurrently(images, AT_ONCE, (image) =>
       openForSigning(wiring, image, mode, registry.platform),
@@ -68,6 +71,10 @@ export async function sign(
         warnOfPostponed(output, image);
       }
     }
+    if (choice !== undefined && !dryRun) {
+      const seen = { acceptance: signatory.accepted(), cache, now: context.referenceTime };
+      await warnOfRefusals(output, choice.peers, signed.flatMap(withTarget(opened)), seen);
+    }
     context.exitCode = exitCodeOfClasses(signed.flatMap(({ finding }) => (finding ? [reasonClass(finding.code)] : [])));
   } finally {
     await wiring.close();
@@ -75,6 +82,18 @@ export async function sign(
 }
 
 const AT_ONCE = 8;
+
+/** What was signed and where it is: nothing else is asked what others make of it. */
+function withTarget(
+  opened: readonly (Target | UnopenedImage)[],
+): (image: SignedImage, at: number) => readonly Target[] {
+  return ({ digest, finding }, at) => {
+    const one = opened[at];
+    return one === undefined || !isTarget(one) || finding !== undefined
+      ? []
+      : [{ ...one, digest: digest ?? one.digest }];
+  };
+}
 
 /** An image that cannot be looked at: the result of whatever was to be done with it. */
 export interface UnopenedImage {

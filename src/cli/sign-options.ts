@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { CountersignError } from "../core/errors.ts";
 import type { SignatureFormat } from "../core/formats/envelope.ts";
+import { type PeerChoice, readFor } from "./for-peers.ts";
 import { collect, flag, grouped, list, type RawOptions, readAnnotations, readRepository, text } from "./options.ts";
 import { addSignatoryOptions, readSignatoryOptions, type SignatoryOptions } from "./signatory-options.ts";
 
@@ -40,6 +41,8 @@ export interface SigningOptions {
   readonly annotations: Readonly<Record<string, string>>;
   readonly recursive: boolean;
   readonly formats: readonly SignatureFormat[];
+  /** Verifiers that have to be able to read it; undefined where none are named. */
+  readonly choice: PeerChoice | undefined;
   /** `registry/repository`, normalised: what legacy payloads name instead of where the image is. */
   readonly signAs: string | undefined;
   readonly dryRun: boolean;
@@ -47,12 +50,14 @@ export interface SigningOptions {
 
 /** @throws CountersignError `usage`: flags that contradict each other, an unknown format, an annotation that is no pair. */
 export function readSigningOptions(raw: RawOptions): SigningOptions {
-  const formats = list(raw, "format").map(readFormat);
+  const named = [...new Set(list(raw, "format").map(readFormat))];
+  const choice = readFor(raw, named);
   const options: SigningOptions = {
     signatory: readSignatoryOptions(raw),
     annotations: readAnnotations(list(raw, "annotations")),
-    recursive: flag(raw, "recursive"),
-    formats: formats.length === 0 ? ["bundle"] : [...new Set(formats)],
+    recursive: flag(raw, "recursive") || choice?.recursive === true,
+    formats: choice?.formats ?? (named.length === 0 ? ["bundle"] : named),
+    choice,
     signAs: readSignAs(raw),
     dryRun: flag(raw, "dryRun"),
   };
@@ -68,6 +73,7 @@ export function readFinishOptions(raw: RawOptions): Pick<SigningOptions, "signat
   const others: readonly (readonly [string, string])[] = [
     ["annotations", "-a"],
     ["format", "--format"],
+    ["for", "--for"],
     ["signContainerIdentity", "--sign-container-identity"],
     ["identityToken", "--identity-token"],
     ["logLater", "--log-later"],

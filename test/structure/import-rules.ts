@@ -42,6 +42,7 @@ export const ROOMS: readonly Room[] = [
     packages: ["@sigstore/verify", "@sigstore/core", "@noble/curves", "re2js"],
   },
   { path: "src/core/policy/", rooms: POLICY, builtins: HASHES, packages: ["@marcbachmann/cel-js", "re2js"] },
+  { path: "src/core/compat/", rooms: [...TRUST, "src/core/compat/"], builtins: HASHES },
   { path: "src/core/verify/", rooms: VERIFY, builtins: HASHES },
   { path: "src/core/yaml", rooms: [...CORE_BASE, "src/core/yaml"], builtins: [], packages: ["yaml"] },
   { path: "src/core/ports.ts", rooms: VERIFY, builtins: [] },

@@ -1,5 +1,6 @@
 import { Argument, Command } from "commander";
 import type { Context } from "../context.ts";
+import { addFor } from "../for-peers.ts";
 import { withManual } from "../manual.ts";
 import { addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
@@ -21,6 +22,7 @@ export function signCommand(context: Context): Command {
       await act(context, openOutput(context, globalOptions(self)), images, options);
     });
   addSigningOptions(command);
+  addFor(command);
   addDryRun(command);
   addFinish(command);
   addRegistryOptions(command);
@@ -48,6 +50,10 @@ export function signCommand(context: Context): Command {
         purpose: "for new and for old verifiers",
       },
       {
+        command: "countersign sign --key cosign.key --for podman,kyverno registry.example/acme/app:1.4.2",
+        purpose: "what these verifiers read, whatever it is called",
+      },
+      {
         command:
           "countersign sign --signing-config signing_config.json --trusted-root trusted_root.json --log-later registry.example/acme/app:1.4.2",
         purpose: "with the services of a private Sigstore, and without waiting for its log",
@@ -65,6 +71,8 @@ export function signCommand(context: Context): Command {
     notes: [
       "A bundle (Sigstore bundle v0.3 as an OCI 1.1 referrer) is what cosign 3 writes and reads; cosign-legacy is the .sig" +
         " tag of cosign 1 and 2, which podman and skopeo read too.",
+      "--for writes exactly the forms that the named verifiers read, for every platform where one of them judges platforms," +
+        " refuses keys that they cannot verify, and looks afterwards whether they will accept the image.",
       "The signature of an index covers the platforms it lists. --platform signs one platform's image instead, -r all of" +
         " them and the index.",
       "The password of an encrypted key comes from COSIGN_PASSWORD, a question on the terminal, or standard input.",

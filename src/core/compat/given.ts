@@ -1,0 +1,11 @@
+/** What a verifier is thought to be told beside what its rule is. */
+export interface Given {
+  /** Who is asked for: then only their signatures count. undefined: whoever made what is there. */
+  readonly signer: "key" | "identity" | undefined;
+  /** It is told to do without log entries of keys. */
+  readonly ignoresLog: boolean;
+  /** As the image is called where it is pulled from: `registry/repository`; undefined for files. */
+  readonly repository: string | undefined;
+  /** As the user wrote it: for commands that they can copy. */
+  readonly image: string;
+}

@@ -1,0 +1,275 @@
+import type { Diagnosis } from "../core/compat/diagnosis.ts";
+import type { Given } from "../core/compat/given.ts";
+import { PEERS, type Peer } from "../core/compat/peers.ts";
+import { predict } from "../core/compat/predict.ts";
+import {
+  describeStored,
+  type Listing,
+  type Shelf,
+  type StoredEvidence,
+  type StoredSignature,
+  type StoredSubject,
+  type WantedMaker,
+} from "../core/compat/stored.ts";
+import type { PublicKey } from "../core/crypto/public-key.ts";
+import { type SignatureVariant, verifySignature } from "../core/crypto/signature.ts";
+import { type Finding, findingUnlessInterrupted } from "../core/errors.ts";
+import { explainFinding } from "../core/explain.ts";
+import type { EvidenceFormat, UntrustedCandidate } from "../core/formats/envelope.ts";
+import { parseCandidate } from "../core/formats/format.ts";
+import { LIMITS } from "../core/limits.ts";
+import type { Descriptor } from "../core/oci/descriptor.ts";
+import type { Digest } from "../core/oci/digest.ts";
+import { artifactTypeOf } from "../core/oci/manifest.ts";
+import { MEDIA_TYPES } from "../core/oci/media-types.ts";
+import { isRunnable, platformName } from "../core/oci/platform.ts";
+import type { Acceptance, ContentCache, ContentStore } from "../core/ports.ts";
+import type { ReasonCode } from "../core/reasons.ts";
+import type { Instant } from "../core/time.ts";
+import { examine } from "../core/verify/examine.ts";
+import { describeSignedBy } from "../core/verify/verdict.ts";
+import { Budget } from "./budget.ts";
+import { mapConcurrently } from "./concurrency.ts";
+import { gather } from "./gather.ts";
+import { listedBeside } from "./referrers.ts";
+import { withoutLogs } from "./sign.ts";
+import { nameOf, resolveTarget, type Target } from "./verify.ts";
+
+export interface DoctorOptions {
+  /** Whose signatures the verifiers ask for; undefined where the question is what they find and read. */
+  readonly acceptance?: Acceptance | undefined;
+  /** The verifiers are told to do without log entries of keys. */
+  readonly ignoresLog: boolean;
+  /** The rows of the table that are asked for; all where absent. */
+  readonly peers?: readonly Peer[] | undefined;
+  readonly cache?: ContentCache | undefined;
+  readonly now: Instant;
+}
+
+/**
+ * Looks at everything that is stored beside an image, and for an index beside each of its platforms, and says what others
+ * will make of it. Judges nothing itself.
+ *
+ * @throws CountersignError where the image itself cannot be looked at, and `interrupted`.
+ */
+export async function diagnose(target: Target, options: DoctorOptions): Promise<Diagnosis> {
+  const root = await resolveTarget(target);
+  const { digest } = root.descriptor;
+  const look: Look = {
+    store: target.store,
+    options,
+    budget: new Budget({ items: LIMITS.indexCandidates, bytes: LIMITS.indexCandidateBytes }),
+    broken: [],
+  };
+  const entries = root.kind === "index" ? root.manifests.filter(isRunnable) : [];
+  const stored: StoredEvidence = {
+    root: await lookAt(look, digest),
+    platforms: await mapConcurrently(entries, WORKERS, (entry) => lookAt(look, entry.digest, platformOf(entry))),
+    repository: target.store.repository,
+  };
+  const obstacles = [stored.root, ...stored.platforms].flatMap((subject) => Object.values(subject.obstacles));
+  const given = givenFor(target, options);
+  const { broken } = look;
+  const predictions = predict(stored, given, options.peers ?? PEERS);
+  return { image: target.image, name: nameOf(target, root.descriptor), digest, stored, predictions, obstacles, broken };
+}
+
+const WORKERS = 8;
+
+function platformOf({ platform }: Descriptor): string | undefined {
+  return platform === undefined ? undefined : platformName(platform);
+}
+
+function givenFor({ image, store }: Target, { acceptance, ignoresLog }: DoctorOptions): Given {
+  const byKey = acceptance === undefined || acceptance.keys.length > 0 ? "key" : "identity";
+  return { signer: acceptance && byKey, ignoresLog, repository: store.repository, image };
+}
+
+/** One looking: at the image and at all of its platforms. */
+interface Look {
+  readonly store: ContentStore;
+  readonly options: DoctorOptions;
+  readonly budget: Budget;
+  readonly broken: Finding[];
+}
+
+async function lookAt(look: Look, digest: Digest, platform?: string): Promise<StoredSubject> {
+  const obstacles: Partial<Record<Shelf, Finding>> = {};
+  const signatures: StoredSignature[] = [];
+  const listings = await noting(obstacles, "referrers", () => listingsOf(look.store, digest));
+  for (const { shelf, format } of SHELVES) {
+    const found = await candidatesOf(look, digest, format);
+    if (found.obstacle !== undefined) obstacles[shelf] ??= found.obstacle;
+    signatures.push(...describeAll(look, found.candidates, digest, listings));
+  }
+  const notary = await noting(obstacles, "referrers", () => notarySignatures(look, digest, listings ?? []));
+  signatures.push(...(notary ?? []));
+  return { digest, platform, signatures, referrers: listings?.length ?? 0, obstacles };
+}
+
+const SHELVES: readonly { readonly shelf: Shelf; readonly format: EvidenceFormat }[] = [
+  { shelf: "referrers", format: "bundle" },
+  { shelf: "sig-tag", format: "cosign-legacy" },
+  { shelf: "att-tag", format: "cosign-attestation" },
+];
+
+async function noting<Value>(
+  obstacles: Partial<Record<Shelf, Finding>>,
+  shelf: Shelf,
+  look: () => Promise<Value>,
+): Promise<Value | undefined> {
+  try {
+    return await look();
+  } catch (error) {
+    obstacles[shelf] ??= findingUnlessInterrupted(error);
+    return undefined;
+  }
+}
+
+// --- referrers --------------------------------------------------------------------------------------------------------
+
+interface Listed {
+  readonly descriptor: Descriptor;
+  readonly listing: Listing;
+}
+
+/** All that is listed, and how: what only the tag lists is not seen by who asks the API first. */
+async function listingsOf(store: ContentStore, digest: Digest): Promise<readonly Listed[]> {
+  const asked = await store.referrers(digest);
+  // A memory decided how it was asked: once the other way was tried, it is known, and the next answer rests on that.
+  await asked.rest?.();
+  const { via, descriptors } = asked.rest === undefined ? asked : await store.referrers(digest);
+  const beside = await listedBeside(store, digest, { via, descriptors });
+  return [
+    ...descriptors.map((descriptor) => ({ descriptor, listing: via })),
+    ...beside.descriptors.map((descriptor) => ({ descriptor, listing: "tag-beside-api" as const })),
+  ];
+}
+
+/** Signatures of the Notary Project: what kind of envelope they hold, and no more. */
+async function notarySignatures(
+  { store, budget }: Look,
+  subject: Digest,
+  listings: readonly Listed[],
+): Promise<readonly StoredSignature[]> {
+  const candidates = listings.filter(({ descriptor: { artifactType } }) => MAY_BE_NOTARY.has(artifactType));
+  const found = await mapConcurrently(candidates, WORKERS, async ({ descriptor, listing }) => {
+    budget.spend(descriptor.size);
+    const manifest = await store.manifest(descriptor);
+    const [layer] = manifest.kind === "image" ? manifest.layers : [];
+    const isNotary = artifactTypeOf(manifest) === NOTARY_SIGNATURE && manifest.subject?.digest === subject;
+    if (!isNotary || layer === undefined) return [];
+    return [notarySignature(manifest.descriptor.digest, layer.mediaType, listing)];
+  });
+  return found.flat();
+}
+
+/** Both shapes: named by the manifest itself, or by the media type of its configuration. */
+const NOTARY_SIGNATURE = "application/vnd.cncf.notary.signature";
+
+/** Some registries list the type of the configuration, some none. */
+const MAY_BE_NOTARY: ReadonlySet<string | undefined> = new Set([NOTARY_SIGNATURE, MEDIA_TYPES.ociEmpty, undefined]);
+
+function notarySignature(manifest: Digest, envelopeType: string, listing: Listing): StoredSignature {
+  return {
+    form: "notation",
+    listing,
+    manifest,
+    layer: 0,
+    isAbout: true,
+    envelopeType,
+    maker: { kind: "unread" },
+    entries: [],
+    timestamps: 0,
+  };
+}
+
+// --- signatures -------------------------------------------------------------------------------------------------------
+
+interface Found {
+  readonly candidates: readonly UntrustedCandidate[];
+  readonly obstacle: Finding | undefined;
+}
+
+async function candidatesOf({ store, options, budget }: Look, digest: Digest, format: EvidenceFormat): Promise<Found> {
+  const candidates: UntrustedCandidate[] = [];
+  let obstacle: Finding | undefined;
+  for await (const part of gather(store, digest, { formats: [format], cache: options.cache, within: budget })) {
+    candidates.push(...part.candidates);
+    obstacle ??= part.obstacles[0];
+  }
+  return { candidates, obstacle };
+}
+
+/** Everything that can be read; what cannot is skipped by verifiers too, and is told. */
+function describeAll(
+  { options, broken }: Look,
+  candidates: readonly UntrustedCandidate[],
+  subject: Digest,
+  listings: readonly Listed[] | undefined,
+): readonly StoredSignature[] {
+  return candidates.flatMap((candidate) => {
+    try {
+      const described = describeStored(candidate, { subject, listing: listingOf(candidate, listings) });
+      return [withMaker(described, candidate, subject, options)];
+    } catch (error) {
+      broken.push(findingUnlessInterrupted(error));
+      return [];
+    }
+  });
+}
+
+function listingOf({ format, origin }: UntrustedCandidate, listings: readonly Listed[] | undefined): Listing {
+  if (format !== "bundle") return "cosign-tag";
+  const listed = listings?.find(({ descriptor }) => descriptor.digest === origin.manifest);
+  return listed?.listing ?? (origin.via === "layout" ? "layout" : "referrers-api");
+}
+
+/** Whether those made it who were asked for, and how their key signed. */
+function withMaker(
+  signature: StoredSignature,
+  candidate: UntrustedCandidate,
+  subject: Digest,
+  { acceptance, now }: DoctorOptions,
+): StoredSignature {
+  if (acceptance === undefined) return signature;
+  const { signed, signature: bytes } = parseCandidate(candidate);
+  const own = keyOf(acceptance.keys, signed.bytes, bytes);
+  if (own === undefined) return { ...signature, wanted: provenMaker(candidate, subject, acceptance, now) };
+  const { algorithm } = own.key;
+  const maker = { kind: "key", algorithm, variant: own.variant } as const;
+  return { ...signature, maker, wanted: { made: true, by: describeSignedBy({ kind: "key", ...own.key }) } };
+}
+
+interface OwnSignature {
+  readonly key: PublicKey;
+  readonly variant: "usual" | SignatureVariant;
+}
+
+function keyOf(keys: readonly PublicKey[], data: Uint8Array, bytes: Uint8Array): OwnSignature | undefined {
+  for (const key of keys) {
+    const { verified, variant = "usual" } = verifySignature(key, data, bytes);
+    if (verified) return { key, variant };
+  }
+  return undefined;
+}
+
+/** What a signature says comes after the question of who made it: these findings are about that. */
+const OF_CLAIMS: ReadonlySet<ReasonCode> = new Set([
+  "not-a-signature",
+  "wrong-digest",
+  "wrong-repository",
+  "wrong-annotations",
+]);
+
+/** Logs are another question, and each verifier's own. */
+function provenMaker(candidate: UntrustedCandidate, digest: Digest, acceptance: Acceptance, now: Instant): WantedMaker {
+  const asked = { ...withoutLogs(acceptance), keyProof: undefined };
+  const requirement = { ...asked, threshold: 1, annotations: {}, signedAs: [], now };
+  const descriptor = { mediaType: MEDIA_TYPES.ociManifest, digest, size: 0 };
+  const { signedBy, finding } = examine(candidate, { name: digest, repository: undefined, descriptor }, requirement);
+  if (signedBy !== undefined && (finding === undefined || OF_CLAIMS.has(finding.code))) {
+    return { made: true, by: describeSignedBy(signedBy) };
+  }
+  return { made: false, why: finding === undefined ? "its maker is not proven" : explainFinding(finding) };
+}
