@@ -1,0 +1,142 @@
+import type { ImageGlob } from "../image-pattern.ts";
+import { type ClusterAtom, clusterClause, identityMembers } from "./cluster-atoms.ts";
+import { type Exported, type ExportSource, Losses } from "./conversion.ts";
+import { imageExpression, isMoreSpecific, WRITTEN_IN_FULL } from "./kyverno-images.ts";
+import { type PlainRule, plainRules, shareRepositories } from "./plain-rules.ts";
+import { formatDocuments, type Plain } from "./yaml-text.ts";
+
+/**
+ * ImageValidatingPolicies of Kyverno: one for each rule, about the images that it decides about, and one that refuses what no
+ * rule is about.
+ */
+export function exportKyverno(source: ExportSource): Exported {
+  const losses = new Losses();
+  const rules = plainRules(source, losses);
+  const policies = rules.map((rule, at) => policyOf(rule, at, rules, { source, losses }));
+  const content = formatDocuments([...policies, remainder(rules)]);
+  return { files: [{ name: "image-validating-policies.yaml", content }], losses: losses.all, notes: NOTES };
+}
+
+const NOTES = [
+  "Kyverno admits what no policy is about: the last policy of the file, which refuses it, belongs to the others.",
+  "Image signatures count in bundles alone: of signatures in the form cosign-legacy Kyverno does not compare the repository.",
+  "Images have to be written in full, docker.io/library/nginx:1.27 for nginx:1.27, where Kyverno does not do so itself.",
+];
+
+interface Writing {
+  readonly source: ExportSource;
+  readonly losses: Losses;
+}
+
+function policyOf(rule: PlainRule, at: number, rules: readonly PlainRule[], writing: Writing): Plain {
+  const clauses = rule.clauses.map((clause) => clusterClause(clause, writing.source, writing.losses));
+  const names = new Names(clauses.flat());
+  const { require } = rule.rule;
+  const message =
+    require.kind === "never" ? require.why : "the image lacks a signature or an attestation that the policy asks for";
+  return document(`countersign-${at + 1}`, {
+    validationActions: rule.isOpen ? ["Warn", "Audit"] : ["Deny"],
+    matchImageReferences: [{ expression: decidedBy(rule, rules) }],
+    attestors: names.attestors,
+    ...(names.attestations.length > 0 && { attestations: names.attestations }),
+    validations: clauses.map((clause) => ({ expression: forEachImage(names.expression(clause)), message })),
+  });
+}
+
+/** What no rule is about, and what could be read as another name than it is written. */
+function remainder(rules: readonly PlainRule[]): Plain {
+  const known = rules.flatMap(({ globs }) => globs.map(imageExpression));
+  const expression = [`!(${[...known, "false"].join(" || ")})`, `!(${WRITTEN_IN_FULL})`].join(" || ");
+  return document("countersign-all-others", {
+    validationActions: ["Deny"],
+    matchImageReferences: [{ expression }],
+    attestors: [NOBODY],
+    validations: [{ expression: forEachImage("false"), message: "no rule of the policy is about this image" }],
+  });
+}
+
+function document(name: string, spec: { readonly [member: string]: Plain }): Plain {
+  return {
+    apiVersion: "policies.kyverno.io/v1",
+    kind: "ImageValidatingPolicy",
+    metadata: { name },
+    spec: {
+      failurePolicy: "Fail",
+      matchConstraints: {
+        resourceRules: [
+          {
+            apiGroups: [""],
+            apiVersions: ["v1"],
+            operations: ["CREATE", "UPDATE"],
+            resources: ["pods", "pods/ephemeralcontainers"],
+          },
+        ],
+      },
+      validationConfigurations: { mutateDigest: true, verifyDigest: true, required: true },
+      ...spec,
+    },
+  };
+}
+
+/** Whatever it is in: containers, init containers, ephemeral ones. */
+function forEachImage(expression: string): string {
+  return `images.all(kind, images[kind].all(image, ${expression}))`;
+}
+
+/** The images of which this rule's pattern is the most specific one. */
+function decidedBy(rule: PlainRule, rules: readonly PlainRule[]): string {
+  return rule.globs.map((glob) => unless(glob, moreSpecific(glob, rule, rules))).join(" || ");
+}
+
+function moreSpecific(glob: ImageGlob, rule: PlainRule, rules: readonly PlainRule[]): readonly ImageGlob[] {
+  const others = rules.filter((other) => other !== rule).flatMap(({ globs }) => globs);
+  return others.filter((other) => isMoreSpecific(other, glob) && shareRepositories(other, glob));
+}
+
+function unless(glob: ImageGlob, others: readonly ImageGlob[]): string {
+  if (others.length === 0) return imageExpression(glob);
+  return `(${imageExpression(glob)} && !(${others.map(imageExpression).join(" || ")}))`;
+}
+
+/** An attestor has to be there, be it for nothing. */
+const NOBODY: Plain = {
+  name: "nobody",
+  cosign: { keyless: { identities: [{ issuer: "https://issuer.invalid", subject: "nobody" }] } },
+};
+
+/** How the policy calls its attestors and attestations. */
+class Names {
+  readonly #attestors: Map<string, { readonly name: string; readonly by: ClusterAtom["by"] }> = new Map();
+  readonly #attestations: Map<string, string> = new Map();
+
+  constructor(atoms: readonly ClusterAtom[]) {
+    for (const { by, type } of atoms) {
+      const mark = JSON.stringify(by);
+      if (!this.#attestors.has(mark)) this.#attestors.set(mark, { name: `a${this.#attestors.size + 1}`, by });
+      if (!this.#attestations.has(type)) this.#attestations.set(type, `t${this.#attestations.size + 1}`);
+    }
+  }
+
+  get attestors(): readonly Plain[] {
+    const all = [...this.#attestors.values()].map(({ name, by }) => ({ name, cosign: cosignOf(by) }));
+    return all.length > 0 ? all : [NOBODY];
+  }
+
+  get attestations(): readonly Plain[] {
+    return [...this.#attestations].map(([type, name]) => ({ name, intoto: { type } }));
+  }
+
+  /** Any of these; a signature is the statement of its bundle: to verifyImageSignatures every statement is one. */
+  expression(clause: readonly ClusterAtom[]): string {
+    const calls = clause.map(({ by, type }) => {
+      const attestor = this.#attestors.get(JSON.stringify(by))?.name ?? "";
+      return `verifyAttestationSignatures(image, attestations.${this.#attestations.get(type) ?? ""}, [attestors.${attestor}]) > 0`;
+    });
+    return calls.length > 0 ? calls.join(" || ") : "false";
+  }
+}
+
+function cosignOf(by: ClusterAtom["by"]): Plain {
+  if (by.kind === "key") return { key: { data: by.pem }, ctlog: { insecureIgnoreTlog: true, insecureIgnoreSCT: true } };
+  return { keyless: { identities: [identityMembers(by.subject, by.issuer)] } };
+}

@@ -1,0 +1,94 @@
+import type { PolicyRequirement } from "../document.ts";
+import { overlap } from "../image-overlap.ts";
+import { compareSpecificity, type ImageGlob, parseImagePattern, specificityOf } from "../image-pattern.ts";
+import type { Losses } from "./conversion.ts";
+import { all, type Draft, never } from "./draft.ts";
+import { shareRepositories, textOf } from "./plain-rules.ts";
+
+/** A policy of a cluster: where several are about an image, all of them have to be met. */
+export interface StackedPolicy {
+  readonly name: string;
+  /** Where it stands. */
+  readonly place: string;
+  /** Patterns as we write them. */
+  readonly patterns: readonly string[];
+  /** It is about more than the patterns say, and nobody can tell of which images. */
+  readonly isAboutMore: boolean;
+  /** What it asks; `open` where it asks nothing. */
+  readonly requirement: PolicyRequirement | "open";
+  /** It warns, and keeps nothing out. */
+  readonly warns: boolean;
+}
+
+/** Patterns, and the policies that are asked for what they match. */
+interface Layer {
+  readonly patterns: readonly ImageGlob[];
+  readonly policies: ReadonlySet<StackedPolicy>;
+}
+
+/**
+ * Rules of which the most specific decides, from policies that all have to be met: every rule asks what all the policies ask
+ * that could be about some of its images.
+ */
+export function layRules(policies: readonly StackedPolicy[], draft: Draft, losses: Losses): void {
+  const globs = new Map(
+    policies.flatMap(({ patterns }) => patterns.map((text) => [text, parseImagePattern(text)] as const)),
+  );
+  const layers = new Map<string, Layer>();
+  for (const glob of globs.values()) {
+    const about = policies.filter((policy) => isAbout(policy, glob, globs));
+    const mark = about.map((policy) => policies.indexOf(policy)).join();
+    const known = layers.get(mark);
+    layers.set(mark, { patterns: [...(known?.patterns ?? []), glob], policies: new Set(about) });
+  }
+  for (const layer of apart([...layers.values()])) layRule(layer, draft, losses);
+}
+
+function isAbout(
+  { patterns, isAboutMore }: StackedPolicy,
+  glob: ImageGlob,
+  globs: ReadonlyMap<string, ImageGlob>,
+): boolean {
+  return isAboutMore || patterns.some((text) => shareRepositories(globs.get(text) ?? parseImagePattern(text), glob));
+}
+
+/** Two layers with patterns between which nothing decides become one. */
+function apart(layers: readonly Layer[]): readonly Layer[] {
+  const merged: Layer[] = [];
+  for (const layer of layers) {
+    const same = merged.filter((other) => areAlike(other, layer));
+    const together = [...same, layer];
+    for (const other of same) merged.splice(merged.indexOf(other), 1);
+    merged.push({
+      patterns: together.flatMap(({ patterns }) => patterns),
+      policies: new Set(together.flatMap((other) => [...other.policies])),
+    });
+  }
+  return merged;
+}
+
+function areAlike(a: Layer, b: Layer): boolean {
+  return a.patterns.some((one) => b.patterns.some((other) => isTie(one, other)));
+}
+
+function isTie(a: ImageGlob, b: ImageGlob): boolean {
+  return compareSpecificity(specificityOf(a), specificityOf(b)) === 0 && overlap(a, b, () => undefined);
+}
+
+function layRule({ patterns, policies }: Layer, draft: Draft, losses: Losses): void {
+  const enforced = [...policies].filter(({ warns }) => !warns);
+  const asked = enforced.length > 0 ? enforced : [...policies];
+  const requirements = asked.flatMap(({ requirement }) => (requirement === "open" ? [] : [requirement]));
+  const said = { name: asked.map(({ name }) => name).join(" and "), patterns: patterns.map(patternText) };
+  for (const { place, name, warns } of policies) {
+    if (warns && enforced.length > 0)
+      losses.add(place, `${name}: warnings`, "other policies are enforced for the same images", "dropped");
+  }
+  if (requirements.length === 0) draft.rule({ ...said, mode: "warn", require: never("nobody has to sign it") });
+  else if (enforced.length === 0) draft.rule({ ...said, mode: "warn", require: all(requirements) });
+  else draft.rule({ ...said, require: all(requirements) });
+}
+
+function patternText(glob: ImageGlob): string {
+  return textOf(glob).replace(/\/\*\*$/, "/");
+}
