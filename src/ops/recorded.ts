@@ -1,0 +1,164 @@
+import { CountersignError, type Finding } from "../core/errors.ts";
+import type { UntrustedCandidate } from "../core/formats/envelope.ts";
+import { LIMITS } from "../core/limits.ts";
+import type { Digest } from "../core/oci/digest.ts";
+import type { Manifest } from "../core/oci/manifest.ts";
+import type { ContentCache, ContentStore, EvidenceSource } from "../core/ports.ts";
+import type { Instant } from "../core/time.ts";
+import type { RecordedImage, RecordedSubject } from "../core/verify/recorded.ts";
+import { Budget } from "./budget.ts";
+import { mapConcurrently } from "./concurrency.ts";
+import { type GatherOptions, gather } from "./gather.ts";
+import { resolveTarget, type Target } from "./verify.ts";
+
+export interface RecordOptions {
+  readonly now: Instant;
+  /** What the trust roots are called that go with it. */
+  readonly trust?: readonly string[] | undefined;
+  readonly cache?: ContentCache | undefined;
+  readonly sources?: readonly EvidenceSource[] | undefined;
+}
+
+const FORMATS = ["bundle", "cosign-legacy", "cosign-attestation"] as const;
+const WORKERS = 8;
+
+/**
+ * Everything that is stored about an image, and about every manifest that its index lists: all of it, whatever a judge
+ * would have needed. What cannot be read is recorded as an obstacle.
+ *
+ * @throws CountersignError where the image itself cannot be resolved, and `interrupted`.
+ */
+export async function recordImage(target: Target, options: RecordOptions): Promise<RecordedImage> {
+  const manifest = await resolveTarget(target);
+  const { store, tag } = target;
+  const { now, trust = [], cache, sources } = options;
+  const looking = { cache, sources, formats: FORMATS };
+  const within = new Budget({ items: LIMITS.indexCandidates, bytes: LIMITS.indexCandidateBytes });
+  const { digest: root } = manifest.descriptor;
+  const subjects = await mapConcurrently(digestsOf(manifest), WORKERS, (digest) =>
+    recordSubject(store, digest, digest === root ? looking : { ...looking, within }),
+  );
+  return { repository: store.repository, tag, recordedAt: now, trust, manifest, subjects };
+}
+
+function digestsOf(manifest: Manifest): readonly Digest[] {
+  const listed = manifest.kind === "index" ? manifest.manifests.map(({ digest }) => digest) : [];
+  return [...new Set([manifest.descriptor.digest, ...listed])];
+}
+
+/** Everything that is stored about one digest. @throws CountersignError only `interrupted`. */
+export async function recordSubject(
+  store: ContentStore,
+  digest: Digest,
+  options: GatherOptions,
+): Promise<RecordedSubject> {
+  const candidates: UntrustedCandidate[] = [];
+  const obstacles: Finding[] = [];
+  for await (const part of gather(store, digest, options)) {
+    candidates.push(...part.candidates);
+    obstacles.push(...part.obstacles);
+  }
+  return { digest, candidates: candidates.toSorted(byPlace), obstacles };
+}
+
+/** They arrive as the network has it: a record of the same image is the same record. */
+function byPlace(a: UntrustedCandidate, b: UntrustedCandidate): number {
+  const [one, other] = [a, b].map(({ format, origin }) => `${format} ${origin.manifest ?? ""}`);
+  if (one !== other) return (one ?? "") < (other ?? "") ? -1 : 1;
+  return (a.origin.layer ?? 0) - (b.origin.layer ?? 0);
+}
+
+// --- judged again -----------------------------------------------------------------------------------------------------
+
+/**
+ * Recorded evidence as an image that can be judged: a store that knows its manifest and nothing else, and a place beside
+ * it that has the evidence. It goes the way that evidence from a registry goes.
+ */
+export function openRecorded(
+  recorded: RecordedImage,
+  label: string,
+): { readonly target: Target; readonly source: EvidenceSource } {
+  const { tag, manifest } = recorded;
+  const store = new RecordedStore(recorded, label);
+  return { target: { image: label, store, tag, digest: manifest.descriptor.digest }, source: sourceOf(recorded) };
+}
+
+function sourceOf({ subjects }: RecordedImage): EvidenceSource {
+  const known = new Map(subjects.map((subject) => [subject.digest, subject]));
+  return {
+    async *look(digest) {
+      const subject = known.get(digest);
+      if (subject === undefined) throw notRecorded(digest);
+      yield subject;
+    },
+  };
+}
+
+function notRecorded(what: string): CountersignError {
+  return new CountersignError("not-found", "this was not recorded", { found: what, next: "record the image again" });
+}
+
+/** Says that nothing is stored beside the image: all there is comes from the record. */
+class RecordedStore implements ContentStore {
+  readonly kind: ContentStore["kind"];
+  readonly location: string;
+  readonly repository: string | undefined;
+  readonly #manifest: Manifest;
+
+  constructor({ repository, manifest }: RecordedImage, label: string) {
+    this.kind = repository === undefined ? "oci-layout" : "registry";
+    this.location = repository ?? label;
+    this.repository = repository;
+    this.#manifest = manifest;
+  }
+
+  async resolve(target: string | undefined): Promise<Manifest | undefined> {
+    return target === undefined || target === this.#manifest.descriptor.digest ? this.#manifest : undefined;
+  }
+
+  async manifest({ digest }: { readonly digest: Digest }): Promise<Manifest> {
+    if (digest === this.#manifest.descriptor.digest) return this.#manifest;
+    throw notRecorded(digest);
+  }
+
+  async referrers(): ReturnType<ContentStore["referrers"]> {
+    return { descriptors: [], via: "layout" };
+  }
+
+  async tags(): Promise<readonly string[]> {
+    return [];
+  }
+
+  async *openBlob({ digest }: { readonly digest: Digest }): AsyncGenerator<Uint8Array, void, undefined> {
+    yield* [];
+    throw notRecorded(digest);
+  }
+
+  async readBlob({ digest }: { readonly digest: Digest }): Promise<Uint8Array> {
+    throw notRecorded(digest);
+  }
+
+  async hasBlob(): Promise<boolean> {
+    return false;
+  }
+
+  async hasManifest({ digest }: { readonly digest: Digest }): Promise<boolean> {
+    return digest === this.#manifest.descriptor.digest;
+  }
+
+  async pushBlob(): Promise<never> {
+    throw readOnly();
+  }
+
+  async pushManifest(): Promise<never> {
+    throw readOnly();
+  }
+
+  async close(): Promise<void> {
+    // Nothing is open.
+  }
+}
+
+function readOnly(): CountersignError {
+  return new CountersignError("unsupported", "recorded evidence is read only");
+}
