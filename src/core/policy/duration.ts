@@ -8,6 +8,9 @@ const UNITS: readonly (readonly [unit: string, milliseconds: number])[] = [
 
 const DURATION = /^([1-9][0-9]{0,5})([wdhms])$/;
 
+/** Of any unit. */
+const MOST = 999_999;
+
 /** What a duration looks like, for messages. */
 export const DURATION_FORM = "a number and one of s, m, h, d, w: 36h, 90d";
 
@@ -18,9 +21,11 @@ export function parseDuration(text: string): number | undefined {
   return length === undefined ? undefined : Number(count) * length;
 }
 
-/** As it would be written: whole days as days, `36h`. Whole seconds alone can be. */
+/** As it would be written, a week as `7d`. Of whole seconds. */
 export function formatDuration(milliseconds: number): string {
-  const fitting = UNITS.find(([unit, length]) => unit !== "w" && milliseconds >= length && milliseconds % length === 0);
+  const fitting = UNITS.find(
+    ([unit, length]) => milliseconds % length === 0 && (unit !== "w" || milliseconds > MOST * 86_400_000),
+  );
   const [unit, length] = fitting ?? ["s", 1000];
   return `${Math.round(milliseconds / length)}${unit}`;
 }
