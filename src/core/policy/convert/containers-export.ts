@@ -6,7 +6,7 @@ import { asksMore, plainKeys } from "./atoms.ts";
 import type { Atom, Clause } from "./clauses.ts";
 import { type Exported, type ExportSource, Losses } from "./conversion.ts";
 import { askedBeside, isFolder, type PlainRule, plainRules, textOf } from "./plain-rules.ts";
-import { formatYaml } from "./yaml-text.ts";
+import { formatDocument } from "./written.ts";
 
 /**
  * `policy.json` and a file for `registries.d`, as podman, skopeo, buildah and CRI-O read them (containers-policy.json(5),
@@ -210,7 +210,7 @@ function attachments(scopes: readonly string[]): string {
   const enabled = { "use-sigstore-attachments": true };
   const names = new Set(scopes.filter((scope) => scope !== "").map(withoutVersion));
   const docker = Object.fromEntries([...names].map((name) => [name, enabled]));
-  return formatYaml({
+  return formatDocument({
     ...(scopes.includes("") && { "default-docker": enabled }),
     ...(names.size > 0 && { docker }),
   });

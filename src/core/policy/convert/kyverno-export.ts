@@ -1,9 +1,10 @@
+import type { YamlOutput } from "../../yaml-write.ts";
 import type { ImageGlob } from "../image-pattern.ts";
 import { type ClusterAtom, clusterClause, identityMembers } from "./cluster-atoms.ts";
 import { type Exported, type ExportSource, Losses } from "./conversion.ts";
 import { imageExpression, isMoreSpecific, WRITTEN_IN_FULL } from "./kyverno-images.ts";
 import { type PlainRule, plainRules, shareRepositories } from "./plain-rules.ts";
-import { formatDocuments, type Plain } from "./yaml-text.ts";
+import { formatDocuments } from "./written.ts";
 
 /**
  * ImageValidatingPolicies of Kyverno: one for each rule, about the images that it decides about, and one that refuses what no
@@ -28,8 +29,10 @@ interface Writing {
   readonly losses: Losses;
 }
 
-function policyOf(rule: PlainRule, at: number, rules: readonly PlainRule[], writing: Writing): Plain {
-  const clauses = rule.clauses.map((clause) => clusterClause(clause, writing.source, writing.losses));
+function policyOf(rule: PlainRule, at: number, rules: readonly PlainRule[], writing: Writing): YamlOutput {
+  const all = rule.clauses.map((clause) => clusterClause(clause, writing.source, writing.losses));
+  const hopeless = all.find((clause) => clause.length === 0);
+  const clauses = hopeless === undefined ? all : [hopeless];
   const names = new Names(clauses.flat());
   const { require } = rule.rule;
   const message =
@@ -44,7 +47,7 @@ function policyOf(rule: PlainRule, at: number, rules: readonly PlainRule[], writ
 }
 
 /** What no rule is about, and what could be read as another name than it is written. */
-function remainder(rules: readonly PlainRule[]): Plain {
+function remainder(rules: readonly PlainRule[]): YamlOutput {
   const known = rules.flatMap(({ globs }) => globs.map(imageExpression));
   const expression = [`!(${[...known, "false"].join(" || ")})`, `!(${WRITTEN_IN_FULL})`].join(" || ");
   return document("countersign-all-others", {
@@ -55,7 +58,7 @@ function remainder(rules: readonly PlainRule[]): Plain {
   });
 }
 
-function document(name: string, spec: { readonly [member: string]: Plain }): Plain {
+function document(name: string, spec: { readonly [member: string]: YamlOutput }): YamlOutput {
   return {
     apiVersion: "policies.kyverno.io/v1",
     kind: "ImageValidatingPolicy",
@@ -99,7 +102,7 @@ function unless(glob: ImageGlob, others: readonly ImageGlob[]): string {
 }
 
 /** An attestor has to be there, be it for nothing. */
-const NOBODY: Plain = {
+const NOBODY: YamlOutput = {
   name: "nobody",
   cosign: { keyless: { identities: [{ issuer: "https://issuer.invalid", subject: "nobody" }] } },
 };
@@ -117,12 +120,12 @@ class Names {
     }
   }
 
-  get attestors(): readonly Plain[] {
+  get attestors(): readonly YamlOutput[] {
     const all = [...this.#attestors.values()].map(({ name, by }) => ({ name, cosign: cosignOf(by) }));
     return all.length > 0 ? all : [NOBODY];
   }
 
-  get attestations(): readonly Plain[] {
+  get attestations(): readonly YamlOutput[] {
     return [...this.#attestations].map(([type, name]) => ({ name, intoto: { type } }));
   }
 
@@ -136,7 +139,7 @@ class Names {
   }
 }
 
-function cosignOf(by: ClusterAtom["by"]): Plain {
+function cosignOf(by: ClusterAtom["by"]): YamlOutput {
   if (by.kind === "key") return { key: { data: by.pem }, ctlog: { insecureIgnoreTlog: true, insecureIgnoreSCT: true } };
   return { keyless: { identities: [identityMembers(by.subject, by.issuer)] } };
 }

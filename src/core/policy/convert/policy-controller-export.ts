@@ -1,11 +1,12 @@
 import { SIGNATURE_PREDICATE } from "../../formats/envelope.ts";
+import type { YamlOutput } from "../../yaml-write.ts";
 import { placeName } from "../document.ts";
 import { type ImageGlob, isExact } from "../image-pattern.ts";
 import type { Clause } from "./clauses.ts";
 import { type ClusterAtom, clusterClause, identityMembers } from "./cluster-atoms.ts";
 import { type Exported, type ExportSource, Losses } from "./conversion.ts";
 import { askedBeside, isMoreSpecific, type PlainRule, plainRules, shareRepositories, textOf } from "./plain-rules.ts";
-import { formatDocuments, type Plain } from "./yaml-text.ts";
+import { formatDocuments } from "./written.ts";
 
 /** ClusterImagePolicies of sigstore/policy-controller: one for each part of a rule, since all that match have to be met. */
 export function exportPolicyController(source: ExportSource): Exported {
@@ -18,7 +19,7 @@ export function exportPolicyController(source: ExportSource): Exported {
 }
 
 /** What a rule refuses is refused by what is in force, not by what is the default today. */
-const CONFIGURATION: Plain = {
+const CONFIGURATION: YamlOutput = {
   apiVersion: "v1",
   kind: "ConfigMap",
   metadata: { name: "config-policy-controller", namespace: "cosign-system" },
@@ -38,7 +39,7 @@ interface Writing {
   readonly losses: Losses;
 }
 
-function policiesOf(rule: PlainRule, at: number, writing: Writing): readonly Plain[] {
+function policiesOf(rule: PlainRule, at: number, writing: Writing): readonly YamlOutput[] {
   const { losses, rules } = writing;
   const { images } = rule.rule;
   for (const [index, glob] of rule.globs.entries()) {
@@ -50,19 +51,25 @@ function policiesOf(rule: PlainRule, at: number, writing: Writing): readonly Pla
   const beside = rule.globs.flatMap((glob) => askedBeside(glob, rule, rules, (one) => globOf(one) !== undefined));
   const own = rule.clauses.map((clause) => ({ clause, mode: rule.isOpen ? "warn" : "enforce" }));
   const added = beside.map((clause) => ({ clause, mode: "enforce" }));
-  return [...own, ...added].map(({ clause, mode }, part) => ({
+  const parts = [...own, ...added].map(({ clause, mode }) => ({ mode, atoms: readableAtoms(clause, rule, writing) }));
+  const hopeless = parts.find(({ mode, atoms }) => mode === "enforce" && atoms.length === 0);
+  return (hopeless === undefined ? parts : [hopeless]).map(({ mode, atoms }, part) => ({
     apiVersion: "policy.sigstore.dev/v1beta1",
     kind: "ClusterImagePolicy",
     metadata: { name: `countersign-${at + 1}-${part + 1}` },
-    spec: { images: globs.map((glob) => ({ glob })), authorities: authoritiesOf(clause, rule, writing), mode },
+    spec: { images: globs.map((glob) => ({ glob })), authorities: authoritiesOf(atoms, rule), mode },
   }));
 }
 
 const NO_GLOB =
   "policy-controller compares digests alone, in plain characters; what only this pattern is for is refused, and what a broader one is for too is asked both";
 
-function authoritiesOf(clause: Clause, { rule }: PlainRule, { source, losses }: Writing): Plain {
-  const atoms = clusterClause(clause, source, losses).filter((atom) => isReadable(atom, placeName(rule.place), losses));
+function readableAtoms(clause: Clause, { rule }: PlainRule, { source, losses }: Writing): readonly ClusterAtom[] {
+  return clusterClause(clause, source, losses).filter((atom) => isReadable(atom, placeName(rule.place), losses));
+}
+
+/** Any of them; where there is none, one that fails. */
+function authoritiesOf(atoms: readonly ClusterAtom[], { rule }: PlainRule): YamlOutput {
   if (atoms.length > 0) return atoms.map(authorityOf);
   const message =
     rule.require.kind === "never" ? rule.require.why : "nothing that policy-controller could check would do";
@@ -79,7 +86,7 @@ function isReadable({ by, type }: ClusterAtom, place: string, losses: Losses): b
 const KEY_SIGNATURES =
   "policy-controller reads no bundles of keys, and does not compare the repository that a signature in the form cosign-legacy names";
 
-function authorityOf({ by, type }: ClusterAtom, at: number): Plain {
+function authorityOf({ by, type }: ClusterAtom, at: number): YamlOutput {
   const name = `${by.name}-${at + 1}`;
   const attestations = [{ name: "statement", predicateType: type }];
   if (by.kind === "key") return { name, key: { data: by.pem }, attestations };
