@@ -23,8 +23,10 @@ export interface GatherOptions {
   readonly within?: Budget | undefined;
   /** Only these formats; where absent, those of signatures or, where attestations are wanted, those of attestations. */
   readonly formats?: readonly EvidenceFormat[] | undefined;
-  /** Attestations of these types are wanted, not the image's own signature. */
+  /** Attestations of these types are wanted. */
   readonly types?: readonly PredicateType[] | undefined;
+  /** The image's own signature is wanted; where nothing is said, unless attestations are. */
+  readonly signatures?: boolean | undefined;
   /** Other places to look in, after the store. */
   readonly sources?: readonly EvidenceSource[] | undefined;
 }
@@ -44,13 +46,22 @@ export async function* gather(
   subject: Digest,
   options: GatherOptions = {},
 ): AsyncGenerator<EvidencePart, void, undefined> {
-  const { cache, within, types, sources = [] } = options;
-  const search: Search = { store, subject, cache, types, budget: new Budget({ within }) };
-  const formats = options.formats ?? ["bundle", types === undefined ? "cosign-legacy" : "cosign-attestation"];
+  const { cache, within, types, signatures = types === undefined, sources = [] } = options;
+  const search: Search = { store, subject, cache, types, signatures, budget: new Budget({ within }) };
+  const formats = options.formats ?? formatsOf(search);
   if (formats.includes("bundle")) yield* gatherBundles(search);
   if (formats.includes("cosign-legacy")) yield* gatherTagged(search, SIGNATURE_TAG);
   if (formats.includes("cosign-attestation")) yield* gatherTagged(search, ATTESTATION_TAG);
   for (const source of sources) yield* gatherFrom(source, search);
+}
+
+/** Each kind has a tag of its own; what is not wanted is not asked for. */
+function formatsOf({ types, signatures }: Pick<Search, "types" | "signatures">): readonly EvidenceFormat[] {
+  return [
+    "bundle",
+    ...(signatures ? (["cosign-legacy"] as const) : []),
+    ...(types === undefined ? [] : (["cosign-attestation"] as const)),
+  ];
 }
 
 /** One looking for the signatures of one subject: where, and how much of it may still be read. */
@@ -59,6 +70,7 @@ interface Search {
   readonly subject: Digest;
   readonly cache: ContentCache | undefined;
   readonly types: readonly PredicateType[] | undefined;
+  readonly signatures: boolean;
   readonly budget: Budget;
 }
 
@@ -76,7 +88,7 @@ async function* gatherReferrers(
   search: Search,
   { descriptors, via }: ReferrersListing,
 ): AsyncGenerator<EvidencePart, void, undefined> {
-  for (const tier of likeliestFirst(descriptors, search.types)) {
+  for (const tier of likeliestFirst(descriptors, search)) {
     const readers = tier.map((descriptor) => () => readReferrer(search, descriptor, via));
     if (yield* inBatches(readers, search.budget)) return;
   }
@@ -220,28 +232,28 @@ async function readSmallBlob({ store, budget, cache }: Search, descriptor: Descr
  * next one is begun. Of equals the smaller, so that large junk does not use up what may be read before a signature's turn.
  * Each once. Only the order rests on the claims.
  */
-function likeliestFirst(
-  descriptors: readonly Descriptor[],
-  types: Search["types"],
-): readonly (readonly Descriptor[])[] {
+function likeliestFirst(descriptors: readonly Descriptor[], wanted: Wanted): readonly (readonly Descriptor[])[] {
   const distinct = [...new Map(descriptors.map((descriptor) => [descriptor.digest, descriptor])).values()];
   const smallerFirst = distinct.toSorted((a, b) => a.size - b.size);
-  return TIERS.map((tier) => smallerFirst.filter((descriptor) => tierOf(descriptor, types) === tier));
+  return TIERS.map((tier) => smallerFirst.filter((descriptor) => tierOf(descriptor, wanted) === tier));
 }
 
 const TIERS = [0, 1, 2, 3, 4] as const;
 
-function tierOf(descriptor: Descriptor, types: Search["types"]): (typeof TIERS)[number] {
+type Wanted = Pick<Search, "types" | "signatures">;
+
+function tierOf(descriptor: Descriptor, wanted: Wanted): (typeof TIERS)[number] {
   const type = descriptor.artifactType;
-  if (type?.startsWith(BUNDLE_PREFIX)) return bundleTier(descriptor, types);
+  if (type?.startsWith(BUNDLE_PREFIX)) return bundleTier(descriptor, wanted);
   return type === undefined || type === MEDIA_TYPES.ociEmpty || type === MEDIA_TYPES.ociConfig ? 3 : 4;
 }
 
 /** 0 for what says that it is wanted, 1 for what says nothing of its type, 2 for what says that it is something else. */
-function bundleTier({ annotations }: Descriptor, types: Search["types"]): 0 | 1 | 2 {
+function bundleTier({ annotations }: Descriptor, { types, signatures }: Wanted): 0 | 1 | 2 {
   const claimed = annotations?.["dev.sigstore.bundle.predicateType"];
-  if (types !== undefined) return typeTier(claimed, types);
-  return claimed === undefined || claimed === SIGNATURE_PREDICATE ? 0 : 2;
+  const isOfSignature = claimed === undefined || claimed === SIGNATURE_PREDICATE;
+  if (signatures && isOfSignature) return 0;
+  return types === undefined ? 2 : typeTier(claimed, types);
 }
 
 /** The same for a layer of cosign's tags. */

@@ -52,6 +52,53 @@ export function workflowPattern(owner: string, repository: string | undefined): 
   return `(?i)https://github\\.com/${quote(owner)}/${inside}/\\.github/workflows/.+@.+`;
 }
 
-function quote(name: string): string {
-  return name.replaceAll(".", "\\.");
+/** A workflow that a policy names: the file below `.github/workflows`, and for which refs it may have run. */
+export interface GithubWorkflow extends GithubSource {
+  readonly workflow?: string | undefined;
+  /** `*` for a part between slashes, `**` for any. */
+  readonly ref?: string | undefined;
+}
+
+/**
+ * A workflow as a policy names it. Exactly, where nothing is left open: `https://github.com/acme/app/.github/workflows/
+ * release.yml@refs/heads/main`. What ran has to have run for that repository or owner as well: a workflow of theirs that
+ * others may call signs for the others too.
+ *
+ * @throws CountersignError `usage` for what makes no pattern.
+ */
+export async function namedWorkflow(
+  source: GithubWorkflow,
+  claims: IdentityCondition["claims"],
+): Promise<IdentityCondition> {
+  const { owner, repository, workflow, ref } = source;
+  const isExact = repository !== undefined && workflow !== undefined && ref !== undefined && !ref.includes("*");
+  const subject = isExact
+    ? exactly(`https://github.com/${owner}/${repository}/.github/workflows/${workflow}@${ref}`)
+    : await pattern(refPattern(source));
+  const condition = await githubWorkflow({ owner, repository }, { subject, claims });
+  return { ...condition, label: describeWorkflow(source) + describeClaims(claims) };
+}
+
+/** Names of GitHub are the same in either case; files and refs are not. */
+function refPattern({ owner, repository, workflow, ref }: GithubWorkflow): string {
+  const inside = repository === undefined ? "[^/]+" : quote(repository);
+  const file = workflow === undefined ? ".+" : quote(workflow);
+  return `(?i:https://github\\.com/${quote(owner)}/${inside})/\\.github/workflows/${file}@${globPattern(ref ?? "**")}`;
+}
+
+function globPattern(glob: string): string {
+  const parts = glob.split(/(\*+)/);
+  return parts
+    .map((part) => (part === "" || !part.startsWith("*") ? quote(part) : part === "*" ? "[^/]+" : ".+"))
+    .join("");
+}
+
+function describeWorkflow({ owner, repository, workflow, ref }: GithubWorkflow): string {
+  const whose = repository === undefined ? owner : `${owner}/${repository}`;
+  return `${workflow ?? "a workflow"} of ${whose}${ref === undefined ? "" : ` at ${ref}`} (GitHub Actions)`;
+}
+
+/** As itself in RE2's syntax. */
+function quote(text: string): string {
+  return text.replace(/[\\.+*?()|[\]{}^$]/g, "\\$&");
 }

@@ -6,6 +6,7 @@ import { describeTypes } from "../formats/predicates.ts";
 import { type MessageSignature, parseBundle, type UntrustedBundle } from "../formats/sigstore-bundle.ts";
 import type { Digest } from "../oci/digest.ts";
 import { brokenCandidate, examine, proveSigner } from "./examine.ts";
+import { ProvableSignature } from "./exhibit.ts";
 import type { Requirement } from "./requirement.ts";
 import type { SignatureReport } from "./verdict.ts";
 
@@ -86,19 +87,17 @@ function examineMessage(
   const signed = signedContent(message, blob);
   if ("code" in signed) return { ...report, accepted: false, finding: bounded(signed) };
   const { signature } = message;
-  const { signedBy, proof, ...rest } = proveSigner(
-    {
-      encoding: "plain",
-      signed,
-      signature,
-      timestamped: signature,
-      keyHint: signer.kind === "public-key" ? signer.hint : undefined,
-      certificates: signer.kind === "certificate" ? signer.certificates : [],
-      logEntries,
-      timestamps,
-    },
-    requirement,
-  );
+  const provable = new ProvableSignature({
+    encoding: "plain",
+    signed,
+    signature,
+    timestamped: signature,
+    keyHint: signer.kind === "public-key" ? signer.hint : undefined,
+    certificates: signer.kind === "certificate" ? signer.certificates : [],
+    logEntries,
+    timestamps,
+  });
+  const { signedBy, proof, ...rest } = proveSigner(provable, requirement);
   if ("finding" in rest) return { ...report, accepted: false, signedBy, proof, finding: bounded(rest.finding) };
   return { ...report, accepted: true, signedBy, proof, annotations: {} };
 }

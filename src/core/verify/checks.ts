@@ -1,7 +1,7 @@
 import type { SignatureProof } from "../trust/material.ts";
+import type { Judgement } from "./judgement.ts";
 import type { Requirement } from "./requirement.ts";
 import type { SignatureReport } from "./verdict.ts";
-import type { Judgement } from "./verify.ts";
 
 /** What a verdict says was checked and what was not, in the words of the field. */
 export interface Checks {
@@ -19,40 +19,76 @@ export interface Surroundings {
   readonly contentFollows: boolean;
 }
 
+/** `requirements`: those that an acceptance rests on. */
 export function describeChecks(
   judgement: Judgement,
-  requirement: Requirement,
+  requirements: Requirement | readonly Requirement[],
   scope: Scope,
-  { repository, contentFollows }: Surroundings,
+  surroundings: Surroundings,
 ): Checks {
-  const counted = judgement.signatures.filter((report) => report.accepted);
   if (judgement.status !== "accepted") return { checked: [], notChecked: [] };
+  if (judgement.met?.length === 0) return letThroughUnmet(scope, surroundings);
+  const counted = judgement.signatures.filter((report) => report.accepted);
+  const wanted = "threshold" in requirements ? [requirements] : requirements;
   const legacy = counted.some((report) => report.format === "cosign-legacy");
-  const named = repository !== undefined || requirement.signedAs.length > 0;
-  const bundle = counted.some((report) => report.format === "bundle");
+  const named = surroundings.repository !== undefined || wanted.some(({ signedAs }) => signedAs.length > 0);
+  const bound = (legacy && named) || wanted.some(({ nameBinding }) => nameBinding === true);
+  const scanned = judgement.met?.some(({ kind }) => kind === "vulnerabilities") === true;
   return {
-    checked: [
+    checked: distinct([
       "digest",
       "signature",
       ...provenChecks(counted),
-      ...statementChecks(requirement, bundle && scope !== "file"),
-      ...(legacy && named ? ["repository name"] : []),
-      ...Object.entries(requirement.annotations).map(([name, value]) => `annotation ${name}=${value}`),
+      ...wanted.flatMap((each) => statementChecks(each, counted, scope)),
+      ...(bound ? ["repository name"] : []),
+      ...wanted.flatMap(annotationChecks),
+      ...(wanted.some(({ maxAge }) => maxAge !== undefined) ? ["age"] : []),
+      ...(scanned ? ["vulnerabilities"] : []),
       ...(scope === "platform through its index" ? ["platform listed in the signed index"] : []),
-    ],
+    ]),
     notChecked: [
-      ...(contentFollows ? [] : ["layers (a pull checks them)"]),
+      ...(surroundings.contentFollows ? [] : [LAYERS]),
       ...unprovenChecks(counted),
-      ...(scope === "file" ? [] : ["whether the tag is current"]),
+      ...(scope === "file" ? [] : [TAG]),
       ...(legacy && !named ? ["repository name (a file has none)"] : []),
-      ...(scope === "index only" ? ["platforms (only the index was asked for)"] : []),
+      ...(scope === "index only" ? [PLATFORMS] : []),
     ],
   };
 }
 
-function statementChecks({ attestation }: Requirement, bundle: boolean): readonly string[] {
+const LAYERS = "layers (a pull checks them)";
+const TAG = "whether the tag is current";
+const PLATFORMS = "platforms (only the index was asked for)";
+
+/** Nothing of what is required was met. */
+function letThroughUnmet(scope: Scope, { contentFollows }: Surroundings): Checks {
+  return {
+    checked: ["digest"],
+    notChecked: [
+      "what the rule requires (it is not met)",
+      ...(contentFollows ? [] : [LAYERS]),
+      TAG,
+      ...(scope === "index only" ? [PLATFORMS] : []),
+    ],
+  };
+}
+
+function distinct(values: readonly string[]): readonly string[] {
+  return [...new Set(values)];
+}
+
+function statementChecks(
+  { attestation }: Requirement,
+  counted: readonly SignatureReport[],
+  scope: Scope,
+): readonly string[] {
+  const bundle = scope !== "file" && counted.some(({ format }) => format === "bundle");
   if (attestation === undefined) return bundle ? ["statement type"] : [];
   return ["attestation type", ...attestation.conditions.map(({ text }) => `condition ${text}`)];
+}
+
+function annotationChecks({ annotations }: Requirement): readonly string[] {
+  return Object.entries(annotations).map(([name, value]) => `annotation ${name}=${value}`);
 }
 
 /** Log entries that are named one by one; the JSON has all of them. */

@@ -1,7 +1,7 @@
 import type { Finding } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Exception, ImageName, Place, RuleMode } from "../policy/document.ts";
-import type { VulnerabilityDemands } from "../policy/vulnerabilities.ts";
+import type { Assessment, SignedStatement, VulnerabilityDemands } from "../policy/vulnerabilities.ts";
 import type { Instant } from "../time.ts";
 import type { Requirement } from "./requirement.ts";
 
@@ -40,19 +40,36 @@ export interface VulnerabilitiesLeaf {
   /** Whose statements about exploitability, where any are believed. */
   readonly vex?: Requirement | undefined;
   readonly demands: VulnerabilityDemands;
+  /** Reads them: `assessScan`, which only those load who need it. */
+  readonly assess: AssessScan;
   readonly place?: Place | undefined;
 }
+
+/** What a scan comes to, beside the VEX statements that are believed. */
+export type AssessScan = (
+  scan: SignedStatement,
+  vex: readonly SignedStatement[],
+  demands: VulnerabilityDemands,
+  subject: Digest,
+  now: Instant,
+) => Assessment;
 
 /** What applies to an image: of the flags, or of the rule of a policy that its name falls under. */
 export interface Ruling {
   readonly criterion: Criterion;
   /** `index`: what is said of an index covers the platforms it lists. `each`: every one of them needs its own. */
   readonly platforms: "index" | "each";
-  readonly exceptions: readonly Exception[];
+  readonly exceptions: readonly RuledException[];
   /** Digests that were taken back, and whose word that is. */
   readonly withdrawn: ReadonlyMap<Digest, Finding>;
   /** Absent where flags say what is required. */
   readonly policy?: PolicyStamp | undefined;
+}
+
+/** An exception that covers the image's name, or some digests of it. */
+export interface RuledException extends Pick<Exception, "digests" | "owner" | "reason" | "expires" | "place"> {
+  /** By the name: whatever the digest is. */
+  readonly coversName: boolean;
 }
 
 /** Which policy decided, and by what in it: part of the verdict. */
@@ -78,6 +95,8 @@ export type { ImageName } from "../policy/document.ts";
 export interface Rulebook {
   /** The present, read once at the door. */
   readonly now: Instant;
+  /** Absent where flags say what is required. */
+  readonly policy?: PolicyStamp | undefined;
   /**
    * Where no rule matches, a ruling that refuses with `no-policy`.
    *
@@ -88,13 +107,34 @@ export interface Rulebook {
 
 /** The same ruling for every image: what flags ask for. */
 export function requiring(requirement: Requirement): Rulebook {
-  const ruling: Ruling = {
-    criterion: { kind: "evidence", requirement },
-    platforms: "index",
-    exceptions: [],
-    withdrawn: new Map(),
-  };
+  const ruling = rulingFor(requirement);
   return { now: requirement.now, rulingOf: async () => ruling };
+}
+
+export function rulingFor(requirement: Requirement): Ruling {
+  const criterion: Criterion = { kind: "evidence", requirement };
+  return { criterion, platforms: "index", exceptions: [], withdrawn: new Map() };
+}
+
+/** All that evidence can meet, each once. */
+export function leavesOf(criterion: Criterion): readonly Leaf[] {
+  switch (criterion.kind) {
+    case "all":
+    case "any":
+      return [...new Set(criterion.of.flatMap(leavesOf))];
+    case "threshold":
+      return [...new Set(criterion.of)];
+    case "never":
+      return [];
+    default:
+      return [criterion];
+  }
+}
+
+/** What the evidence for a leaf is examined by: a scan and what is said of it are two. */
+export function requirementsOf(leaf: Leaf): readonly Requirement[] {
+  if (leaf.kind === "evidence") return [leaf.requirement];
+  return leaf.vex === undefined ? [leaf.scan] : [leaf.scan, leaf.vex];
 }
 
 /** What became of a criterion, part by part: what `policy explain` shows. */

@@ -1,6 +1,7 @@
 import type { Finding } from "../errors.ts";
 import type { UntrustedCandidate } from "../formats/envelope.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
+import type { Digest } from "../oci/digest.ts";
 
 export type { UntrustedCandidate } from "../formats/envelope.ts";
 
@@ -8,9 +9,11 @@ export type { UntrustedCandidate } from "../formats/envelope.ts";
 export interface Subject {
   /** As it is printed: `registry/repository:tag@digest`. */
   readonly name: string;
-  /** `registry/repository`, undefined for layouts and archives. */
+  /** `registry/repository`; undefined for layouts and archives that nobody gave a name. */
   readonly repository: string | undefined;
   readonly descriptor: Descriptor;
+  /** Of an index: what it lists and what would be run with it. Of what an index lists: the index. */
+  readonly alsoRuns?: readonly Digest[] | undefined;
 }
 
 /** Everything gathered about one subject. Evidence only adds: more of it never turns an acceptance into a refusal. */

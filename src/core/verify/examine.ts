@@ -1,37 +1,40 @@
-import { verifySigned } from "../crypto/digest-signature.ts";
 import type { PublicKey } from "../crypto/public-key.ts";
 import { bounded, CountersignError, type Finding, toFinding } from "../errors.ts";
-import {
-  SIGNATURE_PREDICATE,
-  type UntrustedEnvelope,
-  type UntrustedSignature,
-  type VerifiedClaim,
-} from "../formats/envelope.ts";
-import { parseCandidate, readClaim } from "../formats/format.ts";
+import { SIGNATURE_PREDICATE, type VerifiedClaim } from "../formats/envelope.ts";
 import { describeTypes, isOfType } from "../formats/predicates.ts";
 import { describeAge } from "../time.ts";
 import { describeCondition, identityMismatch } from "../trust/identity-mismatch.ts";
 import type { SignatureProof } from "../trust/material.ts";
 import type { Subject, UntrustedCandidate } from "./evidence.ts";
-import type { IdentityRequirement, Requirement } from "./requirement.ts";
+import { Exhibit, type HintedSignature, type ProvableSignature } from "./exhibit.ts";
+import { rankOf } from "./findings.ts";
+import { checkName } from "./name-binding.ts";
+import { personOf } from "./persons.ts";
+import type { IdentityRequirement, Requirement, WantedKey } from "./requirement.ts";
+import { checkTimes } from "./times.ts";
 import { describeSignedBy, type SignatureReport, type SignedBy } from "./verdict.ts";
+
+/** What one candidate is worth, as `examineExhibit` says. */
+export function examine(candidate: UntrustedCandidate, subject: Subject, requirement: Requirement): SignatureReport {
+  return examineExhibit(new Exhibit(candidate), subject, requirement);
+}
 
 /**
  * What one candidate is worth. The order is the order of trust: parse within bounds, verify the signature with a wanted
  * key or prove its certificate, and only then read what was signed and hold it against the subject and the requirement.
  * Never throws: whatever is wrong with a candidate is that candidate's finding.
  */
-export function examine(candidate: UntrustedCandidate, subject: Subject, requirement: Requirement): SignatureReport {
-  const { format, origin } = candidate;
+export function examineExhibit(exhibit: Exhibit, subject: Subject, requirement: Requirement): SignatureReport {
+  const { format, origin } = exhibit.candidate;
   try {
-    const envelope = parseCandidate(candidate);
-    const signer = proveSigner(envelope, requirement);
+    const signer = proveSigner(exhibit.open().provable, requirement);
     const { signedBy, proof } = signer;
     if ("finding" in signer)
       return { format, origin, accepted: false, signedBy, proof, finding: bounded(signer.finding) };
-    const claim = examineClaim(envelope, subject, requirement);
+    const claim = examineClaim(exhibit, subject, requirement);
     if ("code" in claim) return { format, origin, accepted: false, signedBy, proof, finding: bounded(claim) };
     const { predicateType, annotations, statement } = claim;
+    exhibit.kind = predicateType;
     const attested = requirement.attestation === undefined ? {} : { predicateType, statement };
     return { format, origin, accepted: true, signedBy, proof, annotations, ...attested };
   } catch (error) {
@@ -47,49 +50,73 @@ export function brokenCandidate(error: unknown): Finding {
 
 /** Who made it and what proves it; with a finding, why that does not do. */
 type Proven = { readonly signedBy: SignedBy; readonly proof?: SignatureProof | undefined };
-type Unproven = { readonly signedBy?: SignedBy; readonly proof?: SignatureProof; readonly finding: Finding };
-
-/** A signature, with the hash of its maker's key as it claims it. */
-export type HintedSignature = UntrustedSignature & Pick<UntrustedEnvelope, "keyHint">;
+type Unproven = {
+  readonly signedBy?: SignedBy;
+  readonly proof?: SignatureProof | undefined;
+  readonly finding: Finding;
+};
 
 /** A wanted key counts whether or not a certificate lies beside its signature. */
-export function proveSigner(envelope: HintedSignature, requirement: Requirement): Proven | Unproven {
-  const byKey = proveKey(envelope, requirement);
-  const isKeyless = envelope.certificates.length > 0 && requirement.identities.length > 0;
-  return byKey.signedBy === undefined && isKeyless ? proveIdentity(envelope, requirement) : byKey;
+export function proveSigner(provable: ProvableSignature, requirement: Requirement): Proven | Unproven {
+  const byKey = proveKey(provable, requirement);
+  const isKeyless = provable.signature.certificates.length > 0 && requirement.identities.length > 0;
+  return byKey.signedBy === undefined && isKeyless ? proveIdentity(provable, requirement) : byKey;
+}
+
+/** The first that holds counts, else the nearest is told: who is known before who is not. */
+function firstThatHolds<Wanted>(
+  wanted: readonly Wanted[],
+  prove: (each: Wanted) => Proven | Unproven,
+): Proven | Unproven | undefined {
+  let nearest: Unproven | undefined;
+  for (const each of wanted) {
+    const result = prove(each);
+    if (!("finding" in result)) return result;
+    if (nearest === undefined || isNearer(result, nearest)) nearest = result;
+  }
+  return nearest;
+}
+
+function isNearer(a: Unproven, b: Unproven): boolean {
+  if ((a.signedBy === undefined) !== (b.signedBy === undefined)) return a.signedBy !== undefined;
+  return a.signedBy !== undefined && rankOf(a.finding) < rankOf(b.finding);
 }
 
 // --- keys -------------------------------------------------------------------------------------------------------------
 
-function proveKey(envelope: HintedSignature, requirement: Requirement): Proven | Unproven {
+function proveKey(provable: ProvableSignature, requirement: Requirement): Proven | Unproven {
+  const unknown = (): Unproven => ({ finding: unknownSigner(provable.signature, requirement) });
   try {
-    const key = makerAmong(requirement.keys, envelope);
-    return key === undefined
-      ? { finding: unknownSigner(envelope, requirement) }
-      : proveKeyOf(key, envelope, requirement);
+    const maker = makerAmong(requirement.keys, provable);
+    if (maker === undefined) return unknown();
+    // A policy may know one key by several names, each on terms of its own.
+    const names = requirement.keys.filter(({ fingerprint }) => fingerprint === maker.fingerprint);
+    return firstThatHolds(names, (key) => proveKeyOf(key, provable, requirement)) ?? unknown();
   } catch (error) {
     // A key of which that cannot be said does not stand in the way of an identity.
     return { finding: brokenCandidate(error) };
   }
 }
 
-function proveKeyOf(key: PublicKey, envelope: HintedSignature, { keyProof, now }: Requirement): Proven | Unproven {
+function proveKeyOf(key: WantedKey, provable: ProvableSignature, requirement: Requirement): Proven | Unproven {
   const signedBy = keySignedBy(key);
-  if (keyProof === undefined) return { signedBy };
+  const believed = key.proof ?? requirement.keyProof;
   try {
-    const proof = keyProof.trust.proveKey(envelope, key, keyProof.demands, now);
-    return { signedBy, proof: { ...proof, trust: keyProof.trust.label } };
+    const proof = believed && provable.proveKey(key, believed, requirement.now);
+    const finding = checkTimes(signedBy, proof, key.terms?.window, requirement);
+    return { signedBy, ...(proof && { proof }), ...(finding && { finding }) };
   } catch (error) {
     return { signedBy, finding: brokenCandidate(error) };
   }
 }
 
 /** @throws CountersignError `bad-signature` where none made it, and of one that cannot be said by a digest alone. */
-function makerAmong(keys: readonly PublicKey[], { signed, signature }: HintedSignature): PublicKey | undefined {
+function makerAmong(keys: readonly WantedKey[], provable: ProvableSignature): WantedKey | undefined {
+  const { keyHint } = provable.signature;
   let unclear: unknown;
-  for (const key of keys) {
+  for (const key of keyHint === undefined ? keys : likeliestFirst(keys, keyHint)) {
     try {
-      if (verifySigned(key, signed, signature)) return key;
+      if (provable.isBy(key)) return key;
     } catch (error) {
       unclear ??= error;
     }
@@ -98,8 +125,15 @@ function makerAmong(keys: readonly PublicKey[], { signed, signature }: HintedSig
   return undefined;
 }
 
-function keySignedBy({ label, fingerprint }: PublicKey): SignedBy {
-  return { kind: "key", label, fingerprint };
+/** What a signature says of its maker decides which key is tried first, and nothing else. */
+function likeliestFirst(keys: readonly WantedKey[], keyHint: string): readonly WantedKey[] {
+  const at = keys.findIndex(({ hint }) => hint === keyHint);
+  return at <= 0 ? keys : [...keys.slice(at, at + 1), ...keys.slice(0, at), ...keys.slice(at + 1)];
+}
+
+function keySignedBy({ label, fingerprint, terms }: PublicKey & Pick<WantedKey, "terms">): SignedBy {
+  const { name, person } = terms ?? {};
+  return { kind: "key", label, fingerprint, ...(name !== undefined && { terms: { name, person } }) };
 }
 
 /** A hint is unauthenticated: it tells "tampered with" from "somebody else's" in the message, and nothing more. */
@@ -147,31 +181,29 @@ export function describeWanted({ keys, identities }: Requirement): string {
 
 // --- identities -------------------------------------------------------------------------------------------------------
 
-/** Each wanted identity brings the root that it is proven by; the first that holds counts, else the nearest is told. */
-function proveIdentity(envelope: HintedSignature, requirement: Requirement): Proven | Unproven {
-  const { identities, now } = requirement;
-  let nearest: Unproven | undefined;
-  for (const wanted of identities) {
-    const result = proveOne(envelope, wanted, now);
-    if (!("finding" in result)) return result;
-    if (nearest === undefined || (nearest.signedBy === undefined && result.signedBy !== undefined)) nearest = result;
-  }
-  return nearest ?? { finding: unknownSigner(envelope, requirement) };
+/** Each wanted identity brings the root that it is proven by. */
+function proveIdentity(provable: ProvableSignature, requirement: Requirement): Proven | Unproven {
+  const prove = (wanted: IdentityRequirement) => proveOne(provable, wanted, requirement);
+  const result = firstThatHolds(requirement.identities, prove);
+  return result ?? { finding: unknownSigner(provable.signature, requirement) };
 }
 
 function proveOne(
-  envelope: HintedSignature,
-  { condition, trust, demands }: IdentityRequirement,
-  now: Requirement["now"],
+  provable: ProvableSignature,
+  wanted: IdentityRequirement,
+  requirement: Requirement,
 ): Proven | Unproven {
+  const { condition, terms } = wanted;
+  const { now } = requirement;
   try {
-    const { identity, publicKey: _, ...proven } = trust.proveCertificate(envelope, demands, now);
-    const proof: SignatureProof = { ...proven, trust: trust.label };
+    const { identity, proof } = provable.proveCertificate(wanted, now);
     const signedBy: SignedBy = { kind: "identity", identity };
     const age = proof.signedAt === undefined ? undefined : describeAge(proof.signedAt, now);
     const mismatch = identityMismatch(identity, condition, age);
-    if (mismatch === undefined) return { signedBy, proof };
-    return { signedBy, proof, finding: { code: "wrong-identity", ...mismatch } };
+    if (mismatch !== undefined) return { signedBy, proof, finding: { code: "wrong-identity", ...mismatch } };
+    const named = terms && { terms: { name: terms.name, person: personOf(identity) } };
+    const finding = checkTimes(signedBy, proof, terms?.window, requirement);
+    return { signedBy: { ...signedBy, ...named }, proof, ...(finding && { finding }) };
   } catch (error) {
     return { finding: brokenCandidate(error) };
   }
@@ -180,16 +212,12 @@ function proveOne(
 // --- claims -----------------------------------------------------------------------------------------------------------
 
 /** The checks on a claim whose signature holds: kind, subject, repository, annotations, conditions. */
-function examineClaim(
-  envelope: UntrustedEnvelope,
-  subject: Subject,
-  requirement: Requirement,
-): Finding | VerifiedClaim {
-  const claim = readClaim(envelope);
+function examineClaim(exhibit: Exhibit, subject: Subject, requirement: Requirement): Finding | VerifiedClaim {
+  const claim = exhibit.claim();
   return (
     checkKind(claim, requirement) ??
     checkSubject(claim, subject) ??
-    checkRepository(claim, subject, requirement) ??
+    checkName(claim, subject, requirement) ??
     checkAnnotations(claim, requirement) ??
     checkConditions(claim, requirement) ??
     claim
@@ -218,22 +246,6 @@ function checkSubject(claim: VerifiedClaim, subject: Subject): Finding | undefin
     message: "the signature is about another image",
     found: claim.subjects.length === 0 ? "no digest" : `a signature of ${claim.subjects.join(", ")}`,
     wanted: subject.descriptor.digest,
-  };
-}
-
-/**
- * A legacy payload names its repository, and only that one (or a name the caller knows it was signed under) will do:
- * otherwise an old signature could be replayed in another repository. Files have no name to compare with.
- */
-function checkRepository(claim: VerifiedClaim, subject: Subject, requirement: Requirement): Finding | undefined {
-  if (claim.repository === undefined) return undefined;
-  const names = [...(subject.repository === undefined ? [] : [subject.repository]), ...requirement.signedAs];
-  if (names.length === 0 || names.includes(claim.repository)) return undefined;
-  return {
-    code: "wrong-repository",
-    message: "the signature names another repository",
-    found: claim.repository,
-    wanted: names.join(" or "),
   };
 }
 

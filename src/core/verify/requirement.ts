@@ -53,8 +53,8 @@ export interface IdentityRequirement {
   readonly condition: IdentityCondition;
   readonly trust: TrustMaterial;
   readonly demands: Demands;
-  /** `person` only where one identity is named exactly; who meets a pattern counts for themselves. */
-  readonly terms?: (Omit<Terms, "person"> & { readonly person?: string | undefined }) | undefined;
+  /** Who it counts for, its certificate says: by whatever name somebody is wanted, they are one person (`personOf`). */
+  readonly terms?: Omit<Terms, "person"> | undefined;
 }
 
 /** An attestation: a statement of a kind about the image, of which conditions hold. */
