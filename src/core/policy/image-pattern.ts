@@ -152,8 +152,16 @@ function couldMatch({ prefix, suffix, middle }: ImageGlob, name: string): boolea
   return at <= name.length - suffix.length;
 }
 
+/** Whether the one matches every name that the other matches. Where it says so it is so; of odd pairs it may not find it. */
+export function covers(wide: ImageGlob, narrow: ImageGlob): boolean {
+  if (!narrow.prefix.startsWith(wide.prefix)) return false;
+  if (wide.tag !== undefined && wide.tag !== narrow.tag) return false;
+  if (wide.digest !== undefined && wide.digest !== narrow.digest) return false;
+  return run(tokensOf(wide), tokensOf(narrow));
+}
+
 /** All ways at once, character by character: nothing is tried twice. `reached[i]`: the first i tokens match what was read. */
-function run(tokens: readonly string[], name: string): boolean {
+function run(tokens: readonly string[], name: string | readonly string[]): boolean {
   let reached = skipWildcards(tokens, new Uint8Array(tokens.length + 1).fill(1, 0, 1));
   for (const character of name) {
     const next = new Uint8Array(tokens.length + 1);
@@ -166,9 +174,9 @@ function run(tokens: readonly string[], name: string): boolean {
   return reached[tokens.length] === 1;
 }
 
-/** Whether a character can stand where the token does. */
+/** Whether a character, or all that another wildcard stands for, can stand where the token does. */
 export function takes(token: string, character: string): boolean {
-  return token === STARS || token === character || (token === STAR && character !== "/");
+  return token === STARS || token === character || (token === STAR && character !== "/" && character !== STARS);
 }
 
 /** A wildcard may stand for nothing. */

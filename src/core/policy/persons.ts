@@ -5,7 +5,7 @@ export type Crowd = ReadonlySet<string> | "any number";
 
 /**
  * Who counts as one person: the keys of one identity are one, and identities that share a key, or that name the same subject
- * of the same issuer, are one. By what the policy itself says: two files with the same key are only found by reading them.
+ * of the same issuer, are one. That two files hold the same key is only seen where their keys are given.
  */
 export class Persons {
   readonly #identities: ReadonlyMap<string, Identity | undefined>;
@@ -17,11 +17,13 @@ export class Persons {
   constructor(
     identities: ReadonlyMap<string, Identity | undefined>,
     roles: ReadonlyMap<string, Pick<Role, "members"> | undefined>,
+    keys: ReadonlyMap<string, readonly { readonly fingerprint: string }[]> = new Map(),
   ) {
     this.#identities = identities;
     this.#roles = roles;
     for (const [name, identity] of identities) {
       for (const mark of identity === undefined ? [] : (marksOf(identity) ?? [])) this.#join(name, mark);
+      for (const { fingerprint } of keys.get(name) ?? []) this.#join(name, fingerprint);
     }
   }
 
@@ -41,6 +43,11 @@ export class Persons {
   /** The identities that names of identities and roles stand for. */
   identitiesOf(by: readonly string[]): readonly string[] {
     return [...new Set(by.flatMap((name) => this.#roles.get(name)?.members ?? [name]))];
+  }
+
+  /** Those of them that are named one by one, as the first name that each has. */
+  personsOf(by: readonly string[]): readonly string[] {
+    return this.identitiesOf(by).map((name) => this.#personOf(name));
   }
 
   /** Who they are. What could not be read counts as anybody: that has been said already. */
