@@ -115,6 +115,12 @@ const COMMANDS: readonly Entry[] = [
     load: async (context) => (await import("./commands/doctor.ts")).doctorCommand(context),
   },
   {
+    name: "scan",
+    group: IMAGES,
+    summary: "look for vulnerabilities in images, and sign what was found",
+    load: async (context) => (await import("./commands/scan.ts")).scanCommand(context),
+  },
+  {
     name: "trusted-root",
     group: IMAGES,
     summary: "show and refresh whom keyless signatures rest on",

@@ -1,5 +1,7 @@
 import type { Finding } from "./errors.ts";
 import type { EvidenceFormat, Origin, UntrustedEnvelope } from "./formats/envelope.ts";
+import type { Scan } from "./formats/scans/scan.ts";
+import type { ScanRecord } from "./formats/vuln-predicate.ts";
 import type { JsonObject } from "./json.ts";
 import type { Annotations } from "./oci/descriptor.ts";
 import type { Digest } from "./oci/digest.ts";
@@ -41,6 +43,39 @@ export interface SignedImage {
   readonly digest?: Digest | undefined;
   readonly outcomes: readonly SignOutcome[];
   /** Why it could not be finished. What `outcomes` lists was done all the same. */
+  readonly finding?: Finding | undefined;
+}
+
+/** What a scanner found in one image. */
+export interface ImageScan {
+  readonly record: ScanRecord;
+  /** One JSON object, as the scanner printed it. */
+  readonly result: Uint8Array;
+  /** The same as whoever verifies it will read it. */
+  readonly scan: Scan;
+}
+
+export interface ScanAttestation {
+  readonly predicateType: string;
+  /** What was signed and stored. */
+  readonly outcomes: readonly SignOutcome[];
+  /** Why it could not be finished. */
+  readonly finding?: Finding | undefined;
+}
+
+/** An image of the call, a platform of it, or the index over all of them. */
+export interface ScannedImage {
+  readonly image: string;
+  /** `location[:tag]@digest`; the image as written where it could not be resolved. */
+  readonly name: string;
+  readonly digest?: Digest | undefined;
+  /** Of what was chosen from an index, and the index. */
+  readonly platform?: string | undefined;
+  readonly index?: Digest | undefined;
+  /** Absent of an index: what is attested of it was found in its platforms. */
+  readonly scan?: ImageScan | undefined;
+  readonly attestation?: ScanAttestation | undefined;
+  /** Why it could not be scanned, or what was found could not be attested. */
   readonly finding?: Finding | undefined;
 }
 

@@ -1,5 +1,5 @@
 import { describeType } from "../core/formats/predicates.ts";
-import type { SignedImage } from "../core/results.ts";
+import type { SignedImage, SignOutcome } from "../core/results.ts";
 import { findingMember, formatDocument } from "./json.ts";
 import { outcomeMember, signedState, signedText } from "./sign.ts";
 import { PLAIN, type Style } from "./style.ts";
@@ -31,15 +31,13 @@ export function attestedDocument(images: readonly SignedImage[], predicateType: 
       name: image.name,
       digest: image.digest ?? null,
       state: STATES[signedState(image)],
-      attestations: image.outcomes.map((outcome) => ({
-        ...outcomeMember(outcome),
-        state: outcomeState(outcome.state),
-      })),
+      attestations: image.outcomes.map(attestationMember),
       finding: image.finding === undefined ? undefined : findingMember(image.finding),
     })),
   });
 }
 
-function outcomeState(state: keyof typeof STATES): string {
-  return STATES[state];
+/** One attestation of any command's document. */
+export function attestationMember(outcome: SignOutcome): Readonly<Record<string, unknown>> {
+  return { ...outcomeMember(outcome), state: STATES[outcome.state] };
 }

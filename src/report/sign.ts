@@ -51,15 +51,20 @@ function imageText(image: SignedImage, style: Style, wording: Wording): string {
   const names = { signed: wording.signed, "would-sign": wording.wouldSign, unchanged: "unchanged", failed: "failed" };
   const heading = `${paint(names[state].padEnd(HEADING_WIDTH))}${printable(image.name)}`;
   const code = image.finding === undefined ? "" : `   ${style.heading(image.finding.code)}`;
-  const { outcomes } = image;
-  const rows = [
-    ...wording.rows,
-    ...identityRows(outcomes),
-    ...outcomes.map((outcome) => outcomeRow(outcome, image.digest, wording)),
-    ...postponedRows(image, wording.finish),
-    ...failureRows(image.finding),
-  ];
+  const rows = [...wording.rows, ...outcomeRows(image, wording), ...failureRows(image.finding)];
   return formatBlock(heading + code, rows, style);
+}
+
+/** As whom it was signed, what was stored and where, and what is left to do. */
+export function outcomeRows(
+  image: Pick<SignedImage, "name" | "digest" | "outcomes">,
+  wording: Pick<Wording, "already" | "finish">,
+): readonly Row[] {
+  return [
+    ...identityRows(image.outcomes),
+    ...image.outcomes.map((outcome) => outcomeRow(outcome, image.digest, wording)),
+    ...postponedRows(image, wording.finish),
+  ];
 }
 
 /** Who signed, where a certificate says it: whoever gave a key knows. */
@@ -75,7 +80,7 @@ const STATES: Readonly<Record<SignOutcome["state"], string>> = {
 };
 
 /** The platforms of an index are named; the image itself stands in the heading. */
-function outcomeRow(outcome: SignOutcome, image: Digest | undefined, wording: Wording): Row {
+function outcomeRow(outcome: SignOutcome, image: Digest | undefined, wording: Pick<Wording, "already">): Row {
   const { digest, format, manifest, tag, state, proof } = outcome;
   const subject = digest === image ? "" : ` of ${digest}`;
   const place = manifest === undefined ? "" : ` in ${manifest}`;
@@ -84,7 +89,7 @@ function outcomeRow(outcome: SignOutcome, image: Digest | undefined, wording: Wo
   return [STATES[state], `${formatName(format)}${subject}${place}${tagged}${describeProof(proof)}${why}`];
 }
 
-function unchangedBecause({ signedBy }: SignOutcome, { already }: Wording): string {
+function unchangedBecause({ signedBy }: SignOutcome, { already }: Pick<Wording, "already">): string {
   const who = signedBy?.kind === "identity" ? "the same identity" : "the same key";
   return `: ${who} has ${already}`;
 }
@@ -97,7 +102,7 @@ export function describeProof(proof: SignatureProof | undefined): string {
 }
 
 /** What is left to do, once for the image: it is done for all of it at once. */
-function postponedRows({ name, outcomes }: SignedImage, finish: string): readonly Row[] {
+function postponedRows({ name, outcomes }: Pick<SignedImage, "name" | "outcomes">, finish: string): readonly Row[] {
   const findings = outcomes.flatMap(({ postponed }) => (postponed === undefined ? [] : [explainFinding(postponed)]));
   if (findings.length === 0) return [];
   return [

@@ -1,4 +1,5 @@
 import { CountersignError } from "../../core/errors.ts";
+import type { ScannerDatabase } from "../../core/formats/vuln-predicate.ts";
 import { isObject, type JsonObject, type JsonValue, parseJsonObject } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { findProgram } from "../disk/programs.ts";
@@ -6,14 +7,6 @@ import { runScanner, type ScannerAnswer } from "./runner.ts";
 
 /** The form in which a scanner takes an image from disk. */
 export type ImageForm = "docker-archive" | "oci-layout";
-
-/** Where a scanner's knowledge comes from, as far as it says so. */
-export interface ScannerDatabase {
-  readonly uri?: string | undefined;
-  readonly version?: string | undefined;
-  /** As the scanner writes it. */
-  readonly lastUpdate?: string | undefined;
-}
 
 /** What is different from one scanner to the next: flags, exit codes, and how to see that nothing was looked at. */
 export interface Dialect {
@@ -176,7 +169,9 @@ export function scannerEnvironment(
   env: ScannerSurroundings["env"],
   variables: RegExp,
 ): Readonly<Record<string, string | undefined>> {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => USUAL.test(name) || variables.test(name)));
+  const kept = Object.entries(env).filter(([name]) => USUAL.test(name) || variables.test(name));
+  // no-color.org: what they say is repeated in messages of ours.
+  return { ...Object.fromEntries(kept), NO_COLOR: "1" };
 }
 
 function readResult(name: string, { stdout }: ScannerAnswer): JsonObject {

@@ -39,7 +39,7 @@ export const trivy: Dialect = {
     throw noResult("trivy", "no package that it knows", "an operating system or packages to look up");
   },
   async database({ extra, env, ask }) {
-    if (extra.some((arg) => ELSEWHERE.test(arg)) || env["TRIVY_SERVER"] !== undefined) return undefined;
+    if (extra.some((arg) => ELSEWHERE.test(arg)) || Object.keys(env).includes("TRIVY_SERVER")) return undefined;
     const versions = parseAnswer("trivy", await ask(VERSION_ARGUMENTS));
     const version = textAt(versions, "VulnerabilityDB", "Version");
     return version === undefined

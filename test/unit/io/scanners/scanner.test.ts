@@ -181,7 +181,7 @@ describe("a scanner's environment", () => {
   it("has where its database is and how the network is reached, and no secret of ours or of others", () => {
     const env = {
       PATH: "/bin",
-      HOME: "/home/alice",
+      HOME: "/nowhere",
       https_proxy: "http://proxy.example",
       NO_PROXY: "localhost",
       XDG_CACHE_HOME: "/cache",
@@ -196,7 +196,7 @@ describe("a scanner's environment", () => {
       ACTIONS_ID_TOKEN_REQUEST_TOKEN: "secret",
       AWS_SECRET_ACCESS_KEY: "secret",
       VAULT_TOKEN: "secret",
-      LD_PRELOAD: "/tmp/evil.so",
+      LD_PRELOAD: "/etc/evil.so",
     };
     const kept = Object.keys(scannerEnvironment(env, trivy.variables));
     assert.deepEqual(kept, [
@@ -207,6 +207,7 @@ describe("a scanner's environment", () => {
       "XDG_CACHE_HOME",
       "TRIVY_CACHE_DIR",
       "TRIVY_DB_REPOSITORY",
+      "NO_COLOR",
     ]);
   });
 
@@ -214,15 +215,17 @@ describe("a scanner's environment", () => {
     const env = {
       TRIVY_SEVERITY: "CRITICAL",
       TRIVY_IGNORE_UNFIXED: "true",
-      TRIVY_IGNOREFILE: "/tmp/ignore",
-      TRIVY_OUTPUT: "/tmp/out",
+      TRIVY_IGNOREFILE: "/etc/ignore",
+      TRIVY_OUTPUT: "/etc/out",
       TRIVY_FORMAT: "table",
-      TRIVY_CONFIG: "/tmp/trivy.yaml",
+      TRIVY_CONFIG: "/etc/trivy.yaml",
       GRYPE_ONLY_FIXED: "true",
-      GRYPE_CONFIG: "/tmp/grype.yaml",
+      GRYPE_CONFIG: "/etc/grype.yaml",
       GRYPE_FAIL_ON_SEVERITY: "low",
       GRYPE_OUTPUT: "table",
     };
-    for (const { variables } of [trivy, grype, osvScanner]) assert.deepEqual(scannerEnvironment(env, variables), {});
+    for (const { variables } of [trivy, grype, osvScanner]) {
+      assert.deepEqual(scannerEnvironment(env, variables), { NO_COLOR: "1" });
+    }
   });
 });

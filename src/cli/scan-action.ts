@@ -1,0 +1,185 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Platform } from "../core/oci/descriptor.ts";
+import { parsePlatformName } from "../core/oci/platform.ts";
+import { reasonClass } from "../core/reasons.ts";
+import type { ImageScan, ScannedImage } from "../core/results.ts";
+import { type Instant, instant } from "../core/time.ts";
+import { layerDigesters } from "../io/disk/decompress.ts";
+import { onDisk } from "../io/disk/errors.ts";
+import { HOST } from "../io/layout/archive.ts";
+import { grype } from "../io/scanners/grype.ts";
+import { osvScanner } from "../io/scanners/osv.ts";
+import { type Dialect, InstalledScanner } from "../io/scanners/scanner.ts";
+import { trivy } from "../io/scanners/trivy.ts";
+import { type Attest, type Examine, refusedFrom, scanImage } from "../ops/scan.ts";
+import { readImageScan, scanAttester } from "../ops/scan-attestation.ts";
+import { scannedDocument, scannedText } from "../report/scan.ts";
+import type { Wiring } from "../wire.ts";
+import type { Context } from "./context.ts";
+import { exitCodeOfClasses } from "./exit-codes.ts";
+import { createdAt, openWiring, pulledPlatform } from "./images.ts";
+import { type RawOptions, readRegistryOptions } from "./options.ts";
+import type { Output } from "./output.ts";
+import { openProgress } from "./progress.ts";
+import { type AttestWish, readScanOptions, type ScanFlags, type ScannerName } from "./scan-options.ts";
+import { openScanProgress } from "./scan-progress.ts";
+import { finishCommand, openForSigning, refuseTwoReaders, sayFailure, warnOfPostponed } from "./sign-action.ts";
+import { openSignatory } from "./signatory.ts";
+import { refuseRegistriesOffline } from "./trust-options.ts";
+import { isSeenTwice } from "./verdicts.ts";
+
+const DIALECTS: Readonly<Record<ScannerName, Dialect>> = { trivy, grype, "osv-scanner": osvScanner };
+
+/** `countersign scan IMAGE…`: one image after the other, each whatever becomes of the others. */
+export async function scan(
+  context: Context,
+  output: Output,
+  images: readonly string[],
+  raw: RawOptions,
+  isOnLine: (name: string) => boolean,
+): Promise<void> {
+  const registry = readRegistryOptions(raw);
+  const flags = readScanOptions(raw, isOnLine);
+  const { attest: wish } = flags;
+  if (wish !== undefined) {
+    refuseTwoReaders(registry.passwordFromStdin, wish.signatory, context);
+    refuseRegistriesOffline(wish.signatory.trust, images);
+  }
+  const platform = pulledPlatform(context, registry) ?? parsePlatformName(HOST);
+  const scanner = await openScanner(context, output, flags);
+  const wiring = await openWiring(context, output, registry, images);
+  try {
+    const attest = wish && (await openAttester(context, output, wiring, wish, images));
+    const scanning = { context, output, wiring, scanner, flags, platform, maxWorkers: registry.maxWorkers, attest };
+    const scanned: ScannedImage[] = [];
+    for (const image of images) scanned.push(...(await scanOne(scanning, image)));
+    await conclude(context, output, scanned, wish);
+  } finally {
+    await wiring.close();
+  }
+}
+
+/** Everything a scan of one image needs beside the image. */
+interface Scanning {
+  readonly context: Context;
+  readonly output: Output;
+  readonly wiring: Wiring;
+  readonly scanner: InstalledScanner;
+  readonly flags: ScanFlags;
+  readonly platform: Platform;
+  readonly maxWorkers: number | undefined;
+  readonly attest: Attest | undefined;
+}
+
+/** Before anything is fetched: a scanner that is not there needs no image. */
+async function openScanner(context: Context, output: Output, flags: ScanFlags): Promise<InstalledScanner> {
+  const { env, signal } = context;
+  const onLine = output.debug ? (line: string) => output.warn(`${flags.scanner} says: ${line}`) : undefined;
+  return await withFolder(async (folder) =>
+    InstalledScanner.open(DIALECTS[flags.scanner], folder, { env, signal, timeoutMs: flags.timeoutMs, onLine }),
+  );
+}
+
+async function openAttester(
+  context: Context,
+  output: Output,
+  wiring: Wiring,
+  { signatory: wish, reduced, annotations, signAs }: AttestWish,
+  images: readonly string[],
+): Promise<Attest> {
+  const signatory = await openSignatory(context, output, wiring, wish, images);
+  const created = createdAt(context);
+  const clock = clockOf(context);
+  const { cache } = wiring;
+  // What is signed minutes after the start is judged by the time that it is then.
+  return async (target, scans) => {
+    const options = {
+      signatory,
+      annotations,
+      signAs,
+      logLater: wish.logLater,
+      createdAt: created,
+      now: clock(),
+      cache,
+    };
+    return await scanAttester(options, reduced)(target, scans);
+  };
+}
+
+async function scanOne(scanning: Scanning, image: string): Promise<readonly ScannedImage[]> {
+  const { context, output, wiring, flags, platform, maxWorkers, attest } = scanning;
+  const target = await openForSigning(wiring, image, attest === undefined ? "read" : "write", undefined);
+  if (!("store" in target)) return [target];
+  const progress = openProgress(context, output);
+  try {
+    const scanned = await scanImage(target, {
+      examine: examiner(scanning, () => progress.finish()),
+      platform,
+      recursive: flags.recursive,
+      attest,
+      openLayerDigester: layerDigesters(),
+      onTransfer: progress.onTransfer,
+      maxWorkers,
+    });
+    const { failOn } = flags;
+    return failOn === undefined ? scanned : scanned.map((one) => refusedFrom(one, failOn));
+  } finally {
+    progress.finish();
+  }
+}
+
+/** A folder for one scan, that nobody else can look into; the scanner runs in it, and what it leaves there is removed. */
+function examiner({ context, output, wiring, scanner, flags }: Scanning, onStored: () => void): Examine {
+  const clock = clockOf(context);
+  return async (store) =>
+    await withFolder(async (folder): Promise<ImageScan> => {
+      const image = scanner.form === "oci-layout" ? "image" : "image.tar";
+      await store(await wiring.destination({ kind: scanner.form, path: join(folder, image) }, undefined));
+      onStored();
+      const progress = openScanProgress(context, output, `${scanner.name} ${scanner.version}`);
+      try {
+        const startedAt = clock();
+        const { bytes, database, parameters } = await scanner.scan(folder, image, flags.scannerArguments);
+        const { uri, version } = scanner;
+        return readImageScan({ uri, version, database, parameters, startedAt, finishedAt: clock() }, bytes);
+      } finally {
+        progress.finish();
+      }
+    });
+}
+
+async function withFolder<Result>(work: (folder: string) => Promise<Result>): Promise<Result> {
+  const folder = await onDisk("make a temporary folder", () => mkdtemp(join(tmpdir(), "countersign-")));
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** A scan takes minutes: the time now, counted from the one that was read at the door. */
+function clockOf({ referenceTime }: Context): () => Instant {
+  const startedAt = performance.now();
+  return () => instant(referenceTime + Math.floor(performance.now() - startedAt));
+}
+
+async function conclude(
+  context: Context,
+  output: Output,
+  scanned: readonly ScannedImage[],
+  wish: AttestWish | undefined,
+): Promise<void> {
+  const finish = wish && finishCommand(wish.signatory);
+  await output.result({ text: (style) => scannedText(scanned, style, finish), json: () => scannedDocument(scanned) });
+  if (!isSeenTwice(context, output)) {
+    for (const { name, finding, attestation } of scanned) {
+      sayFailure(context, { name, finding });
+      if (attestation !== undefined) warnOfPostponed(output, { name, outcomes: attestation.outcomes }, finish);
+    }
+  }
+  context.exitCode = exitCodeOfClasses(
+    scanned.flatMap(({ finding }) => (finding === undefined ? [] : [reasonClass(finding.code)])),
+  );
+}
