@@ -7,14 +7,15 @@ export { shortFingerprint } from "./verify/verdict.ts";
 
 /** The one home for words: findings and verdicts as sentences. Nothing here is escaped; the report does that. */
 
-/** `<message>: found …, wanted … [code]`: a finding on one line, without the next step. */
+/** `<message>: found …, wanted … (policy.yaml:14) [code]`: a finding on one line, without the next step. */
 export function explainFinding(finding: Finding): string {
   const particulars = [
     finding.found === undefined ? [] : [`found ${finding.found}`],
     finding.wanted === undefined ? [] : [`wanted ${finding.wanted}`],
   ].flat();
   const tail = particulars.length === 0 ? "" : `: ${particulars.join(", ")}`;
-  return `${finding.message}${tail} [${finding.code}]`;
+  const place = finding.place === undefined ? "" : ` (${finding.place})`;
+  return `${finding.message}${tail}${place} [${finding.code}]`;
 }
 
 /** Beyond this a line is not read any more. */

@@ -1,10 +1,12 @@
 import type { Finding } from "../core/errors.ts";
 import { nextStep, tallyOf } from "../core/explain.ts";
+import { placeName } from "../core/policy/document.ts";
 import { printableJson } from "../core/printable.ts";
 import { reasonClass } from "../core/reasons.ts";
 import { formatInstant, type Instant } from "../core/time.ts";
 import type { SignatureProof } from "../core/trust/material.ts";
-import type { SignatureReport, Verdict } from "../core/verify/verdict.ts";
+import type { Outcome, PolicyStamp } from "../core/verify/criterion.ts";
+import type { SignatureReport, SignedBy, Verdict } from "../core/verify/verdict.ts";
 
 /** Grows by one when a member changes its meaning or goes away; new members do not count. */
 export const SCHEMA_VERSION = 1;
@@ -35,6 +37,8 @@ export function verdictMember(verdict: Verdict): Readonly<Record<string, unknown
     verdict: verdict.status,
     reasons: verdict.reasons.map(findingMember),
     because: verdict.because,
+    policy: verdict.policy === undefined ? undefined : policyMember(verdict.policy),
+    warnings: verdict.warnings?.length ? verdict.warnings.map(findingMember) : undefined,
     signatures: verdict.signatures.map(signatureMember),
     checked: verdict.checked,
     notChecked: verdict.notChecked,
@@ -51,7 +55,29 @@ export function findingMember(finding: Finding): Readonly<Record<string, unknown
     message: finding.message,
     found: finding.found,
     wanted: finding.wanted,
+    place: finding.place,
     next: nextStep(finding),
+  };
+}
+
+/** The policy that decided, and the rule of it. */
+export function policyMember({ label, digest, rule }: PolicyStamp): Readonly<Record<string, unknown>> {
+  if (rule === undefined) return { name: label, digest };
+  const { name, place, pattern, mode } = rule;
+  return { name: label, digest, rule: { name, place: placeName(place), pattern, mode } };
+}
+
+/** What became of a requirement and of its parts. */
+export function outcomeMember(outcome: Outcome): Readonly<Record<string, unknown>> {
+  const { kind, status, wanted, metBy, reasons, of, place } = outcome;
+  return {
+    kind,
+    status,
+    wanted,
+    place: place && placeName(place),
+    metBy,
+    reasons: reasons.map(findingMember),
+    of: of.map(outcomeMember),
   };
 }
 
@@ -75,12 +101,16 @@ function timeMember(at: Instant | undefined): string | undefined {
   return at === undefined ? undefined : formatInstant(at);
 }
 
+function signedByMember({ terms, ...signedBy }: SignedBy): Readonly<Record<string, unknown>> {
+  return { ...signedBy, name: terms?.name };
+}
+
 function signatureMember(signature: SignatureReport): Readonly<Record<string, unknown>> {
   return {
     format: signature.format,
     origin: signature.origin,
     accepted: signature.accepted,
-    signedBy: signature.signedBy,
+    signedBy: signature.signedBy === undefined ? undefined : signedByMember(signature.signedBy),
     proof: signature.proof === undefined ? undefined : proofMember(signature.proof),
     predicateType: signature.predicateType,
     statement: signature.statement,

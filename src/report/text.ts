@@ -3,6 +3,7 @@ import { describeSigner, explainFinding, formatName, nextStep, originName } from
 import { describeType } from "../core/formats/predicates.ts";
 import { printable } from "../core/printable.ts";
 import { describeAge, type Instant } from "../core/time.ts";
+import { describeRule } from "../core/verify/decide.ts";
 import type { SignatureReport, Verdict } from "../core/verify/verdict.ts";
 import { PLAIN, type Style } from "./style.ts";
 
@@ -12,6 +13,7 @@ const LABEL_WIDTH = 14;
 /** Reasons beyond the first that are listed; an attacker can add as much junk as a registry takes. */
 const REASONS_SHOWN = 4;
 const SIGNERS_SHOWN = 16;
+const WARNINGS_SHOWN = 8;
 
 export type Row = readonly [label: string, value: string];
 
@@ -22,7 +24,15 @@ export function formatBlock(heading: string, rows: readonly Row[], style: Style 
 
 /** Labelled rows. Values are escaped here. */
 export function formatRows(rows: readonly Row[], style: Style = PLAIN): string {
-  return rows.map(([label, value]) => `  ${style.label(label.padEnd(LABEL_WIDTH))}${printable(value)}\n`).join("");
+  return rows.map(([label, value]) => `  ${labelOf(label, style)}${printable(value)}\n`).join("");
+}
+
+const WARNING = "warning";
+
+/** A warning is not to be missed in an acceptance. */
+function labelOf(label: string, style: Style): string {
+  const padded = label.padEnd(LABEL_WIDTH);
+  return label === WARNING ? style.undetermined(padded) : style.label(padded);
 }
 
 /** One verdict as a block. */
@@ -50,6 +60,8 @@ function acceptedRows(verdict: Verdict): readonly Row[] {
     ...listRow("not checked", verdict.notChecked),
     ...trustRows(verdict),
     ...(verdict.because === undefined ? [] : [["because", verdict.because] as const]),
+    ...warningRows(verdict),
+    ...policyRows(verdict),
   ];
 }
 
@@ -67,15 +79,21 @@ function doubtRows(verdict: Verdict): readonly Row[] {
       : []),
     ...platformRows(verdict),
     ...trustRows(verdict),
+    ...ruleRows(verdict),
+    ...policyRows(verdict),
     ["next", nextStep(first)],
   ];
 }
 
 /** What failed, what was there, what was wanted; the next step is a row of its own. */
 export function findingRows(finding: Finding): readonly Row[] {
-  const wanted = finding.wanted === undefined ? [] : [["wanted", finding.wanted] as const];
-  const found = finding.found === undefined ? [] : [["found", finding.found] as const];
-  return [["because", finding.message], ...found, ...wanted];
+  const { message, found, wanted, place } = finding;
+  const at = place === undefined ? "" : `   ${place}`;
+  return [
+    ["because", wanted === undefined ? `${message}${at}` : message],
+    ...(found === undefined ? [] : [["found", found] as const]),
+    ...(wanted === undefined ? [] : [["wanted", `${wanted}${at}`] as const]),
+  ];
 }
 
 /** Everybody who signed, each once for each place; sorted, since registries list in any order. */
@@ -96,7 +114,13 @@ function signerLine(signature: SignatureReport, now: Instant): readonly string[]
   if (signer === undefined) return [];
   const { signedAt } = signature.proof ?? {};
   const age = signedAt === undefined ? "" : `, ${describeAge(signedAt, now)}`;
-  return [`${signer}${age}, ${formatName(signature.format)} from ${originName(signature.origin)}`];
+  return [`${signer}${nameIn(signature)}${age}, ${formatName(signature.format)} from ${originName(signature.origin)}`];
+}
+
+/** What the policy calls them, where that says more. */
+function nameIn({ signedBy }: SignatureReport): string {
+  const name = signedBy?.terms?.name;
+  return name === undefined || (signedBy?.kind === "key" && signedBy.label === name) ? "" : ` as ${name}`;
 }
 
 function attestationRows(accepted: readonly SignatureReport[]): readonly Row[] {
@@ -122,6 +146,21 @@ function platformRows(verdict: Verdict): readonly Row[] {
 
 function trustRows({ trust = [] }: Verdict): readonly Row[] {
   return listRow("trust root", trust);
+}
+
+/** The first ones; whoever signs scans could add any number. */
+function warningRows({ warnings = [] }: Verdict): readonly Row[] {
+  const more = warnings.length - WARNINGS_SHOWN;
+  const shown = warnings.slice(0, WARNINGS_SHOWN).map((finding): Row => [WARNING, explainFinding(finding)]);
+  return more > 0 ? [...shown, [WARNING, `${more} more, all of them with -o json`]] : shown;
+}
+
+function ruleRows({ policy }: Verdict): readonly Row[] {
+  return policy?.rule === undefined ? [] : [["rule", describeRule(policy)]];
+}
+
+function policyRows({ policy }: Verdict): readonly Row[] {
+  return policy === undefined ? [] : [["policy", `${policy.label} (${policy.digest})`]];
 }
 
 function weakenedRows(verdict: Verdict): readonly Row[] {
