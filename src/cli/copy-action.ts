@@ -9,7 +9,8 @@ import type { Target, VerifiedImage } from "../ops/verify.ts";
 import type { MovedImage } from "../report/transfer.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
-import { judgeImages, openWiring, readJudging } from "./images.ts";
+import { openWiring } from "./images.ts";
+import { judgeImages, readJudging } from "./judging.ts";
 import { acceptedManifest, concludeMove, movedNot } from "./moves.ts";
 import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -31,7 +32,7 @@ export async function copy(
   refuseRegistriesOffline(flags.signers.trust, [target]);
   const wiring = await openWiring(context, output, registry, [source, target]);
   try {
-    const judging = await readJudging(context, output, wiring, [source], { ...registry, ...flags });
+    const judging = await readJudging({ context, output, wiring, images: [source] }, { ...registry, ...flags });
     const [image] = await judgeImages(wiring, [source], { ...judging, contentFollows: true });
     const progress = openProgress(context, output);
     try {

@@ -1,29 +1,15 @@
-import { type PlaceOfUse, refusePublishedKeys } from "../core/crypto/published.ts";
+import type { PlaceOfUse } from "../core/crypto/published.ts";
 import { CountersignError } from "../core/errors.ts";
 import { LIMITS } from "../core/limits.ts";
 import type { Platform } from "../core/oci/descriptor.ts";
 import { type Location, parseLocation } from "../core/oci/location.ts";
 import { choosePlatform, parsePlatformName } from "../core/oci/platform.ts";
 import { type Instant, instant } from "../core/time.ts";
-import { checkRequirement, type Requirement } from "../core/verify/requirement.ts";
-import {
-  resolveTarget,
-  type Target,
-  unresolved,
-  type VerifiedImage,
-  type VerifyOptions,
-  verifyImages,
-} from "../ops/verify.ts";
+import { resolveTarget, type Target } from "../ops/verify.ts";
 import { Wiring } from "../wire.ts";
-import { compileAttestation } from "./attestation-options.ts";
-import { readBundles } from "./bundles.ts";
 import type { Context } from "./context.ts";
-import { openGithub } from "./github-options.ts";
 import type { RegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
-import { type FindTrust, readSigners } from "./signers.ts";
-import { refuseRegistriesOffline } from "./trust-options.ts";
-import type { VerifyOptions as VerifyFlags } from "./verify-options.ts";
 
 /** What the commands on images share: from flags and the context to what an operation takes. */
 
@@ -125,84 +111,12 @@ export function createdAt(context: Context): Instant {
 /** The year 9999: RFC 3339 has four digits for it. */
 const LAST_SECOND = 253_402_300_799;
 
-/**
- * How verify, pull and copy judge images: everything that the flags name is read here.
- *
- * @throws CountersignError as `readRequirement` and `readBundles`.
- */
-export async function readJudging(
-  context: Context,
-  output: Output,
-  wiring: Wiring,
-  images: readonly string[],
-  flags: VerifyFlags & Pick<RegistryOptions, "platform" | "maxWorkers">,
-  find?: FindTrust,
-): Promise<VerifyOptions> {
-  refuseRegistriesOffline(flags.signers.trust, images);
-  const requirement = await readRequirement(context, output, wiring, images, flags, find);
-  const bundles = await readBundles(context, flags.bundles);
-  const { recursive, weakened, platform, maxWorkers, github } = flags;
-  const sources = github === undefined ? undefined : [await openGithub(github, context, wiring)];
-  return { requirement, bundles, sources, recursive, weakened, platform, maxWorkers };
-}
-
-/** What must hold for the images. @throws CountersignError as `readSigners`, and `key-published`. */
-async function readRequirement(
-  context: Context,
-  output: Output,
-  wiring: Wiring,
-  images: readonly string[],
-  flags: VerifyFlags,
-  find?: FindTrust,
-): Promise<Requirement> {
-  const signers = await readSigners(context, output, flags.signers, wiring, find);
-  refusePublishedKeys(signers.keys, placesOf(images));
-  const { threshold, annotations, signedAs } = flags;
-  const now = context.referenceTime;
-  const attestation = await compileAttestation(flags.attestation, now);
-  const requirement = { ...signers, attestation, threshold, annotations, signedAs, now };
-  checkRequirement(requirement);
-  return requirement;
-}
-
-/** The same as places where a key would be used. */
+/** Images as places where a key would be used. */
 export function placesOf(images: readonly string[]): readonly PlaceOfUse[] {
   return images.map((image) => {
     const location = parseLocation(image);
     return { name: image, registry: location.kind === "registry" ? location.reference.registry : undefined };
   });
-}
-
-/** Judges images in their order; one that cannot even be opened is judged undetermined and stops no other. */
-export async function judgeImages(
-  wiring: Wiring,
-  images: readonly string[],
-  judging: VerifyOptions,
-  narrow: (target: Target) => Promise<Target> = async (target) => target,
-): Promise<readonly (VerifiedImage & { readonly target?: Target | undefined })[]> {
-  const options = { ...judging, cache: wiring.cache };
-  const opened = await Promise.all(images.map((image) => openTarget(wiring, image, options, narrow)));
-  const targets = opened.flatMap((one) => ("store" in one ? [one] : []));
-  const judged = await verifyImages(targets, options);
-  const results = new Map(targets.map((target, at) => [target, judged[at]]));
-  return opened.map((one) => {
-    const result = "store" in one ? results.get(one) : undefined;
-    return result === undefined || !("store" in one) ? (one as VerifiedImage) : { ...result, target: one };
-  });
-}
-
-async function openTarget(
-  wiring: Wiring,
-  image: string,
-  options: VerifyOptions,
-  narrow: (target: Target) => Promise<Target>,
-): Promise<Target | VerifiedImage> {
-  try {
-    return await narrow(await wiring.target(image));
-  } catch (error) {
-    if (error instanceof CountersignError && error.class === "usage") throw error;
-    return { verdicts: [unresolved({ image }, error, options)], accepted: false };
-  }
 }
 
 /** The manifest of a platform as a target of its own, where the image is an index and a platform was asked for. */

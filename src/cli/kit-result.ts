@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { onDisk } from "../io/disk/errors.ts";
 import type { SavedKit } from "../ops/kit.ts";
-import { type KitReport, type KitResult, kitDocument, kitText } from "../report/kit.ts";
+import { type KitReport, type KitResult, kitDocument, kitPolicyText, kitText } from "../report/kit.ts";
 import type { Style } from "../report/style.ts";
 import type { Context } from "./context.ts";
 import type { Output } from "./output.ts";
@@ -26,7 +26,11 @@ export async function concludeKit(
   result: KitResult,
   flags: VerifyOptions | undefined,
 ): Promise<void> {
-  const said = { text: (style: Style) => kitText(result, style), json: () => kitDocument(result) };
+  const said = {
+    text: (style: Style) => kitText(result, style),
+    json: () => kitDocument(result),
+    more: { policy: () => kitPolicyText(result) },
+  };
   if (flags === undefined) return await output.result(said);
   const verdicts = result.images.flatMap((image) => image.verdicts);
   await concludeVerdicts(context, output, verdicts, said, flags.exitCodes);

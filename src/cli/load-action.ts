@@ -1,7 +1,9 @@
+import { decodeUtf8 } from "../core/bytes.ts";
 import { CountersignError } from "../core/errors.ts";
 import { LIMITS } from "../core/limits.ts";
 import type { Platform } from "../core/oci/descriptor.ts";
 import { choosePlatform } from "../core/oci/platform.ts";
+import type { ImageName } from "../core/policy/document.ts";
 import type { Collection, OnTransfer, WholeLayout } from "../core/ports.ts";
 import { formatInstant } from "../core/time.ts";
 import { layerDigesters } from "../io/disk/decompress.ts";
@@ -14,7 +16,8 @@ import type { KitResult, TrustUpdate, UsedTrust } from "../report/kit.ts";
 import type { MovedImage } from "../report/transfer.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
-import { openWiring, readJudging } from "./images.ts";
+import { openWiring } from "./images.ts";
+import { nameAs, prepareRules, readJudging } from "./judging.ts";
 import { explainPlatform, kitTargets, orDiscard } from "./kit-images.ts";
 import { concludeKit, kitReport } from "./kit-result.ts";
 import { findTrustIn, rememberTrust, warnOfEnds, warnOfExpiry } from "./kit-trust.ts";
@@ -47,6 +50,7 @@ export async function load(context: Context, output: Output, file: string, raw: 
   const registry = readRegistryOptions(raw);
   const options = readLoadOptions(raw);
   const { place } = options;
+  requireListing(output, options);
   const flags = place === undefined ? undefined : readJudgingFlags(raw, place);
   const wiring = await openWiring(context, output, registry, imagesAt(place));
   const progress = openProgress(context, output);
@@ -61,6 +65,15 @@ export async function load(context: Context, output: Output, file: string, raw: 
     progress.finish();
     await wiring.close();
   }
+}
+
+/** The policy of a kit is printed by itself: no verdict fits beside it. @throws CountersignError `usage`. */
+function requireListing({ format }: Output, { isListing }: LoadOptions): void {
+  if (format !== "policy" || isListing) return;
+  throw new CountersignError("usage", "-o policy prints what is in a kit and does nothing else", {
+    found: "no --list",
+    wanted: "load --list -o policy FILE",
+  });
 }
 
 /** How the images are judged: always without asking anybody. @throws CountersignError `usage`. */
@@ -119,7 +132,11 @@ async function prove(
 async function show(loading: Load): Promise<KitResult> {
   const opened = await open(loading);
   const updates = await prove(loading, opened);
-  return { ...(await resultOf(loading, opened.kit)), updates, isListing: true };
+  return { ...(await resultOf(loading, opened.kit)), updates, isListing: true, policy: await readPolicy(opened.kit) };
+}
+
+async function readPolicy({ list, readBlob }: KitContents): Promise<string | undefined> {
+  return list.policy === undefined ? undefined : decodeUtf8(await readBlob(list.policy));
 }
 
 // --- its images -------------------------------------------------------------------------------------------------------
@@ -209,12 +226,19 @@ async function judge(
   const trust = rememberTrust(loading.options.trustKit ? findTrustIn(kit) : undefined);
   const judgingFlags = { ...registry, ...flags, platform: undefined };
   const judging = await pointingToKit(loading, kit, () =>
-    readJudging(context, output, wiring, [KIT], judgingFlags, trust.find),
+    readJudging({ context, output, wiring, images: [KIT], find: trust.find }, judgingFlags),
   );
+  const targets = kitTargets(entries).map((target) => nameAs(target, judging));
+  if (judging.policy !== undefined) await prepareRules(judging.policy.rulebook, entries.map(ruleNameOf));
   const used = trust.used.map(({ found }) => found);
   if (loading.options.trustKit && used.length === 0) throw restsOnNothing();
   for (const found of used) warnOfEnds(output, found, context.referenceTime);
-  return { used, judged: await verifyImages(kitTargets(entries), { ...judging, contentFollows: true }) };
+  return { used, judged: await verifyImages(targets, { ...judging, contentFollows: true }) };
+}
+
+/** Under which name rules are looked for: where it was saved from. */
+function ruleNameOf({ image: { repository, tag, manifest } }: KitEntry): ImageName {
+  return { repository, tag, digest: manifest.digest };
 }
 
 /** This machine's own trust material does not do, and there is some in the kit that nobody asked for. */

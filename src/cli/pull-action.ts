@@ -16,7 +16,8 @@ import type { Target, VerifiedImage } from "../ops/verify.ts";
 import type { MovedImage } from "../report/transfer.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
-import { judgeImages, openWiring, pulledPlatform, readJudging } from "./images.ts";
+import { openWiring, pulledPlatform } from "./images.ts";
+import { judgeImages, readJudging } from "./judging.ts";
 import { acceptedManifest, concludeMove, movedNot } from "./moves.ts";
 import { type RawOptions, type RegistryOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -49,7 +50,7 @@ export async function pull(
   const platform = pulledPlatform(context, registry);
   const wiring = await openWiring(context, output, registry, images);
   try {
-    const judging = await readJudging(context, output, wiring, images, { ...registry, ...flags, platform });
+    const judging = await readJudging({ context, output, wiring, images }, { ...registry, ...flags, platform });
     const judged = await judgeImages(wiring, images, { ...judging, contentFollows: true });
     const progress = openProgress(context, output);
     const moved: MovedImage[] = [];

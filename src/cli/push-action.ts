@@ -2,10 +2,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CountersignError } from "../core/errors.ts";
+import type { Digest } from "../core/oci/digest.ts";
 import { formatLocation, type Location, parseLocation } from "../core/oci/location.ts";
-import { formatReference } from "../core/oci/reference.ts";
+import { formatReference, repositoryName } from "../core/oci/reference.ts";
 import type { Acceptance, ContentStore } from "../core/ports.ts";
 import type { SignedImage } from "../core/results.ts";
+import type { Rulebook } from "../core/verify/criterion.ts";
 import { layerDigesters } from "../io/disk/decompress.ts";
 import { docker } from "../io/engine/docker.ts";
 import { taggedDestination } from "../ops/destination.ts";
@@ -16,7 +18,8 @@ import type { MovedImage } from "../report/transfer.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { requireTag } from "./copy-action.ts";
-import { createdAt, narrowTarget, openWiring, readJudging } from "./images.ts";
+import { createdAt, narrowTarget, openWiring } from "./images.ts";
+import { nameFor, readJudging } from "./judging.ts";
 import { concludeMove } from "./moves.ts";
 import { type RawOptions, type RegistryOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -32,6 +35,8 @@ import type { VerifyOptions } from "./verify-options.ts";
 interface Course {
   /** Absent where it has to be signed already. */
   readonly sign?: ((target: Target) => Promise<void>) | undefined;
+  /** Whether no signature could make it accepted: then none is made, and no log hears of one. */
+  readonly isPointless?: ((digest: Digest) => Promise<boolean>) | undefined;
   /** As its consumers will. */
   readonly verify: (target: Target) => Promise<VerifiedImage>;
 }
@@ -55,8 +60,9 @@ export async function push(
   raw: RawOptions,
 ): Promise<void> {
   const registry = readRegistryOptions(raw);
-  const published = readPublishedOptions(raw);
-  const openCourse = published === undefined ? readSigning(context, raw) : readVerifying(registry, published);
+  const { isSigned, judged } = readPublishedOptions(raw);
+  const openJudging = judged && readVerifying(registry, judged);
+  const openCourse = isSigned && openJudging !== undefined ? openJudging : readSigning(context, raw, openJudging);
   const place = registryPlace(image);
   const wiring = await openWiring(context, output, registry, [source, image]);
   try {
@@ -111,7 +117,7 @@ async function pushOne(
   wiring: Wiring,
   target: Target,
   place: RegistryLocation,
-  { sign, verify }: Course,
+  { sign, isPointless, verify }: Course,
   registry: RegistryOptions,
   onTransfer: ReturnType<typeof openProgress>["onTransfer"],
 ): Promise<MovedImage> {
@@ -122,7 +128,9 @@ async function pushOne(
     store,
     tag: place.reference.tag,
     digest: root.descriptor.digest,
+    ruledAs: { repository: repositoryName(place.reference), tag: place.reference.tag },
   });
+  const signs = sign !== undefined && (await isPointless?.(root.descriptor.digest)) !== true;
   const { verdicts, copied, isNamed } = await pushImage({
     source: target.store,
     root,
@@ -130,7 +138,7 @@ async function pushOne(
     openLayerDigester: layerDigesters(),
     onTransfer,
     maxWorkers: registry.maxWorkers,
-    sign: sign && (async (store) => await sign(published(store))),
+    sign: signs ? async (store) => await sign(published(store)) : undefined,
     verify: async (store) => (await verify(published(store))).verdicts,
   });
   return { verdicts, ...(isNamed ? { destination: formatLocation(place), summary: copied } : {}) };
@@ -138,12 +146,14 @@ async function pushOne(
 
 // --- signed here ------------------------------------------------------------------------------------------------------
 
-function readSigning(context: Context, raw: RawOptions): OpenCourse {
+/** `openJudging` where something else than the signature itself says whether it will do. */
+function readSigning(context: Context, raw: RawOptions, openJudging: OpenCourse | undefined): OpenCourse {
   const flags = readSigningOptions(raw);
   refuseTwoReaders(readRegistryOptions(raw).passwordFromStdin, flags.signatory, context);
   return async (surroundings) => {
     refuseRegistriesOffline(flags.signatory.trust, [surroundings.image]);
-    return await signingCourse(surroundings, flags);
+    const judging = await openJudging?.(surroundings);
+    return { ...(await signingCourse(surroundings, flags)), ...judging };
   };
 }
 
@@ -195,11 +205,21 @@ function verification(
   return { requirement, recursive, contentFollows: true };
 }
 
-// --- signed before ----------------------------------------------------------------------------------------------------
+// --- by a policy, or signed before ------------------------------------------------------------------------------------
 
 function readVerifying(registry: RegistryOptions, flags: VerifyOptions): OpenCourse {
   return async ({ context, output, wiring, image }) => {
-    const judging = await readJudging(context, output, wiring, [image], { ...registry, ...flags });
-    return { verify: async (target) => await verifyImage(target, { ...judging, contentFollows: true }) };
+    const judging = await readJudging({ context, output, wiring, images: [image] }, { ...registry, ...flags });
+    return {
+      isPointless: async (digest) =>
+        judging.policy !== undefined && (await isHopeless(judging.policy.rulebook, image, digest)),
+      verify: async (target) => await verifyImage(target, { ...judging, contentFollows: true }),
+    };
   };
+}
+
+/** No rule, one that nothing meets, or taken back. */
+async function isHopeless(rulebook: Rulebook, image: string, digest: Digest): Promise<boolean> {
+  const { criterion, withdrawn, policy } = await rulebook.rulingOf({ ...nameFor(image), digest });
+  return policy?.rule === undefined || criterion.kind === "never" || withdrawn.has(digest);
 }

@@ -1,15 +1,17 @@
+import { basename } from "node:path";
 import { CountersignError } from "../core/errors.ts";
 import { kitImageName } from "../core/formats/kit.ts";
 import type { Collection } from "../core/ports.ts";
 import { layerDigesters } from "../io/disk/decompress.ts";
 import { type BroughtTrust, type SavedKit, saveKit } from "../ops/kit.ts";
 import type { KitContents, KitEntry } from "../ops/kit-contents.ts";
-import { type VerifyOptions as Judging, type Target, type VerifiedImage, verifyImages } from "../ops/verify.ts";
+import { type Target, type VerifiedImage, verifyImages } from "../ops/verify.ts";
 import type { KitResult } from "../report/kit.ts";
 import type { MovedImage } from "../report/transfer.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
-import { createdAt, judgeImages, narrowTarget, openWiring, readJudging } from "./images.ts";
+import { createdAt, narrowTarget, openWiring } from "./images.ts";
+import { type Judging, judgeImages, readJudging } from "./judging.ts";
 import { explainPlatform, kitTargets, nameInKit, orDiscard } from "./kit-images.ts";
 import { concludeKit, kitReport } from "./kit-result.ts";
 import { bringTrust, rememberTrust, warnOfEnds } from "./kit-trust.ts";
@@ -111,7 +113,7 @@ async function readSaveJudging(saving: Save, images: readonly string[], flags: V
   const { context, output, wiring, registry, remembered } = saving;
   if (flags.bundles.length > 0) output.warn(BUNDLES_STAY);
   const judgingFlags = { ...registry, ...flags, platform: undefined };
-  const judging = await readJudging(context, output, wiring, images, judgingFlags, remembered.find);
+  const judging = await readJudging({ context, output, wiring, images, find: remembered.find }, judgingFlags);
   return { ...judging, contentFollows: true };
 }
 
@@ -157,6 +159,7 @@ async function saveAccepted(
       collection,
       entries: distinct(entries),
       trust,
+      policy: judging?.policy && { file: basename(judging.policy.document.label), bytes: judging.policy.bytes },
       createdAt: createdAt(context),
       check: async (kit) => judging && (await requireAccepted(kit, judging)),
       openLayerDigester: layerDigesters(),

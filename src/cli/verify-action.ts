@@ -1,7 +1,8 @@
 import { verdictsDocument } from "../report/json.ts";
 import { verdictsText } from "../report/text.ts";
 import type { Context } from "./context.ts";
-import { judgeImages, openWiring, readJudging } from "./images.ts";
+import { openWiring } from "./images.ts";
+import { judgeImages, readJudging } from "./judging.ts";
 import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { concludeVerdicts } from "./verdicts.ts";
@@ -18,7 +19,7 @@ export async function verify(
   const flags = readVerifyOptions(raw);
   const wiring = await openWiring(context, output, registry, images);
   try {
-    const judging = await readJudging(context, output, wiring, images, { ...registry, ...flags });
+    const judging = await readJudging({ context, output, wiring, images }, { ...registry, ...flags });
     const verdicts = (await judgeImages(wiring, images, judging)).flatMap((image) => image.verdicts);
     const result = {
       text: (style: Parameters<typeof verdictsText>[1]) => verdictsText(verdicts, style),

@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { CountersignError } from "../core/errors.ts";
 import { type AttestationOptions, addAttestationOptions, readAttestationOptions } from "./attestation-options.ts";
 import { addGithubOptions, type GithubOptions, readGithubOptions } from "./github-options.ts";
 import {
@@ -13,12 +14,21 @@ import {
   readRepository,
   text,
 } from "./options.ts";
-import { addSignerOptions, readSignerOptions, type SignerOptions, weakenings } from "./signer-options.ts";
+import { addPolicyOptions, type PolicyOptions, readPolicyOptions, VERIFYING } from "./policy-options.ts";
+import {
+  addSignerOptions,
+  readProofOptions,
+  readSignerOptions,
+  type SignerOptions,
+  weakenings,
+} from "./signer-options.ts";
+import { readTrustOptions } from "./trust-options.ts";
 
 const VERIFY_GROUP = "Verification:";
 
 /** What must hold for an image: on every command that ends in a verdict on one. */
 export function addVerifyOptions(command: Command): Command {
+  addPolicyOptions(command, VERIFYING);
   addSignerOptions(command);
   grouped(command, VERIFY_GROUP, [
     new Option("--threshold <n>", "how many distinct keys and identities must have signed (default: 1)").argParser(
@@ -44,6 +54,9 @@ export function addVerifyOptions(command: Command): Command {
 }
 
 export interface VerifyOptions {
+  /** What says who must have signed what; absent where the flags do. */
+  readonly policy: PolicyOptions | undefined;
+  /** Nobody where a policy says it; whom to believe is the default of the identities in it then. */
   readonly signers: SignerOptions;
   /** The attestation that is wanted instead of a signature. */
   readonly attestation: AttestationOptions | undefined;
@@ -61,19 +74,52 @@ export interface VerifyOptions {
   readonly exitCodes: "countersign" | "cosign";
 }
 
-/** @throws CountersignError `usage`: nobody is named, an annotation that is not a pair. */
+/**
+ * @throws CountersignError `usage`: nobody is named, a policy and somebody are, an annotation that is not a pair.
+ */
 export function readVerifyOptions(raw: RawOptions): VerifyOptions {
-  const signers = readSignerOptions(raw);
+  const policy = readPolicyOptions(raw, VERIFYING);
+  if (policy !== undefined) return readPolicyJudging(raw, policy);
+  const signers = readSignerOptions(raw, nothingAsked);
   return {
+    ...readCommon(raw),
+    policy,
     signers,
     github: readGithubOptions(raw, signers.identity),
     attestation: readAttestationOptions(raw),
     threshold: number(raw, "threshold") ?? 1,
     annotations: readAnnotations(list(raw, "annotations")),
-    recursive: flag(raw, "recursive"),
     signedAs: list(raw, "signedAs").map((name) => readRepository("--signed-as", name)),
+  };
+}
+
+/** The same where a policy says what is wanted. @throws CountersignError `usage`. */
+export function readPolicyJudging(raw: RawOptions, policy: PolicyOptions): VerifyOptions {
+  const nobody = { keys: [], identity: undefined, proof: readProofOptions(raw), trust: readTrustOptions(raw) };
+  return {
+    ...readCommon(raw),
+    policy,
+    signers: nobody,
+    github: readGithubOptions(raw, "by policy"),
+    attestation: undefined,
+    threshold: 1,
+    annotations: {},
+    signedAs: [],
+  };
+}
+
+function readCommon(raw: RawOptions): Pick<VerifyOptions, "recursive" | "bundles" | "weakened" | "exitCodes"> {
+  return {
+    recursive: flag(raw, "recursive"),
     bundles: list(raw, "bundle"),
     weakened: weakenings(raw),
     exitCodes: text(raw, "exitCodes") === "cosign" ? "cosign" : "countersign",
   };
+}
+
+function nothingAsked(): CountersignError {
+  return new CountersignError("usage", "nothing says whose signature is wanted", {
+    found: "neither a policy, nor a key, nor an identity",
+    wanted: "--policy FILE, --key KEY, or --certificate-identity NAME and --certificate-oidc-issuer URL",
+  });
 }

@@ -39,7 +39,7 @@ export interface KitContents {
   readonly entries: readonly KitEntry[];
   /** The trust roots of the list, in its order. */
   readonly trustRoots: readonly TrustRoot[];
-  /** A file of trust material that the list names. */
+  /** A file of trust material, or the policy, that the list names. */
   readBlob(blob: KitBlob): Promise<Uint8Array>;
 }
 
@@ -341,7 +341,7 @@ function contentsOf(base: ContentStore, { digest, list, roots, trustRoots, liste
   const referrers = new Map(groups.map(([subject, group]) => [subject, group.map(({ descriptor }) => descriptor)]));
   const companions = listed.filter((entry) => entry.tag !== undefined && isCompanion(entry));
   const tags = new Map(companions.map(({ tag = "", descriptor }) => [tag, descriptor]));
-  const trust = new Set(kitBlobs(list).map((blob) => blob.digest));
+  const named = new Set(kitBlobs(list).map((blob) => blob.digest));
   return {
     digest,
     list,
@@ -352,7 +352,7 @@ function contentsOf(base: ContentStore, { digest, list, roots, trustRoots, liste
       return [{ image, root, store: new KitStore({ base, repository: image.repository, referrers, tags }) }];
     }),
     readBlob: async ({ digest: wanted, size }) => {
-      if (!trust.has(wanted)) throw new CountersignError("internal", "a blob that the kit's list does not name");
+      if (!named.has(wanted)) throw new CountersignError("internal", "a blob that the kit's list does not name");
       return await base.readBlob({ mediaType: ANY_TYPE, digest: wanted, size }, LIMITS.tufTargetBytes);
     },
   };

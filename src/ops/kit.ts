@@ -33,6 +33,8 @@ export interface SaveKitRequest extends TransferOptions {
   /** Accepted, each under the name that it shall have. */
   readonly entries: readonly KitEntry[];
   readonly trust: readonly BroughtTrust[];
+  /** What the images were judged by, where that was a policy: for whoever gets the kit to read. */
+  readonly policy?: { readonly file: string; readonly bytes: Uint8Array } | undefined;
   readonly createdAt: Instant;
   /** Called with the kit as it will be read, before it is there: throws where it would not do. */
   readonly check?: ((kit: KitContents) => Promise<void>) | undefined;
@@ -150,8 +152,8 @@ function sharesName(one: KitImage, other: KitImage): boolean {
 
 // --- the list ---------------------------------------------------------------------------------------------------------
 
-/** Stores what is not an image: trust material, the list, and the manifest that holds both. @returns its digest. */
-async function addList({ collection, entries, trust, createdAt }: SaveKitRequest): Promise<Digest> {
+/** Stores what is not an image: trust material, the policy, the list, and the manifest that holds both. @returns its digest. */
+async function addList({ collection, entries, trust, policy, createdAt }: SaveKitRequest): Promise<Digest> {
   const { store } = collection;
   const images = entries.map(({ image }) => image);
   const digests = new Set(images.map(({ manifest }) => manifest.digest));
@@ -161,6 +163,7 @@ async function addList({ collection, entries, trust, createdAt }: SaveKitRequest
     images,
     attached: [...new Set(others)].filter((digest) => !digests.has(digest)).toSorted(),
     trust: await Promise.all(trust.map((one) => storeTrust(store, one))),
+    policy: policy && { file: policy.file, ...(await storeBytes(store, policy.bytes, MEDIA_TYPES.policy)) },
   };
   const bytes = formatKitList(list);
   await storeBytes(store, bytes, MEDIA_TYPES.kitList);

@@ -1,6 +1,7 @@
-import { type KitList, type KitTrust, kitImageName } from "../core/formats/kit.ts";
+import { CountersignError } from "../core/errors.ts";
+import { type KitList, type KitPolicy, type KitTrust, kitImageName } from "../core/formats/kit.ts";
 import type { Digest } from "../core/oci/digest.ts";
-import { printable } from "../core/printable.ts";
+import { printable, printableLines } from "../core/printable.ts";
 import { describeAge, formatInstant, type Instant } from "../core/time.ts";
 import { endsOf, type TrustEnd } from "../core/trust/ends.ts";
 import type { TrustRoot } from "../core/trust/root.ts";
@@ -56,6 +57,8 @@ export interface KitResult {
   readonly used: readonly UsedTrust[];
   /** What the kit holds is the answer: nothing was judged. */
   readonly isListing: boolean;
+  /** The text of the policy in the kit, where that was asked for. */
+  readonly policy?: string | undefined;
   readonly now: Instant;
 }
 
@@ -90,6 +93,7 @@ function blockOf(kit: KitReport, { updates, used, isListing, now }: KitResult, s
     ],
     ...(isListing ? images.map((image): Row => ["image", imageText(image)]) : []),
     ...trust.map((one, at): Row => ["trust root", trustText(one, trustRoots[at], now)]),
+    ...(list.policy === undefined ? [] : [["policy", policyText(list.policy)] as const]),
     ...updates.map((one): Row => ["trust here", updateText(one, now)]),
     ...used.flatMap(({ label, expires }): readonly Row[] =>
       expires === undefined ? [] : [["judged by", `${label}, ${lifeText(expires, now)}`]],
@@ -115,6 +119,11 @@ function trustText(trust: KitTrust, root: TrustRoot | undefined, now: Instant): 
   ].join(", ");
 }
 
+/** A kit brings no rules, as it brings no trust. */
+function policyText({ file, digest }: KitPolicy): string {
+  return `${file}@${digest}, to be read; a kit's policy is never judged by`;
+}
+
 function endText({ kind, until }: TrustEnd, now: Instant): string {
   return `its ${kind} ${until < now ? "ended" : "end"} ${describeAge(until, now)}`;
 }
@@ -133,6 +142,19 @@ const OUTCOMES: Readonly<Record<TrustUpdate["outcome"], string>> = {
 
 function updateText({ name, outcome, expires }: TrustUpdate, now: Instant): string {
   return `${name}: ${OUTCOMES[outcome]}${expires === undefined ? "" : `, ${lifeText(expires, now)}`}`;
+}
+
+/**
+ * The policy in a kit, by itself. Whoever made the kit wrote it: what a terminal would obey is escaped.
+ *
+ * @throws CountersignError `usage` where there is none.
+ */
+export function kitPolicyText({ policy }: KitResult): string {
+  if (policy !== undefined) return printableLines(policy);
+  throw new CountersignError("usage", "there is no policy in the kit", {
+    found: "images that were judged by flags",
+    wanted: "a kit that was made by save --policy",
+  });
 }
 
 // --- JSON -------------------------------------------------------------------------------------------------------------
@@ -163,6 +185,7 @@ function kitMember(
     images: list.images.map((image) => ({ image: kitImageName(image), digest: image.manifest.digest })),
     attached: list.attached,
     trust: list.trust.map((one, at) => trustMember(one, trustRoots[at], now)),
+    policy: list.policy && { file: list.policy.file, digest: list.policy.digest },
   };
 }
 

@@ -32,6 +32,10 @@ export function copyCommand(context: Context): Command {
         purpose: "into a mirror",
       },
       {
+        command: "countersign copy --policy policy.yaml registry.example/acme/app:1.4.2 mirror.example/acme/app:1.4.2",
+        purpose: "by the rule for the image that is copied; in the mirror, signedAs in a rule says where it came from",
+      },
+      {
         command:
           "countersign copy --certificate-identity release@acme.example --certificate-oidc-issuer https://login.acme.example" +
           " registry.example/acme/app:1.4.2 mirror.example/acme/app:1.4.2",
@@ -47,6 +51,6 @@ export function copyCommand(context: Context): Command {
         " mirror as it was here.",
       "cosign's legacy signatures name the repository they were made for: in a mirror they are verified with --signed-as.",
     ],
-    seeAlso: ["countersign pull", "countersign verify", "countersign help identities"],
+    seeAlso: ["countersign pull", "countersign verify", "countersign policy", "countersign help identities"],
   });
 }

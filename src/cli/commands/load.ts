@@ -37,15 +37,26 @@ export function loadCommand(context: Context): Command {
           " --certificate-oidc-issuer https://login.acme.example --to oci:images kit.tar",
         purpose: "exactly this kit, and by the trust roots in it",
       },
+      {
+        command: "countersign load --policy policy.yaml --to oci:images kit.tar",
+        purpose: "by a policy of this machine's own, each image under the name that it was saved under",
+      },
+      {
+        command: "countersign load --list -o policy kit.tar",
+        purpose: "the policy that it was made by, to be read and kept as one's own",
+      },
       { command: "countersign load --list kit.tar", purpose: "what is in it, and how long its trust roots will do" },
     ],
     notes: [
       "Whoever made a kit could have put anything into it. So its trust roots are not used: images are judged by keys, by" +
         " --trusted-root, or by what this machine holds itself. --update-trust takes only what TUF proves from this machine's" +
         " own start root on. --trust-kit believes the kit, and takes the digest of that kit to do so.",
+      "A policy in a kit is shown and never judged by, whoever made the kit and however it was pinned: it would accept what its" +
+        " maker accepts. Read it, keep it, and name it with --policy.",
       "All images are loaded or none: their content first, their tags last. A tag that is there already is moved.",
       "Names are what the kit's list says they are, and no signature speaks of them: --digest holds them to what was saved.",
     ],
-    seeAlso: ["countersign save", "countersign copy", "countersign trusted-root"],
+    formats: ["text", "json", "policy"],
+    seeAlso: ["countersign save", "countersign copy", "countersign policy", "countersign trusted-root"],
   });
 }

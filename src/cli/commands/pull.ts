@@ -28,6 +28,10 @@ export function pullCommand(context: Context): Command {
         purpose: "into an OCI layout, all platforms",
       },
       {
+        command: "countersign pull --policy policy.yaml --to podman registry.example/acme/app:1.4.2",
+        purpose: "into Podman, where the rule for this image accepts it",
+      },
+      {
         command: "countersign pull --repo acme/app --to oci:app registry.example/acme/app:1.4.2",
         purpose: "what a workflow of this repository on GitHub signed, without a key",
       },
@@ -45,6 +49,6 @@ export function pullCommand(context: Context): Command {
       "A destination that exists is not overwritten; a tag that is not taken can be added to an OCI layout.",
       "Of an index all platforms are pulled, or the one of --platform, else the one of DOCKER_DEFAULT_PLATFORM.",
     ],
-    seeAlso: ["countersign verify", "countersign copy", "countersign help identities"],
+    seeAlso: ["countersign verify", "countersign copy", "countersign policy", "countersign help identities"],
   });
 }

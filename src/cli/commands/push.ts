@@ -37,12 +37,23 @@ export function pushCommand(context: Context): Command {
         command: "countersign push --repo acme/app oci:release registry.example/acme/app:1.4.2",
         purpose: "what a workflow of this repository has signed already, with its signatures",
       },
+      {
+        command: "countersign push --key cosign.key --policy policy.yaml oci:build/out registry.example/acme/app:1.4.2",
+        purpose: "signed, and named only if the policy that consumers obey accepts it",
+      },
+      {
+        command: "countersign push --policy policy.yaml --already-signed oci:release registry.example/acme/app:1.4.2",
+        purpose: "with the signatures that it has, by that policy",
+      },
     ],
     notes: [
+      "With --policy, the image is judged where it arrived by the rule for its new name, as consumers will judge it, and the" +
+        " tag is moved when it was accepted. Where no signature could make it so (no rule, a rule that nothing meets, a digest" +
+        " that was taken back) nothing is signed and nothing is sent.",
       "With flags that say who must have signed, nothing is signed: the signatures that came with the image are verified before" +
         " the first byte is sent and again where it arrived, and the tag is moved when both were accepted.",
       "Without --key, the image is signed as an identity that a certificate authority vouches for: see countersign sign.",
     ],
-    seeAlso: ["countersign sign", "countersign verify"],
+    seeAlso: ["countersign sign", "countersign verify", "countersign policy"],
   });
 }

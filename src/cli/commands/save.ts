@@ -36,6 +36,10 @@ export function saveCommand(context: Context): Command {
         purpose: "two images and their signatures",
       },
       {
+        command: "countersign save --policy policy.yaml --to kit.tar registry.example/acme/app:1.4.2",
+        purpose: "by the rule for the image; the policy goes along, to be read there",
+      },
+      {
         command: "countersign save --repo acme/app --to kit.tar registry.example/acme/app:1.4.2",
         purpose: "what a workflow signed without a key, and the trust roots to verify it by",
       },
@@ -56,6 +60,6 @@ export function saveCommand(context: Context): Command {
         " more artifact in it, with a list of what is there (docs/schemas/kit.json). The list is not signed.",
       "Trust material is only as old as this machine's own: countersign trusted-root update refreshes it first.",
     ],
-    seeAlso: ["countersign load", "countersign copy", "countersign trusted-root"],
+    seeAlso: ["countersign load", "countersign copy", "countersign policy", "countersign trusted-root"],
   });
 }

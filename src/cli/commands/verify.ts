@@ -27,6 +27,14 @@ export function verifyCommand(context: Context): Command {
         purpose: "was it signed with this key?",
       },
       {
+        command: "countersign verify --policy policy.yaml registry.example/acme/app:1.4.2 registry.example/acme/db:9",
+        purpose: "does each meet the rule that was written down for it?",
+      },
+      {
+        command: "countersign verify --policy policy.yaml --as registry.example/acme/app:1.4.2 oci:build/out",
+        purpose: "what a build left here, as it would be judged in the registry",
+      },
+      {
         command:
           "countersign verify --certificate-identity https://github.com/acme/app/.github/workflows/release.yml@refs/tags/v1.4.2" +
           " --certificate-oidc-issuer https://token.actions.githubusercontent.com registry.example/acme/app:1.4.2",
@@ -75,6 +83,12 @@ export function verifyCommand(context: Context): Command {
       { command: "countersign verify --key cosign.pub oci:build/out -o json", purpose: "an OCI layout, for a script" },
     ],
     notes: [
+      "--policy FILE takes the place of every flag that says who must have signed, what, and what proves it: the most specific" +
+        " of its rules that matches an image's name decides, and an image that none matches is refused (no-policy). A policy" +
+        " that cannot be used, or names a key that cannot be read, ends the call with exit code 2 before anything is looked at." +
+        " --trusted-root, --trust and --config choose whom to believe where the policy does not say.",
+      "COUNTERSIGN_POLICY names a policy for every call. What is on the command line goes before the environment: --policy" +
+        " there before COUNTERSIGN_KEY, --key before COUNTERSIGN_POLICY, with a warning. On one command line both are an error.",
       "With a public key alone, the signature is checked and nothing else can be: no transparency log, no time of signing." +
         " The verdict lists what was not checked. With --trusted-root too, a log of that root has to hold the signature.",
       "A keyless signature is accepted when its certificate leads to the trust root and names the identity and the issuer" +
@@ -91,6 +105,7 @@ export function verifyCommand(context: Context): Command {
     seeAlso: [
       "countersign sign",
       "countersign pull",
+      "countersign policy",
       "countersign help identities",
       "countersign help attestations",
       "countersign help reasons",

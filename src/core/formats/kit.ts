@@ -17,6 +17,14 @@ export interface KitList {
   /** The other manifests of the layout, by digest: signatures, attestations and whatever else refers to the images. */
   readonly attached: readonly Digest[];
   readonly trust: readonly KitTrust[];
+  /** What the images were judged by where it was made: to be read, and never to judge by. */
+  readonly policy?: KitPolicy | undefined;
+}
+
+/** A policy that came along. */
+export interface KitPolicy extends KitBlob {
+  /** What the file was called. */
+  readonly file: string;
 }
 
 export interface KitImage {
@@ -66,6 +74,8 @@ export interface KitMetadata {
 }
 
 const VERSION = 1;
+/** Has a policy in it: what knows the first version alone refuses it. */
+const VERSION_WITH_POLICY = 2;
 const WHAT = "the kit's list";
 const READING = { what: WHAT, code: "layout-invalid", maxBytes: LIMITS.kitListBytes } as const;
 
@@ -80,20 +90,21 @@ export function layoutNameOf({ repository, tag }: Pick<KitImage, "repository" | 
   return repository === undefined || tag === undefined ? tag : `${repository}:${tag}`;
 }
 
-/** Every blob that the list names, trust material all of it, each once. */
-export function kitBlobs({ trust }: Pick<KitList, "trust">): readonly KitBlob[] {
-  const blobs = trust.flatMap(({ trustedRoot, tuf }) => [trustedRoot, ...(tuf?.roots ?? []), ...(tuf?.roles ?? [])]);
+/** Every blob that the list names, trust material and the policy, each once. */
+export function kitBlobs({ trust, policy }: Pick<KitList, "trust" | "policy">): readonly KitBlob[] {
+  const files = trust.flatMap(({ trustedRoot, tuf }) => [trustedRoot, ...(tuf?.roots ?? []), ...(tuf?.roles ?? [])]);
+  const blobs = policy === undefined ? files : [...files, policy];
   return [...new Map(blobs.map((blob) => [blob.digest, blob])).values()];
 }
 
 // --- writing ----------------------------------------------------------------------------------------------------------
 
 /** @throws CountersignError `limit-reached` for a list that would not be read again. */
-export function formatKitList({ createdAt, images, attached, trust }: KitList): Uint8Array {
+export function formatKitList({ createdAt, images, attached, trust, policy }: KitList): Uint8Array {
   const bytes = encodeUtf8(
     `${JSON.stringify(
       {
-        kitVersion: VERSION,
+        kitVersion: policy === undefined ? VERSION : VERSION_WITH_POLICY,
         createdAt: formatInstant(createdAt),
         images: images.map(({ repository, tag, manifest: { mediaType, digest, size } }) => ({
           repository,
@@ -102,6 +113,7 @@ export function formatKitList({ createdAt, images, attached, trust }: KitList): 
         })),
         attached,
         trust: trust.map(trustMember),
+        policy: policy && { file: policy.file, ...blobMember(policy) },
       },
       undefined,
       2,
@@ -136,10 +148,11 @@ function blobMember({ digest, size }: KitBlob): KitBlob {
 }
 
 /** The artifact that an archive is a kit by: the list, and every blob that the list names. */
-export function makeKitManifest(list: Uint8Array, { createdAt, trust }: KitList): Manifest {
+export function makeKitManifest(list: Uint8Array, contents: KitList): Manifest {
+  const { createdAt } = contents;
   const layers = [
     describe(list, MEDIA_TYPES.kitList),
-    ...kitBlobs({ trust }).map(({ digest, size }) => ({ mediaType: layerType(digest, trust), digest, size })),
+    ...kitBlobs(contents).map(({ digest, size }) => ({ mediaType: layerType(digest, contents), digest, size })),
   ];
   const text = JSON.stringify({
     schemaVersion: 2,
@@ -152,7 +165,8 @@ export function makeKitManifest(list: Uint8Array, { createdAt, trust }: KitList)
   return parseManifest(encodeUtf8(text), MEDIA_TYPES.ociManifest);
 }
 
-function layerType(digest: Digest, trust: KitList["trust"]): string {
+function layerType(digest: Digest, { trust, policy }: KitList): string {
+  if (digest === policy?.digest) return MEDIA_TYPES.policy;
   const isRoot = trust.some(({ trustedRoot }) => trustedRoot.digest === digest);
   return isRoot ? MEDIA_TYPES.trustedRoot : MEDIA_TYPES.tufMetadata;
 }
@@ -198,15 +212,18 @@ function isList({ mediaType }: Descriptor): boolean {
 export function parseKitList(bytes: Uint8Array): KitList {
   return asKit(() => {
     const json = parseJsonObject(bytes, READING);
-    if (json["kitVersion"] !== VERSION) {
-      throw invalid("the kit is of another version", describeVersion(json["kitVersion"]), String(VERSION));
+    const version = json["kitVersion"];
+    if (version !== VERSION && version !== VERSION_WITH_POLICY) {
+      throw invalid("the kit is of another version", describeVersion(version), `${VERSION} or ${VERSION_WITH_POLICY}`);
     }
-    requireClosed(json, WHAT, ["kitVersion", "createdAt", "images", "attached", "trust"]);
+    const more = version === VERSION ? [] : ["policy"];
+    requireClosed(json, WHAT, ["kitVersion", "createdAt", "images", "attached", "trust", ...more]);
     const list = {
       createdAt: readTime(json, "createdAt", WHAT),
       images: readList(json, "images", LIMITS.indexEntries, readImage),
       attached: readList(json, "attached", LIMITS.indexEntries, readDigest),
       trust: readList(json, "trust", LIMITS.trustInstances, readTrust),
+      ...(version === VERSION ? {} : { policy: readPolicy(json["policy"], `the policy of ${WHAT}`) }),
     };
     refuseTwice(list.images.map(kitImageName), "image");
     refuseTwice(list.attached, "attached manifest");
@@ -282,6 +299,11 @@ function orUndefined<Value>(read: () => Value): Value | undefined {
   } catch {
     return undefined;
   }
+}
+
+function readPolicy(value: JsonValue | undefined, where: string): KitPolicy {
+  const json = requireClosed(value, where, ["file", ...BLOB_MEMBERS]);
+  return { file: requireString(json, "file", where), ...readBlob(json, where) };
 }
 
 function readTrust(value: JsonValue, where: string): KitTrust {

@@ -19,6 +19,8 @@ export const MEDIA_TYPES = {
   /** The artifact type of the manifest that makes an archive a kit, and its first layer: the list of what is in it. */
   kit: "application/vnd.countersign.kit.v1",
   kitList: "application/vnd.countersign.kit.v1+json",
+  /** A trust policy as it is written. */
+  policy: "application/vnd.countersign.policy.v1+yaml",
   trustedRoot: "application/vnd.dev.sigstore.trustedroot+json",
   tufMetadata: "application/vnd.tuf.metadata+json",
 } as const;

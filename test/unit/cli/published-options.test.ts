@@ -1,14 +1,22 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Command } from "commander";
-import { addPublishedOptions, readPublishedOptions } from "../../../src/cli/published-options.ts";
+import {
+  addPublishedOptions,
+  type PublishedOptions,
+  readPublishedOptions,
+} from "../../../src/cli/published-options.ts";
 import { addSigningOptions } from "../../../src/cli/sign-options.ts";
 import type { VerifyOptions } from "../../../src/cli/verify-options.ts";
 import { thrownBy } from "../../support/codes.ts";
 
-function read(...argv: readonly string[]): VerifyOptions | undefined {
+function publishing(...argv: readonly string[]): PublishedOptions {
   const command = addPublishedOptions(addSigningOptions(new Command("push"))).exitOverride();
   return readPublishedOptions(command.parse([...argv], { from: "user" }).opts());
+}
+
+function read(...argv: readonly string[]): VerifyOptions | undefined {
+  return publishing(...argv).judged;
 }
 
 const WHO = ["--certificate-identity", "dev@example.com", "--certificate-oidc-issuer", "https://i.example"] as const;
@@ -45,6 +53,17 @@ describe("flags of push on signatures that are there already", () => {
     assert.deepEqual(read(...WHO, "--insecure-ignore-sct")?.weakened, ["--insecure-ignore-sct"]);
   });
 
+  it("may be a policy, by which what is signed here is judged, or what was signed before", () => {
+    const signed = publishing("--policy", "p.yaml", "--key", "k", "-a", "env=prod", "--trusted-root", "r");
+    assert.deepEqual(
+      [signed.isSigned, signed.judged?.policy?.file, signed.judged?.signers.trust.trustedRoot],
+      [false, "p.yaml", "r"],
+    );
+    assert.deepEqual([signed.judged?.annotations, signed.judged?.signers.keys], [{}, []]);
+    const before = publishing("--policy", "p.yaml", "--already-signed", "-r");
+    assert.deepEqual([before.isSigned, before.judged?.policy?.file, before.judged?.recursive], [true, "p.yaml", true]);
+  });
+
   const wrong: readonly (readonly [string, readonly string[], RegExp])[] = [
     ["a key to sign with", ["--key", "k", ...WHO], /--key and --certificate-identity/],
     ["a token to sign with", ["--identity-token", "t", ...WHO], /--identity-token and/],
@@ -57,6 +76,17 @@ describe("flags of push on signatures that are there already", () => {
     ],
     ["half an identity", ["--certificate-identity", "dev@example.com"], /certificate-oidc-issuer/],
     ["a threshold of nobody", ["--threshold", "2"], /--verify-key KEY/],
+    ["a policy and a key to verify by", ["--policy", "p", "--verify-key", "k"], /--policy and --verify-key/],
+    ["a policy and an identity", ["--policy", "p", ...WHO], /--policy and --certificate-identity/],
+    ["a policy and a threshold", ["--policy", "p", "--threshold", "2"], /--policy and --threshold/],
+    ["a policy and a weakening", ["--policy", "p", "--insecure-ignore-sct"], /--policy and --insecure-ignore-sct/],
+    [
+      "signing by a policy what is signed already",
+      ["--policy", "p", "--already-signed", "--key", "k"],
+      /--key and --already/,
+    ],
+    ["annotations for no signature", ["--policy", "p", "--already-signed", "-a", "a=b"], /--annotations and --already/],
+    ["what is signed already, by nobody", ["--already-signed"], /--already-signed alone --policy FILE/],
     ["a weakening of nobody's signature", ["--insecure-ignore-tlog"], /--verify-key KEY/],
   ];
   for (const [what, argv, message] of wrong) {

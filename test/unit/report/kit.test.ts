@@ -5,7 +5,8 @@ import type { KitList, KitTrust } from "../../../src/core/formats/kit.ts";
 import { MEDIA_TYPES } from "../../../src/core/oci/media-types.ts";
 import { formatInstant, type Instant, instant } from "../../../src/core/time.ts";
 import { parseTrustedRoot } from "../../../src/core/trust/root.ts";
-import { type KitResult, kitDocument, kitText } from "../../../src/report/kit.ts";
+import { type KitResult, kitDocument, kitPolicyText, kitText } from "../../../src/report/kit.ts";
+import { thrownBy } from "../../support/codes.ts";
 import { type Schema, violations } from "../../support/json-schema.ts";
 import { fakeSigstore } from "../../support/sigstore/sign.ts";
 import { DAY, FROM, NOW } from "../../support/sigstore/times.ts";
@@ -68,6 +69,21 @@ function fits(one: KitResult): Record<string, unknown> {
 }
 
 describe("what is said of a kit", () => {
+  const POLICY = { file: "policy.yaml", digest: digest("a"), size: 10 };
+
+  it("has its policy, and that it is not judged by", () => {
+    const kit = result({}, { policy: POLICY });
+    assert.match(kitText(kit), new RegExp(`policy +policy\\.yaml@${POLICY.digest}, to be read; .*never`));
+    const { policy } = fits(kit)["kit"] as Record<string, unknown>;
+    assert.deepEqual(policy, { file: "policy.yaml", digest: POLICY.digest });
+    assert.doesNotMatch(kitText(result()), /policy/);
+  });
+
+  it("may be its policy alone, with nothing in it that a terminal obeys", () => {
+    assert.equal(kitPolicyText(result({ policy: "a: 1\n\u001b[2J" })), "a: 1\n\\x1b[2J");
+    thrownBy(() => kitPolicyText(result()), "usage");
+  });
+
   it("names its digest, its age, what it holds, and how long its trust roots will do", () => {
     assert.equal(
       kitText(result()),

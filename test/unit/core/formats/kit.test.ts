@@ -75,8 +75,10 @@ const LIST: KitList = {
   ],
 };
 
+const WITH_POLICY: KitList = { ...LIST, policy: { file: "policy.yaml", digest: digest("a"), size: 95 } };
+
 type Json = Record<string, unknown>;
-const written = (): Json => JSON.parse(Buffer.from(formatKitList(LIST)).toString()) as Json;
+const written = (list = LIST): Json => JSON.parse(Buffer.from(formatKitList(list)).toString()) as Json;
 
 function at(json: unknown, path: string): [Json, string] {
   const names = path.split(".");
@@ -86,8 +88,8 @@ function at(json: unknown, path: string): [Json, string] {
 }
 
 /** The list with one member set to something else, or away. */
-function withMember(path: string, value: unknown): Uint8Array {
-  const json = written();
+function withMember(path: string, value: unknown, list = LIST): Uint8Array {
+  const json = written(list);
   const [holder, name] = at(json, path);
   if (value === undefined) delete holder[name];
   else holder[name] = value;
@@ -99,6 +101,7 @@ describe("The list of a kit", () => {
     assert.deepEqual(parseKitList(formatKitList(LIST)), LIST);
     const empty = { createdAt: AT, images: [], attached: [], trust: [] };
     assert.deepEqual(parseKitList(formatKitList(empty)), empty);
+    assert.deepEqual(parseKitList(formatKitList(WITH_POLICY)), WITH_POLICY);
   });
 
   it("fits docs/schemas/kit.json", () => {
@@ -106,10 +109,11 @@ describe("The list of a kit", () => {
       readFileSync(new URL("../../../../docs/schemas/kit.json", import.meta.url), "utf8"),
     );
     assert.deepEqual(violations(written(), schema), []);
+    assert.deepEqual(violations(written(WITH_POLICY), schema), []);
     for (const [path, value] of [
       ["images.0.digest", "x"],
       ["trust.0.mirror", 1],
-      ["kitVersion", 2],
+      ["kitVersion", 3],
       ["policy", {}],
     ] as const) {
       assert.notDeepEqual(violations(JSON.parse(Buffer.from(withMember(path, value)).toString()), schema), [], path);
@@ -143,7 +147,9 @@ describe("The list of a kit", () => {
 describe("The list of a kit is refused", () => {
   for (const [name, path, value] of [
     ["without its version", "kitVersion", undefined],
-    ["of a version to come", "kitVersion", 2],
+    ["of a version to come", "kitVersion", 3],
+    ["of the version with a policy, without one", "kitVersion", 2],
+    ["with a policy, of the version without one", "policy", { file: "p", digest: digest("a"), size: 1 }],
     ["with a version in words", "kitVersion", "1"],
     ["without a time", "createdAt", undefined],
     ["with a day that never was", "createdAt", "2026-02-31T00:00:00Z"],
@@ -221,6 +227,18 @@ describe("The list of a kit is refused", () => {
     });
   }
 
+  for (const [name, path, value] of [
+    ["that is no object", "policy", "policy.yaml"],
+    ["without a name", "policy.file", undefined],
+    ["without a digest", "policy.digest", undefined],
+    ["of no size", "policy.size", -1],
+    ["with something else in it", "policy.isTrusted", true],
+  ] as const) {
+    it(`with a policy ${name}`, () => {
+      thrownBy(() => parseKitList(withMember(path, value, WITH_POLICY)), "layout-invalid");
+    });
+  }
+
   it("that is too large", () => {
     thrownBy(() => parseKitList(new Uint8Array(LIMITS.kitListBytes + 1)), "limit-reached");
   });
@@ -252,6 +270,15 @@ describe("The manifest of a kit", () => {
       ],
     );
     checkKitManifest(manifest, LIST);
+  });
+
+  it("holds the policy too, as what it is", () => {
+    const whole = makeKitManifest(formatKitList(WITH_POLICY), WITH_POLICY) as ImageManifest;
+    const last = whole.layers.at(-1);
+    assert.deepEqual([last?.mediaType, last?.digest, last?.size], [MEDIA_TYPES.policy, digest("a"), 95]);
+    checkKitManifest(whole, WITH_POLICY);
+    thrownBy(() => checkKitManifest(manifest, WITH_POLICY), "layout-invalid");
+    thrownBy(() => checkKitManifest(whole, LIST), "layout-invalid");
   });
 
   it("is another one for another list: its digest stands for all of the kit", () => {

@@ -1,9 +1,9 @@
 import { CountersignError, type Finding } from "../errors.ts";
 import { type Digest, digestOf } from "../oci/digest.ts";
-import { examineBlob } from "../verify/blob.ts";
-import type { Requirement } from "../verify/requirement.ts";
-import type { WithdrawnList } from "./document.ts";
-import { parseWithdrawn, requireRecent, withdrawnFindings } from "./withdrawn.ts";
+import type { WithdrawnList } from "../policy/document.ts";
+import { parseWithdrawn, requireRecent, withdrawnFindings } from "../policy/withdrawn.ts";
+import { examineBlob } from "./blob.ts";
+import type { Requirement } from "./requirement.ts";
 
 /** A list of withdrawn digests as it was found: nothing of it is believed yet. */
 export interface UntrustedWithdrawn {

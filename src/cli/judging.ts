@@ -1,0 +1,154 @@
+import { refusePublishedKeys } from "../core/crypto/published.ts";
+import { CountersignError } from "../core/errors.ts";
+import { parseLocation } from "../core/oci/location.ts";
+import { repositoryName } from "../core/oci/reference.ts";
+import type { ImageName } from "../core/policy/document.ts";
+import type { Rulebook } from "../core/verify/criterion.ts";
+import { checkRequirement, type Requirement } from "../core/verify/requirement.ts";
+import { type Target, unresolved, type VerifiedImage, type VerifyOptions, verifyImages } from "../ops/verify.ts";
+import type { Wiring } from "../wire.ts";
+import { compileAttestation } from "./attestation-options.ts";
+import { readBundles } from "./bundles.ts";
+import type { Context } from "./context.ts";
+import { openGithubSources } from "./github-options.ts";
+import { placesOf } from "./images.ts";
+import type { RegistryOptions } from "./options.ts";
+import type { Output } from "./output.ts";
+import type { OpenPolicy } from "./policy.ts";
+import { refuseRenaming } from "./policy-options.ts";
+import { type FindTrust, readSigners } from "./signers.ts";
+import { refuseRegistriesOffline } from "./trust-options.ts";
+import type { VerifyOptions as VerifyFlags } from "./verify-options.ts";
+
+/** How images are judged, by whichever door: from flags, or by the policy that is there in their place. */
+
+export interface Judging extends VerifyOptions {
+  /** The policy that says what is required; absent where flags do. */
+  readonly policy?: OpenPolicy | undefined;
+  /** What images without a name of their own are called for it. */
+  readonly as?: ImageName | undefined;
+}
+
+type JudgingFlags = VerifyFlags & Pick<RegistryOptions, "platform" | "maxWorkers">;
+
+/** Everything a command has that judges, beside its flags. */
+export interface Judge {
+  readonly context: Context;
+  readonly output: Output;
+  readonly wiring: Wiring;
+  /** As the command line names them. */
+  readonly images: readonly string[];
+  /** Where trust roots are found; on this machine where nothing is said. */
+  readonly find?: FindTrust | undefined;
+}
+
+/**
+ * How verify, pull and copy judge images: everything that the flags name is read here.
+ *
+ * @throws CountersignError as `readRequirement`, `openPolicy` and `readBundles`.
+ */
+export async function readJudging(judge: Judge, flags: JudgingFlags): Promise<Judging> {
+  refuseRegistriesOffline(flags.signers.trust, judge.images);
+  const { context, wiring } = judge;
+  const policy = await readPolicy(judge, flags);
+  const requirement = policy?.rulebook ?? (await readRequirement(judge, flags));
+  const bundles = await readBundles(context, flags.bundles);
+  const { recursive, weakened, platform, maxWorkers, github } = flags;
+  const sources = github && (await openGithubSources(github, policy?.document, context, wiring));
+  const as = flags.policy?.as;
+  return { requirement, bundles, sources, recursive, weakened, platform, maxWorkers, policy, as };
+}
+
+/** What must hold for the images. @throws CountersignError as `readSigners`, and `key-published`. */
+async function readRequirement(
+  { context, output, wiring, images, find }: Judge,
+  flags: JudgingFlags,
+): Promise<Requirement> {
+  const signers = await readSigners(context, output, flags.signers, wiring, find);
+  refusePublishedKeys(signers.keys, placesOf(images));
+  const { threshold, annotations, signedAs } = flags;
+  const now = context.referenceTime;
+  const attestation = await compileAttestation(flags.attestation, now);
+  const requirement = { ...signers, attestation, threshold, annotations, signedAs, now };
+  checkRequirement(requirement);
+  return requirement;
+}
+
+// --- by a policy ------------------------------------------------------------------------------------------------------
+
+async function readPolicy(judge: Judge, { policy, signers }: JudgingFlags): Promise<OpenPolicy | undefined> {
+  if (policy === undefined) return undefined;
+  const { context, output, wiring, images, find } = judge;
+  refuseRenaming(policy, images);
+  const { openPolicy } = await import("./policy.ts");
+  const opened = await openPolicy(context, output, wiring, { file: policy.file, trust: signers.trust, images, find });
+  await prepareRules(
+    opened.rulebook,
+    images.map((image) => nameFor(image, policy.as)),
+  );
+  return opened;
+}
+
+/** What an image is called where rules are looked for: as it is named, else as the user says. */
+export function nameFor(image: string, as?: ImageName): ImageName {
+  const location = parseLocation(image);
+  if (location.kind !== "registry") return as ?? { repository: undefined };
+  const { reference } = location;
+  return { repository: repositoryName(reference), tag: reference.tag, digest: reference.digest };
+}
+
+/**
+ * Reads what the rules for these images name, so that a policy that cannot be used stops the call before anything is
+ * looked at. What may pass is each image's own finding later.
+ *
+ * @throws CountersignError of those classes that say that nothing was checked.
+ */
+export async function prepareRules(rulebook: Rulebook, names: readonly ImageName[]): Promise<void> {
+  for (const name of names) {
+    try {
+      await rulebook.rulingOf(name);
+    } catch (error) {
+      if (!(error instanceof CountersignError) || error.class === "usage" || error.class === "interrupted") throw error;
+    }
+  }
+}
+
+// --- images -----------------------------------------------------------------------------------------------------------
+
+/** Judges images in their order; one that cannot even be opened is judged undetermined and stops no other. */
+export async function judgeImages(
+  wiring: Wiring,
+  images: readonly string[],
+  judging: Judging,
+  narrow: (target: Target) => Promise<Target> = async (target) => target,
+): Promise<readonly (VerifiedImage & { readonly target?: Target | undefined })[]> {
+  const options = { ...judging, cache: wiring.cache };
+  const opened = await Promise.all(images.map((image) => openTarget(wiring, image, options, narrow)));
+  const targets = opened.flatMap((one) => ("store" in one ? [one] : []));
+  const judged = await verifyImages(targets, options);
+  const results = new Map(targets.map((target, at) => [target, judged[at]]));
+  return opened.map((one) => {
+    const result = "store" in one ? results.get(one) : undefined;
+    return result === undefined || !("store" in one) ? (one as VerifiedImage) : { ...result, target: one };
+  });
+}
+
+async function openTarget(
+  wiring: Wiring,
+  image: string,
+  options: Judging,
+  narrow: (target: Target) => Promise<Target>,
+): Promise<Target | VerifiedImage> {
+  try {
+    return nameAs(await narrow(await wiring.target(image)), options);
+  } catch (error) {
+    if (error instanceof CountersignError && error.class === "usage") throw error;
+    return { verdicts: [unresolved({ image }, error, options)], accepted: false };
+  }
+}
+
+/** An image that has no name of its own is judged by the rules for the one that the user gives it. */
+export function nameAs(target: Target, { as }: Pick<Judging, "as">): Target {
+  if (as === undefined || target.store.repository !== undefined) return target;
+  return { ...target, ruledAs: as };
+}
