@@ -24,6 +24,7 @@ interface Entry {
 
 const KEYS = "Keys and signing:";
 const IMAGES = "Verifying and what follows from it:";
+const POLICIES = "Policies:";
 const DOORS = "Doors that stay open:";
 const TOOLS = "Around it:";
 
@@ -132,6 +133,12 @@ const COMMANDS: readonly Entry[] = [
     summary: "as cosign calls it",
     hidden: true,
     load: async (context) => (await import("./commands/trusted-root.ts")).initializeCommand(context),
+  },
+  {
+    name: "policy",
+    group: POLICIES,
+    summary: "write, check, explain and hand on trust policies",
+    load: async (context) => (await import("./commands/policy.ts")).policyCommand(context),
   },
   {
     name: "demo",
