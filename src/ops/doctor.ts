@@ -14,7 +14,6 @@ import {
 import type { PublicKey } from "../core/crypto/public-key.ts";
 import { type SignatureVariant, verifySignature } from "../core/crypto/signature.ts";
 import { type Finding, findingUnlessInterrupted } from "../core/errors.ts";
-import { explainFinding } from "../core/explain.ts";
 import type { EvidenceFormat, UntrustedCandidate } from "../core/formats/envelope.ts";
 import { parseCandidate } from "../core/formats/format.ts";
 import { LIMITS } from "../core/limits.ts";
@@ -271,5 +270,9 @@ function provenMaker(candidate: UntrustedCandidate, digest: Digest, acceptance: 
   if (signedBy !== undefined && (finding === undefined || OF_CLAIMS.has(finding.code))) {
     return { made: true, by: describeSignedBy(signedBy) };
   }
-  return { made: false, why: finding === undefined ? "its maker is not proven" : explainFinding(finding) };
+  return { made: false, why: finding === undefined ? "its maker is not proven" : describeFinding(finding) };
+}
+
+function describeFinding({ message, wanted }: Finding): string {
+  return wanted === undefined ? message : `${message}, wanted ${wanted}`;
 }

@@ -1,5 +1,27 @@
 import type { KeyAlgorithm } from "../crypto/algorithms.ts";
 
+const ALGORITHM_NAMES: Readonly<Record<KeyAlgorithm, string>> = {
+  "ecdsa-p256": "ECDSA P-256",
+  "ecdsa-p384": "ECDSA P-384",
+  "ecdsa-p521": "ECDSA P-521",
+  ed25519: "Ed25519",
+  rsa: "RSA",
+};
+
+const OWN_HASHES: Readonly<Partial<Record<KeyAlgorithm, string>>> = {
+  "ecdsa-p384": "SHA-384",
+  "ecdsa-p521": "SHA-512",
+};
+
+export function algorithmName(algorithm: KeyAlgorithm): string {
+  return ALGORITHM_NAMES[algorithm];
+}
+
+/** The hash that a key signs with in Sigstore's algorithm registry, where it is not SHA-256. */
+export function ownHash(algorithm: KeyAlgorithm): string | undefined {
+  return OWN_HASHES[algorithm];
+}
+
 const DER_SEQUENCE = 0x30;
 const ED25519_BYTES = 64;
 /** RFC 8017, section 8.2.1: a signature is as long as the modulus, here of 2048 to 8192 bits. */
@@ -17,8 +39,8 @@ const ECDSA_MAX_BYTES: readonly (readonly [KeyAlgorithm, number])[] = [
 ];
 
 /**
- * What kind of key makes such a signature, by its form and length: a bundle by a key does not say. A guess that one
- * signature in 2^60 or so deceives, good enough for advice and for nothing else.
+ * What kind of key makes such a signature, by its form and length: a bundle by a key does not say. A guess, good enough for
+ * advice and for nothing else.
  */
 export function algorithmOfSignature(signature: Uint8Array): KeyAlgorithm | undefined {
   const { byteLength } = signature;

@@ -1,8 +1,8 @@
 import type { KeyAlgorithm } from "../crypto/algorithms.ts";
 import { CountersignError } from "../errors.ts";
 import type { SignatureFormat } from "../formats/envelope.ts";
+import { algorithmName, ownHash } from "./algorithm.ts";
 import { type Peer, type PeerName, rowsOf } from "./peers.ts";
-import { algorithmName } from "./shortfall.ts";
 
 /** What has to be written for verifiers to read it. */
 export interface Choice {
@@ -31,12 +31,6 @@ export function chooseFor(names: readonly PeerName[]): Choice {
 
 const FORMATS: readonly SignatureFormat[] = ["bundle", "cosign-legacy"];
 
-/** Which hash a key signs with that its verifiers do not take unasked. */
-const OTHER_HASHES: Readonly<Partial<Record<KeyAlgorithm, string>>> = {
-  "ecdsa-p384": "SHA-384",
-  "ecdsa-p521": "SHA-512",
-};
-
 /**
  * Before anything is signed: whether these verifiers can read what this key would sign. Of a peer whose versions differ, one
  * that reads it is enough.
@@ -49,7 +43,7 @@ export function requireReadableKey(names: readonly PeerName[], algorithm: KeyAlg
     const [row] = rows;
     if (row === undefined) continue;
     if (rows.every(({ takesKeys }) => !takesKeys)) throw takesNoKeys(row);
-    const hash = OTHER_HASHES[algorithm];
+    const hash = ownHash(algorithm);
     if (hash !== undefined) throw takesNoHash(row, algorithm, hash);
   }
 }

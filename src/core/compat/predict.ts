@@ -158,7 +158,7 @@ function passed({ shortfall }: Appraisal): number {
 const READS: Readonly<Record<Peer["looks"], string>> = {
   "sig-tag": "legacy signatures",
   bundles: "bundles",
-  "bundles-then-sig-tag": "bundles, and legacy signatures",
+  "bundles-then-sig-tag": "bundles and legacy signatures",
   notary: "Notary signatures",
 };
 
@@ -168,7 +168,7 @@ function nothingToRead(peer: Peer, { signatures }: StoredSubject): string {
   const misplaced = signatures.find(({ listing }) => listing === "tag-beside-api");
   const beside = misplaced === undefined ? "" : ", and the fallback tag is not asked where a registry has the API";
   const forms = [...new Set(signatures.map(describeForm))];
-  return `it reads nothing but ${READS[peer.looks]}; stored is ${forms.join(", ")}${beside}`;
+  return `it reads ${READS[peer.looks]} only; stored is ${forms.join(", ")}${beside}`;
 }
 
 function ofNotary(sees: readonly StoredSignature[], unseen: Finding | undefined): Outcome {

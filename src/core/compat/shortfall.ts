@@ -1,6 +1,6 @@
-import type { KeyAlgorithm } from "../crypto/algorithms.ts";
 import { SIGNATURE_PREDICATE } from "../formats/envelope.ts";
-import { describeType } from "../formats/predicates.ts";
+import { typeName } from "../formats/predicates.ts";
+import { algorithmName, ownHash } from "./algorithm.ts";
 import type { Given } from "./given.ts";
 import type { Peer } from "./peers.ts";
 import type { StoredEntry, StoredSignature } from "./stored.ts";
@@ -53,7 +53,7 @@ export function appraise(signature: StoredSignature, peer: Peer, given: Given): 
 /** `a bundle`, `an attestation (slsaprovenance1) in a bundle`, `a legacy signature`. */
 export function describeForm({ form, predicateType }: StoredSignature): string {
   const isAttestation = predicateType !== undefined && predicateType !== SIGNATURE_PREDICATE;
-  const type = isAttestation ? describeType(predicateType) : "";
+  const type = isAttestation ? typeName(predicateType) : "";
   switch (form) {
     case "bundle":
       return isAttestation ? `an attestation (${type}) in a bundle` : "a bundle";
@@ -64,23 +64,6 @@ export function describeForm({ form, predicateType }: StoredSignature): string {
     case "notation":
       return "a Notary signature";
   }
-}
-
-const ALGORITHM_NAMES: Readonly<Record<KeyAlgorithm, string>> = {
-  "ecdsa-p256": "ECDSA P-256",
-  "ecdsa-p384": "ECDSA P-384",
-  "ecdsa-p521": "ECDSA P-521",
-  ed25519: "Ed25519",
-  rsa: "RSA",
-};
-
-const OWN_HASHES: Readonly<Partial<Record<KeyAlgorithm, string>>> = {
-  "ecdsa-p384": "SHA-384",
-  "ecdsa-p521": "SHA-512",
-};
-
-export function algorithmName(algorithm: KeyAlgorithm): string {
-  return ALGORITHM_NAMES[algorithm];
 }
 
 // --- questions, in the order in which verifiers ask them ----------------------------------------------------------------
@@ -106,7 +89,7 @@ const takesAlgorithm: Question = ({ form, maker }, peer) => {
   if (maker.kind === "unread" || maker.algorithm === undefined) return undefined;
   const { algorithm, variant } = maker;
   if (algorithm === "ed25519") return takesEd25519(variant);
-  const own = OWN_HASHES[algorithm];
+  const own = ownHash(algorithm);
   if (own === undefined || variant === "ecdsa-sha256") return undefined;
   if (form === "bundle" && maker.kind === "certificate") return undefined;
   const name = algorithmName(algorithm);
