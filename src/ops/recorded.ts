@@ -3,8 +3,9 @@ import type { UntrustedCandidate } from "../core/formats/envelope.ts";
 import { LIMITS } from "../core/limits.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import type { Manifest } from "../core/oci/manifest.ts";
+import type { ImageName } from "../core/policy/document.ts";
 import type { ContentCache, ContentStore, EvidenceSource } from "../core/ports.ts";
-import type { Instant } from "../core/time.ts";
+import { type Instant, instant } from "../core/time.ts";
 import type { RecordedImage, RecordedSubject } from "../core/verify/recorded.ts";
 import { Budget } from "./budget.ts";
 import { mapConcurrently } from "./concurrency.ts";
@@ -13,8 +14,6 @@ import { resolveTarget, type Target } from "./verify.ts";
 
 export interface RecordOptions {
   readonly now: Instant;
-  /** What the trust roots are called that go with it. */
-  readonly trust?: readonly string[] | undefined;
   readonly cache?: ContentCache | undefined;
   readonly sources?: readonly EvidenceSource[] | undefined;
 }
@@ -30,15 +29,26 @@ const WORKERS = 8;
  */
 export async function recordImage(target: Target, options: RecordOptions): Promise<RecordedImage> {
   const manifest = await resolveTarget(target);
-  const { store, tag } = target;
-  const { now, trust = [], cache, sources } = options;
+  const { store } = target;
+  const { repository, tag } = ruledName(target);
+  const { now, cache, sources } = options;
   const looking = { cache, sources, formats: FORMATS };
   const within = new Budget({ items: LIMITS.indexCandidates, bytes: LIMITS.indexCandidateBytes });
   const { digest: root } = manifest.descriptor;
   const subjects = await mapConcurrently(digestsOf(manifest), WORKERS, (digest) =>
     recordSubject(store, digest, digest === root ? looking : { ...looking, within }),
   );
-  return { repository: store.repository, tag, recordedAt: now, trust, manifest, subjects };
+  return { repository, tag, recordedAt: wholeSeconds(now), trust: [], manifest, subjects };
+}
+
+/** What it is called where rules are looked for: a tag beside a digest is information only. */
+export function ruledName({ store, ruledAs, tag, digest }: Target): Pick<ImageName, "repository" | "tag"> {
+  return ruledAs ?? { repository: store.repository, tag: digest === undefined ? tag : undefined };
+}
+
+/** As the file says it. */
+function wholeSeconds(now: Instant): Instant {
+  return instant(Math.floor(now / 1000) * 1000);
 }
 
 function digestsOf(manifest: Manifest): readonly Digest[] {
@@ -80,7 +90,8 @@ export function openRecorded(
 ): { readonly target: Target; readonly source: EvidenceSource } {
   const { tag, manifest } = recorded;
   const store = new RecordedStore(recorded, label);
-  return { target: { image: label, store, tag, digest: manifest.descriptor.digest }, source: sourceOf(recorded) };
+  const digest = tag === undefined ? manifest.descriptor.digest : undefined;
+  return { target: { image: label, store, tag, digest }, source: sourceOf(recorded) };
 }
 
 function sourceOf({ subjects }: RecordedImage): EvidenceSource {
@@ -104,16 +115,18 @@ class RecordedStore implements ContentStore {
   readonly location: string;
   readonly repository: string | undefined;
   readonly #manifest: Manifest;
+  readonly #tag: string | undefined;
 
-  constructor({ repository, manifest }: RecordedImage, label: string) {
+  constructor({ repository, tag, manifest }: RecordedImage, label: string) {
     this.kind = repository === undefined ? "oci-layout" : "registry";
     this.location = repository ?? label;
     this.repository = repository;
     this.#manifest = manifest;
+    this.#tag = tag;
   }
 
   async resolve(target: string | undefined): Promise<Manifest | undefined> {
-    return target === undefined || target === this.#manifest.descriptor.digest ? this.#manifest : undefined;
+    return [undefined, this.#tag, this.#manifest.descriptor.digest].includes(target) ? this.#manifest : undefined;
   }
 
   async manifest({ digest }: { readonly digest: Digest }): Promise<Manifest> {

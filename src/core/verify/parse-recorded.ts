@@ -19,7 +19,7 @@ import { type Manifest, parseDescribedManifest } from "../oci/manifest.ts";
 import { parseReference, parseRepository, repositoryName } from "../oci/reference.ts";
 import { REASONS, type ReasonCode } from "../reasons.ts";
 import { type Instant, parseInstant } from "../time.ts";
-import { RECORDED_VERSION, type RecordedImage, type RecordedSubject } from "./recorded.ts";
+import { RECORDED_VERSION, type RecordedImage, type RecordedSubject, type RecordedTrust } from "./recorded.ts";
 
 const WHAT = "the recorded evidence";
 /** Content that is JSON lies five levels down, and may itself be as deep as JSON gets. */
@@ -58,10 +58,29 @@ function readImage(json: JsonObject): RecordedImage {
     repository: optionalName(image, "repository", (text) => repositoryName(parseRepository(text))),
     tag: optionalName(image, "tag", (text) => parseReference(`registry.example/a:${text}`).tag),
     recordedAt: readTime(requireString(json, "recordedAt", WHAT)),
-    trust: readList(json, "trust", LIMITS.trustInstances, readText),
+    trust: readList(json, "trust", LIMITS.trustInstances, readTrust),
     manifest,
     subjects: readSubjects(json, manifest),
   };
+}
+
+function readTrust(value: JsonValue, where: string): RecordedTrust {
+  const json = requireClosed(value, where, ["name", "demands"]);
+  const demands = requireClosed(json["demands"], `the demands of ${where}`, ["logs", "certificateLogs", "timestamps"]);
+  return {
+    ...(json["name"] !== undefined && { name: readInstance(requireString(json, "name", where), where) }),
+    demands: {
+      logs: readCount(demands, "logs", where),
+      certificateLogs: readCount(demands, "certificateLogs", where),
+      timestamps: readCount(demands, "timestamps", where),
+    },
+  };
+}
+
+/** It becomes the name of a file. */
+function readInstance(name: string, where: string): string {
+  if (/^[a-z0-9][a-z0-9._-]{0,62}$/.test(name)) return name;
+  throw malformed(`the name of ${where} is none of a trust instance`, name, "sigstore");
 }
 
 function readManifest(value: JsonValue | undefined): Manifest {
@@ -119,13 +138,10 @@ const PLACES: readonly Origin["via"][] = [
 function readOrigin(value: JsonValue | undefined, where: string): Origin {
   const json = requireClosed(value, where, ["via", "manifest", "layer"]);
   const { manifest, layer } = json;
-  if (layer !== undefined && (typeof layer !== "number" || !Number.isSafeInteger(layer) || layer < 0)) {
-    throw malformed(`"layer" of ${where} is no number`, describeValue(layer), "a whole number");
-  }
   return {
     via: oneOf(PLACES, json["via"], `"via" of ${where}`),
     ...(manifest !== undefined && { manifest: readDigest({ digest: manifest }, where) }),
-    ...(layer !== undefined && { layer }),
+    ...(layer !== undefined && { layer: readCount(json, "layer", where) }),
   };
 }
 
@@ -185,6 +201,12 @@ function oneOf<Name extends string>(names: readonly Name[], value: JsonValue | u
 function readText(value: JsonValue, where: string): string {
   if (typeof value === "string") return value;
   throw malformed(`${where} is not a text`, describeValue(value), "a text");
+}
+
+function readCount(json: JsonObject, name: string, where: string): number {
+  const value = json[name];
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
+  throw malformed(`"${name}" of ${where} is no number`, describeValue(value), "a whole number");
 }
 
 function readDigest(json: JsonObject, where: string): Digest {

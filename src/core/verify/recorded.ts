@@ -7,6 +7,7 @@ import { type Digest, digestOf } from "../oci/digest.ts";
 import type { Manifest } from "../oci/manifest.ts";
 import { printableJson } from "../printable.ts";
 import { formatInstant, type Instant } from "../time.ts";
+import type { Demands } from "../trust/material.ts";
 import type { Evidence } from "./evidence.ts";
 
 /**
@@ -18,12 +19,26 @@ export interface RecordedImage {
   readonly repository: string | undefined;
   readonly tag: string | undefined;
   readonly recordedAt: Instant;
-  /** What the trust roots were called by which it was judged then. */
-  readonly trust: readonly string[];
+  /** The trust roots by which it was judged then, which are kept in files beside it; where none are named, the usual ones. */
+  readonly trust: readonly RecordedTrust[];
   readonly manifest: Manifest;
   /** The image itself first; of an index every manifest that it lists and that was looked at. */
   readonly subjects: readonly RecordedSubject[];
 }
+
+export interface RecordedTrust {
+  /** Of the instance; absent for the one that is believed where nothing else is said. */
+  readonly name?: string | undefined;
+  /** What signatures that rest on it have to bring. */
+  readonly demands: Pick<Demands, "logs" | "certificateLogs" | "timestamps">;
+}
+
+/** What the file of a trust root is called beside recorded evidence. */
+export function trustFileName(name: string | undefined): string {
+  return name === undefined ? TRUSTED_ROOT_FILE : `${name}.${TRUSTED_ROOT_FILE}`;
+}
+
+const TRUSTED_ROOT_FILE = "trusted_root.json";
 
 export interface RecordedSubject extends Pick<Evidence, "candidates" | "obstacles"> {
   readonly digest: Digest;
@@ -65,10 +80,14 @@ function formatText({ repository, tag, recordedAt, trust, manifest, subjects }: 
     recordedVersion: RECORDED_VERSION,
     image: { repository, tag },
     recordedAt: formatInstant(recordedAt),
-    trust,
+    trust: trust.map(trustMember),
     manifest: { mediaType, digest, size, ...contentMember(manifest.bytes) },
     subjects: subjects.map(subjectMember),
   });
+}
+
+function trustMember({ name, demands: { logs, certificateLogs, timestamps } }: RecordedTrust): object {
+  return { name, demands: { logs, certificateLogs, timestamps } };
 }
 
 function subjectMember({ digest, candidates, obstacles }: RecordedSubject): object {

@@ -21,7 +21,10 @@ function record(candidates: readonly UntrustedCandidate[] = [], more: Partial<Re
     repository: "registry.example/acme/app",
     tag: "1.4.2",
     recordedAt: instant(Date.UTC(2026, 5, 1)),
-    trust: ["trusted_root.json"],
+    trust: [
+      { demands: { logs: 1, certificateLogs: 1, timestamps: 0 } },
+      { name: "acme", demands: { logs: 0, certificateLogs: 0, timestamps: 1 } },
+    ],
     manifest,
     subjects: [{ digest, candidates, obstacles: [] }],
     ...more,
@@ -50,6 +53,8 @@ function refuses(bytes: Uint8Array, why: RegExp, code = "configuration-invalid")
     },
   );
 }
+
+const DEMANDS = { logs: 1, certificateLogs: 1, timestamps: 0 };
 
 interface Loose {
   subjects: { digest: string; candidates: Record<string, unknown>[]; obstacles: unknown[]; [more: string]: unknown }[];
@@ -219,6 +224,8 @@ describe("recorded evidence that is refused", () => {
       [(json) => Object.assign(json.image, { repository: "nginx" }), /repository of/],
       [(json) => Object.assign(json.image, { tag: "a b" }), /./],
       [(json) => Object.assign(json, { recordedAt: "yesterday" }), /not a time/],
+      [(json) => Object.assign(json, { trust: [{ name: "../a", demands: DEMANDS }] }), /none of a trust instance/],
+      [(json) => Object.assign(json, { trust: [{ demands: { ...DEMANDS, logs: -1 } }] }), /no number/],
       [(json) => json.subjects[0]?.obstacles.push({ code: "fine", message: "it is" }), /code of .* is unknown/],
       [(json) => json.subjects[0]?.obstacles.push({ code: "throttled" }), /no string "message"/],
       [(json) => Object.assign(json.subjects[0]?.candidates[0] ?? {}, { format: "pgp" }), /format of .* is unknown/],

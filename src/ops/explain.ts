@@ -1,0 +1,93 @@
+import type { Finding } from "../core/errors.ts";
+import type { Descriptor, Platform } from "../core/oci/descriptor.ts";
+import { choosePlatform } from "../core/oci/platform.ts";
+import type { ImageName, PolicyDocument } from "../core/policy/document.ts";
+import { matchingRules } from "../core/policy/images.ts";
+import type { RuleMaterial } from "../core/verify/compile.ts";
+import type { Rulebook, Ruling } from "../core/verify/criterion.ts";
+import { everybodyIn } from "../core/verify/everybody.ts";
+import type { Evidence, Subject } from "../core/verify/evidence.ts";
+import { Exhibit } from "../core/verify/exhibit.ts";
+import { type Explanation, explainSubject } from "../core/verify/explanation.ts";
+import type { RecordedImage } from "../core/verify/recorded.ts";
+import { openRecorded } from "./recorded.ts";
+import { type Target, verifyImage } from "./verify.ts";
+
+/** A policy, and where what it names is read. */
+export interface ExplainingPolicy {
+  readonly document: PolicyDocument;
+  readonly rulebook: Rulebook;
+  readonly material: RuleMaterial;
+}
+
+export interface ExplainOptions {
+  readonly platform?: Platform | undefined;
+}
+
+/**
+ * Holds everything that was found about an image against a policy.
+ *
+ * @throws CountersignError where what the rule names cannot be had, and `platform-missing`.
+ */
+export async function explainRecorded(
+  recorded: RecordedImage,
+  image: string,
+  policy: ExplainingPolicy,
+  { platform }: ExplainOptions = {},
+): Promise<Explanation> {
+  const { document, rulebook, material } = policy;
+  const { target, source } = openRecorded(recorded, image);
+  const options = { requirement: rulebook, sources: [source], platform, explained: true };
+  const { verdicts } = await verifyImage(target, options);
+  const [verdict] = verdicts;
+  if (verdict === undefined) throw new Error("an image has no verdict");
+  const named: ImageName = { ...recorded, digest: recorded.manifest.descriptor.digest };
+  const exhibits = recorded.subjects.flatMap(({ candidates }) => candidates.map((each) => new Exhibit(each)));
+  const { everybody, problems } = await everybodyIn(document, material, rulebook.now, exhibits);
+  const subjects = await Promise.all(
+    (await subjectsOf(recorded, rulebook, platform)).map(async (descriptor) => {
+      const ruling = await rulingOf(recorded, rulebook, descriptor);
+      return explainSubject(
+        ruling,
+        subjectOf(recorded, target, descriptor),
+        foundAbout(recorded, descriptor),
+        everybody,
+      );
+    }),
+  );
+  return { verdict, rules: matchingRules(document, named), subjects, problems };
+}
+
+function rulingOf({ repository, tag }: RecordedImage, rulebook: Rulebook, { digest }: Descriptor): Promise<Ruling> {
+  return rulebook.rulingOf({ repository, tag, digest });
+}
+
+/** What the verdict rests on. */
+async function subjectsOf(
+  recorded: RecordedImage,
+  rulebook: Rulebook,
+  platform: Platform | undefined,
+): Promise<readonly Descriptor[]> {
+  const { manifest } = recorded;
+  if (manifest.kind !== "index") return [manifest.descriptor];
+  const { platforms } = await rulingOf(recorded, rulebook, manifest.descriptor);
+  const all = platform === undefined ? manifest.manifests : [choosePlatform(manifest, platform)];
+  if (platforms === "each") return all;
+  return platform === undefined ? [manifest.descriptor] : [manifest.descriptor, ...all];
+}
+
+function subjectOf({ repository, manifest }: RecordedImage, { store }: Target, descriptor: Descriptor): Subject {
+  const listed = manifest.kind === "index" ? manifest.manifests.map(({ digest }) => digest) : [];
+  const isRoot = descriptor.digest === manifest.descriptor.digest;
+  const alsoRuns = isRoot ? listed : [manifest.descriptor.digest];
+  return { name: `${store.location}@${descriptor.digest}`, repository, descriptor, alsoRuns };
+}
+
+function foundAbout({ subjects }: RecordedImage, { digest }: Descriptor): Pick<Evidence, "candidates" | "obstacles"> {
+  const found = subjects.find((subject) => subject.digest === digest);
+  return found ?? { candidates: [], obstacles: [notRecorded(digest)] };
+}
+
+function notRecorded(digest: string): Finding {
+  return { code: "not-found", message: "what is stored about this was not recorded", found: digest };
+}
