@@ -68,9 +68,13 @@ export function assessScan(
     scannedAt = scan.signedAt === undefined || scan.signedAt > read.finishedAt ? read.finishedAt : scan.signedAt;
     checkSubject(read, subject);
     checkAge(read, scannedAt, demands.maxAge, now);
-    const { refusing, warnings } = sortOut(read, new Exploitability(vex, demands, subject, now), demands, now);
-    if (refusing.length > 0)
-      return { acceptable: false, scannedAt, finding: vulnerableFinding(refusing, read, demands) };
+    // Only a scan that needs an answer has the documents read.
+    const exploitability = once(() => new Exploitability(vex, demands, subject, now));
+    const { refusing, warnings } = sortOut(read, exploitability, demands, now);
+    if (refusing.length > 0) {
+      const finding = vulnerableFinding(refusing, read, demands, exploitability().warnings);
+      return { acceptable: false, scannedAt, finding };
+    }
     return { acceptable: true, scannedAt, warnings: [...scanWarnings(read, demands), ...warnings].map(bounded) };
   } catch (error) {
     return { acceptable: false, scannedAt, finding: toFinding(error) };
@@ -111,7 +115,7 @@ interface SortedOut {
 }
 
 /** What refuses, and what is let through and why. */
-function sortOut(scan: Scan, vex: Exploitability, demands: VulnerabilityDemands, now: Instant): SortedOut {
+function sortOut(scan: Scan, vex: () => Exploitability, demands: VulnerabilityDemands, now: Instant): SortedOut {
   const exceptions = Map.groupBy(demands.except, ({ id }) => foldId(id));
   const refusing: Refusing[] = [];
   const unfixed: Vulnerability[] = [];
@@ -124,12 +128,21 @@ function sortOut(scan: Scan, vex: Exploitability, demands: VulnerabilityDemands,
     }
     const applying = exceptionsFor(vulnerability, exceptions);
     const exception = applying.find(({ expires }) => now < expires);
-    const answer = exception ?? vex.answer(vulnerability);
+    const answer = exception ?? vex().answer(vulnerability);
+
     if (answer === undefined) refusing.push({ vulnerability, expired: applying });
     else answered.push({ vulnerability, answer });
   }
-  const warnings = [...unfixedWarning(unfixed), ...answeredWarnings(answered), ...vex.warnings];
+  const warnings = [...unfixedWarning(unfixed), ...answeredWarnings(answered)];
   return { refusing, warnings };
+}
+
+function once<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }
 
 function exceptionsFor(

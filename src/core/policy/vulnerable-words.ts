@@ -21,11 +21,12 @@ export interface Answered {
   readonly answer: VulnerabilityException | VexAnswer;
 }
 
-/** `3 too severe: CVE-2026-1 (critical) in openssl 3.0.1, fixed in 3.0.2; …`: the worst first. */
+/** `3 too severe: CVE-2026-1 (critical) in openssl 3.0.1, fixed in 3.0.2; …`: the worst first. `unused`: VEX. */
 export function vulnerableFinding(
   refusing: readonly Refusing[],
   { scanner }: Scan,
   { severityAtMost, fixableOnly }: VulnerabilityDemands,
+  unused: readonly Finding[],
 ): Finding {
   const all = worstFirst(refusing.map(({ vulnerability }) => vulnerability));
   const ended = [...new Set(refusing.flatMap(({ expired }) => expired))];
@@ -34,7 +35,7 @@ export function vulnerableFinding(
   return bounded({
     code: "vulnerable",
     message: `${all.length} too severe: ${listed(all.map(describe))}${expired}`,
-    found: `${countByRating(all)}, says ${program}`,
+    found: [`${countByRating(all)}, says ${program}`, ...unused.map(({ message }) => message)].join("; "),
     wanted: `nothing${fixableOnly ? " that can be fixed" : ""} above ${severityAtMost}`,
   });
 }
