@@ -21,6 +21,8 @@ modules=(
   "crane github.com/google/go-containerregistry/cmd/crane@v0.22.1"
   "conformance github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111"
   "podman5 github.com/containers/podman/v5/cmd/podman@v5.6.0 containers_image_openpgp,exclude_graphdriver_btrfs"
+  "osv-scanner github.com/google/osv-scanner/v2/cmd/osv-scanner@v2.5.0"
+  "notation github.com/notaryproject/notation/cmd/notation@v1.3.2"
 )
 minutes_per_module=6
 missing=()

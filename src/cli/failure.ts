@@ -47,7 +47,7 @@ const GUESS = /\s*\(Did you mean (?:one of )?(.*?)\?\)\s*$/s;
 const UNKNOWN = /^unknown (command|option) '(.*?)'/s;
 /** Two sentences of commander's, for a flag and for an argument: the value, what it is for, what it may be. */
 const CHOICES =
-  /^(?:option .* argument|command-argument value) '(.*)' is invalid(?: for (argument '.*?'))?\. Allowed choices are (.*)\.$/s;
+  /^(?:option '(?<flags>.*?)' argument|command-argument value) '(?<value>.*)' is invalid(?: for (?<argument>argument '.*?'))?\. Allowed choices are (?<choices>.*)\.$/s;
 
 /** Commander's sentence in our form: what was found and, from its guess or its list of choices, what was wanted. */
 function usageFinding(error: CommanderError): Finding {
@@ -56,11 +56,16 @@ function usageFinding(error: CommanderError): Finding {
   }
   const sentence = error.message.replace(/^error: /, "");
   const guess = GUESS.exec(sentence)?.[1];
-  const choice = CHOICES.exec(sentence);
+  const choice = CHOICES.exec(sentence)?.groups;
   const unknown = UNKNOWN.exec(sentence);
   if (unknown !== null) return { code: "usage", message: `unknown ${unknown[1]}`, found: unknown[2], wanted: guess };
-  if (choice === null) return { code: "usage", message: sentence.replace(GUESS, "").replace(/\.$/, "") };
-  return { code: "usage", message: `not a value of ${choice[2]}`, found: choice[1], wanted: choice[3] };
+  if (choice === undefined) return { code: "usage", message: sentence.replace(GUESS, "").replace(/\.$/, "") };
+  return {
+    code: "usage",
+    message: `not a value of ${choice["argument"] ?? choice["flags"]}`,
+    found: choice["value"],
+    wanted: choice["choices"],
+  };
 }
 
 /** The page of the command, where the command line names one that exists. */

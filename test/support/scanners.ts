@@ -1,5 +1,5 @@
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, writeFile } from "node:fs/promises";
+import { delimiter, join } from "node:path";
 import { installScript } from "./programs.ts";
 
 /** Scanners that print what a test wants, and behave as badly as it wants. What they print has the form of the real ones. */
@@ -95,3 +95,42 @@ export const GRYPE_CLEAN = JSON.stringify({
 });
 
 export const OSV_CLEAN = JSON.stringify({ results: [], image_metadata: { os: "Debian GNU/Linux 12 (bookworm)" } });
+
+const INSTALLERS = { trivy: installTrivy, grype: installGrype, "osv-scanner": installOsv } as const;
+
+const SECRETS = "env | grep -c -E 'TOKEN|PASSWORD|ONLY_FIXED' > $HOME/secrets";
+
+/** How scanners of sessions behave. */
+const BEHAVIOURS: Readonly<Record<string, FakeScanner>> = {
+  clean: {},
+  vulnerable: { result: TRIVY_VULNERABLE },
+  failing: { status: 1, lines: ["FATAL database error: the database is 9 days old"] },
+  empty: { result: "" },
+  unasked: { lines: ["could not load db for Debian ecosystem: no offline version of the OSV database is available"] },
+  hanging: { before: ["sleep 60"] },
+  chatty: { before: ["exec yes"] },
+  large: { result: largeResult() },
+  curious: { before: ["pwd -P | grep -c /countersign- > $HOME/what", "ls >> $HOME/what", SECRETS] },
+};
+
+/** A scanner in a folder that comes first in PATH. @returns the new PATH. */
+export async function installSessionScanner(folder: string, name: string, behaviour: string, path: string) {
+  const [install, fake] = [INSTALLERS[name as keyof typeof INSTALLERS], BEHAVIOURS[behaviour]];
+  if (fake === undefined) throw new Error(`no such behaviour: ${behaviour}`);
+  await mkdir(folder, { recursive: true });
+  await install(folder, fake);
+  return path.split(delimiter).includes(folder) ? path : [folder, path].join(delimiter);
+}
+
+/** Trivy's, of more than what can be attested. */
+function largeResult(): string {
+  const Vulnerabilities = Array.from({ length: 8000 }, (_, at) => ({
+    VulnerabilityID: `CVE-2024-${at}`,
+    PkgName: "acme-libc",
+    InstalledVersion: "1.0-1",
+    Severity: "LOW",
+    Description: "x".repeat(400),
+  }));
+  const Results = [{ Target: "image.tar (debian 12.1)", Class: "os-pkgs", Type: "debian", Vulnerabilities }];
+  return JSON.stringify({ ...JSON.parse(TRIVY_CLEAN), Results });
+}

@@ -9,6 +9,7 @@ import { CountersignError } from "../../src/core/errors.ts";
 import { isDigest } from "../../src/core/oci/digest.ts";
 import { instant } from "../../src/core/time.ts";
 import type { Registry } from "../../src/testbed/registry.ts";
+import { installSessionScanner } from "./scanners.ts";
 import { copyTag, firstLayer, pushImage, pushIndex } from "./session-image.ts";
 import { SessionServices } from "./session-services.ts";
 import { SessionSigstore } from "./session-sigstore.ts";
@@ -38,9 +39,10 @@ import { SessionSigstore } from "./session-sigstore.ts";
  *     $ sigstore acme                       a Sigstore instance of this name; its trust root is in acme.json
  *     $ keyless acme $REG/app:1 email:dev@example.com   signs an image by it (test/support/session-sigstore.ts)
  *     $ tamper $REG/app:1                   changes one bit of the image's first layer, in the registry
+ *     $ scanner trivy clean                 installs a scanner that behaves so (test/support/scanners.ts)
  *     $ ls DIR · cat FILE · cp A B · rm A · mkdir A
  *     -- file.txt --
- *     a file that is there when the session begins
+ *     a file that is there when the session begins; $REG in it is the registry's address
  *
  * `$REG` is an embedded registry of the page's own. What differs from run to run is replaced by what it is:
  * `<digest 1>`, `<key 1>`, `<hint 1>`, `<time>`, `<instant>`, `$REG`, `$PWD`, `$HOME`.
@@ -153,13 +155,14 @@ class Session {
   static async open(page: Page): Promise<Session> {
     const root = await mkdtemp(join(tmpdir(), "session-"));
     for (const folder of ["home", "work"]) await mkdir(join(root, folder));
+    const needsRegistry = page.steps.some((step) => step.command?.includes("$REG"));
+    const registry = needsRegistry ? await openRegistry() : undefined;
     for (const [name, content] of page.files) {
       const path = join(root, "work", name);
       await mkdir(dirname(path), { recursive: true });
-      await writeFile(path, content);
+      await writeFile(path, registry === undefined ? content : content.replaceAll("$REG", registry.address));
     }
-    const needsRegistry = page.steps.some((step) => step.command?.includes("$REG"));
-    return new Session(root, needsRegistry ? await openRegistry() : undefined);
+    return new Session(root, registry);
   }
 
   async close(): Promise<void> {
@@ -257,6 +260,14 @@ class Session {
         return "";
       case "tamper":
         await this.#tamper(first);
+        return "";
+      case "scanner":
+        this.#env["PATH"] = await installSessionScanner(
+          join(this.#root, "bin"),
+          first,
+          second,
+          this.#env["PATH"] ?? "",
+        );
         return "";
       case "retag":
         await copyTag(first, second);
