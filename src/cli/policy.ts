@@ -4,7 +4,7 @@ import { LIMITS } from "../core/limits.ts";
 import type { PolicyDocument } from "../core/policy/document.ts";
 import { parsePolicy } from "../core/policy/parse.ts";
 import type { Rulebook } from "../core/verify/criterion.ts";
-import { openRulebook } from "../core/verify/rulebook.ts";
+import { openRulebook, type PolicyMaterial } from "../core/verify/rulebook.ts";
 import { readNamedFile } from "../io/config/file.ts";
 import type { Context } from "./context.ts";
 import { placesOf } from "./images.ts";
@@ -30,6 +30,8 @@ export interface PolicyFlags {
 export interface OpenPolicy {
   readonly document: PolicyDocument;
   readonly rulebook: Rulebook;
+  /** Where what it names is read. */
+  readonly material: PolicyMaterial;
   /** The policy as it was read. */
   readonly bytes: Uint8Array;
 }
@@ -50,7 +52,7 @@ export async function openPolicy(
   const document = parsePolicy(bytes, file);
   const places = placesOf(images);
   const material = new PolicyFiles(context, output, wiring, { folder: dirname(path), trust, places, find });
-  return { document, rulebook: openRulebook(document, material, context.referenceTime), bytes };
+  return { document, rulebook: openRulebook(document, material, context.referenceTime), material, bytes };
 }
 
 async function readPolicy(path: string, label: string): Promise<Uint8Array> {

@@ -1,0 +1,72 @@
+import { explainFinding } from "../core/explain.ts";
+import { printable } from "../core/printable.ts";
+import type { CaseResult } from "../core/verify/case-result.ts";
+import { plural } from "./amounts.ts";
+import { findingMember, formatDocument, verdictMember } from "./json.ts";
+import { PLAIN, type Style } from "./style.ts";
+
+const MARKS: Readonly<Record<CaseResult["outcome"], { readonly word: string; readonly style: keyof Style }>> = {
+  passed: { word: "ok", style: "accepted" },
+  failed: { word: "FAILED", style: "refused" },
+  unreadable: { word: "UNREADABLE", style: "undetermined" },
+};
+const WORD_WIDTH = 12;
+
+/** A line for each case, what differs below it, and a tally at the end. `all`: those that passed too. */
+export function casesText(results: readonly CaseResult[], style: Style = PLAIN): string {
+  const tally = tallyOfCases(results);
+  return [
+    ...results.flatMap((result) => caseLines(result, style)),
+    "",
+    [
+      `${plural(results.length, "case")}: ${tally.passed} passed`,
+      ...(tally.failed === 0 ? [] : [`${tally.failed} failed`]),
+      ...(tally.unreadable === 0 ? [] : [`${tally.unreadable} unreadable`]),
+    ].join(", "),
+    "",
+  ].join("\n");
+}
+
+function caseLines(result: CaseResult, style: Style): readonly string[] {
+  const { name, about, outcome, differences, finding, verdict } = result;
+  const { word, style: dress } = MARKS[outcome];
+  const head = `${style[dress](word.padEnd(WORD_WIDTH))}${printable(name)}`;
+  if (outcome === "passed") return [head];
+  const [reason] = verdict?.reasons ?? [];
+  return [
+    `${head}${about === undefined ? "" : `: ${printable(about)}`}`,
+    ...differences.flatMap(({ what, expected, actual }) => [
+      `  ${style.label(what.padEnd(WORD_WIDTH - 2))}expected ${printable(expected)}`,
+      `  ${" ".repeat(WORD_WIDTH - 2)}actual   ${printable(actual)}`,
+    ]),
+    ...(reason === undefined
+      ? []
+      : [`  ${style.label("because".padEnd(WORD_WIDTH - 2))}${printable(explainFinding(reason))}`]),
+    ...(finding === undefined
+      ? []
+      : [`  ${style.label("because".padEnd(WORD_WIDTH - 2))}${printable(explainFinding(finding))}`]),
+  ];
+}
+
+export function tallyOfCases(results: readonly CaseResult[]): Readonly<Record<CaseResult["outcome"], number>> {
+  const tally = { passed: 0, failed: 0, unreadable: 0 };
+  for (const { outcome } of results) tally[outcome] += 1;
+  return tally;
+}
+
+/** docs/schemas/policy-test.json. */
+export function casesDocument(results: readonly CaseResult[]): string {
+  return formatDocument("policy test", { summary: tallyOfCases(results), cases: results.map(caseMember) });
+}
+
+function caseMember(result: CaseResult): Readonly<Record<string, unknown>> {
+  const { name, about, outcome, differences, verdict, finding } = result;
+  return {
+    case: name,
+    about,
+    outcome,
+    differences,
+    verdict: verdict && verdictMember(verdict),
+    finding: finding && findingMember(finding),
+  };
+}
