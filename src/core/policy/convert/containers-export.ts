@@ -81,8 +81,9 @@ class ScopeTable {
       for (const [at, glob] of rule.globs.entries()) {
         const place = rule.rule.images[at]?.place ?? rule.rule.place;
         const scope = scopeOf(glob);
-        if (scope === undefined) this.#losses.add(placeName(place), textOf(glob), NO_SCOPE);
-        else entries.set(scope, [...(entries.get(scope) ?? []), { glob, rule, place }]);
+        if (!isWritten(glob)) this.#losses.add(placeName(place), textOf(glob), scope === undefined ? NO_SCOPE : DIGEST);
+        if (scope === undefined) continue;
+        entries.set(scope, [...(entries.get(scope) ?? []), { glob, rule, place }]);
       }
     }
     return [...entries].map(([scope, found]) => ({ scope, requirements: this.#requirements(scope, found) }));
@@ -91,9 +92,7 @@ class ScopeTable {
   #requirements(scope: string, entries: readonly Entry[]): readonly Requirement[] {
     const isWhole = coversWhole(entries);
     const asking = entries.filter(({ rule }) => !this.#letsAllThrough(rule));
-    const beside = entries.flatMap(({ glob, rule }) =>
-      askedBeside(glob, rule, this.#rules, (one) => scopeOf(one) !== undefined),
-    );
+    const beside = entries.flatMap(({ glob, rule }) => askedBeside(glob, rule, this.#rules, isWritten));
     const clauses = [...new Set(asking.map(({ rule }) => rule))].flatMap((rule) => this.#clausesOf(rule));
     if (asking.length > 0 || beside.length > 0) return this.#signed([...clauses, ...beside], scope, isWhole, entries);
     if (isWhole) return ACCEPT;
@@ -150,6 +149,8 @@ class ScopeTable {
 
 const NO_SCOPE =
   "scopes have no wildcards but the beginning of a host's name; what only this pattern is for is refused";
+const DIGEST =
+  "a scope with a digest is not looked at where the image is named by a tag; what is asked of it is asked of the whole repository";
 const OPEN_BELOW =
   "a scope is for a repository and for all below it; what lets everything through is written only where the rule names both, with and without a slash at the end";
 const SIGNED_AS =
@@ -161,6 +162,11 @@ function below(isRepository: boolean): string {
   return isRepository
     ? "a scope is also for repositories below this one: those are accepted where the same keys signed the digest both by that name and by this one"
     : "a scope is also for the repository that is called as the folder, or for other ports: there too its own name has to be signed";
+}
+
+/** Whether its scope is looked at for all that it is about: a digest is known to them only where it is in the name. */
+function isWritten(glob: ImageGlob): boolean {
+  return scopeOf(glob) !== undefined && glob.digest === undefined;
 }
 
 /** undefined for what cannot be one. */

@@ -63,6 +63,11 @@ class ContainersReader {
     const patterns = patternsOf(scope, requirements);
     const read = this.#read(requirements, scope);
     if (isOverruled || (scope === "" && read === "reject")) return;
+    if (scope.includes("@") && read !== "reject") {
+      const require = this.#lost(requirements, "a scope with a digest", DIGEST);
+      this.#draft.rule({ patterns, require });
+      return;
+    }
     const name = scope === "" ? "what is not named" : scope;
     if (read === "reject") this.#draft.rule({ patterns, require: never(`${this.#label} rejects it`) });
     else if (read === "open") {
@@ -143,6 +148,7 @@ const KEY_TYPES = ["GPGKeys", "signedByGPGKeys", "X509Certificates", "signedByX5
 const OTHER_TRANSPORT = "layouts and archives are judged by the name that --as gives them, and refused without one";
 const OPEN = "it is let through here too, but with a warning in every verdict";
 const UNSIGNED = "nobody has to sign it";
+const DIGEST = "there it is for images that are named by the digest, here for these bytes under whatever name";
 const AUTHORITY = "it names an authority or a log by its key alone, and a trust root needs more than that";
 
 /** A file that is wrong is refused with the place in it. */

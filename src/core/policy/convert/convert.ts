@@ -9,7 +9,7 @@ import { importKyverno, KYVERNO_GROUP } from "./kyverno-import.ts";
 import { exportNotation } from "./notation-export.ts";
 import { importNotation } from "./notation-import.ts";
 import { exportPolicyController } from "./policy-controller-export.ts";
-import { importPolicyController, POLICY_CONTROLLER_GROUP } from "./policy-controller-import.ts";
+import { importPolicyController, isOfPolicyController } from "./policy-controller-import.ts";
 
 type Importer = (bytes: Uint8Array, label: string) => Imported;
 type Exporter = (source: ExportSource) => Exported;
@@ -67,12 +67,9 @@ function byMembers(bytes: Uint8Array, label: string): readonly Dialect[] {
 }
 
 function byGroups(bytes: Uint8Array, label: string): readonly Dialect[] {
-  const versions = readObjects(bytes, label).map(({ apiVersion }) => apiVersion);
-  const groups = [
-    ["policy-controller", POLICY_CONTROLLER_GROUP],
-    ["kyverno", KYVERNO_GROUP],
-  ] as const;
-  return groups
-    .filter(([, group]) => versions.some((version) => version.startsWith(group)))
-    .map(([dialect]) => dialect);
+  const objects = readObjects(bytes, label);
+  const found: Dialect[] = [];
+  if (objects.some(isOfPolicyController)) found.push("policy-controller");
+  if (objects.some(({ apiVersion }) => apiVersion.startsWith(KYVERNO_GROUP))) found.push("kyverno");
+  return found;
 }

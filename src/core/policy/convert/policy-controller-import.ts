@@ -10,7 +10,16 @@ import { checkMembers, type KubernetesObject, listOf, readObjects, wordOf } from
 import { all, any, attestation, Draft, never, signature } from "./draft.ts";
 import { layRules, type StackedPolicy } from "./stacked.ts";
 
-export const POLICY_CONTROLLER_GROUP = "policy.sigstore.dev/";
+const GROUP = "policy.sigstore.dev/";
+
+/** A policy, or what the controller does where none is about an image. */
+export function isOfPolicyController(object: KubernetesObject): boolean {
+  return object.apiVersion.startsWith(GROUP) || isConfiguration(object);
+}
+
+function isConfiguration({ apiVersion, kind, name }: KubernetesObject): boolean {
+  return apiVersion === "v1" && kind === "ConfigMap" && name === "config-policy-controller";
+}
 
 /**
  * Reads ClusterImagePolicies, v1alpha1 and v1beta1, of a file that may hold other objects too.
@@ -61,13 +70,24 @@ class ClusterReader {
 
   #object(object: KubernetesObject): readonly StackedPolicy[] {
     const { apiVersion, kind, place, value, name } = object;
-    if (!apiVersion.startsWith(POLICY_CONTROLLER_GROUP) || kind !== "ClusterImagePolicy") {
+    if (isConfiguration(object)) return this.#configuration(object);
+    if (!apiVersion.startsWith(GROUP) || kind !== "ClusterImagePolicy") {
       this.#losses.add(place, `${kind} ${name}`, "it is no policy that can be imported", "dropped");
       return [];
     }
     if (!VERSIONS.includes(apiVersion)) value.fail(`apiVersion ${apiVersion}`, VERSIONS.join(" or "));
     checkMembers(value);
     return [this.#policy(object)];
+  }
+
+  #configuration({ value }: KubernetesObject): readonly [] {
+    const data = value.entries().find(([name]) => name === "data")?.[1];
+    const noMatch = data?.entries().find(([name]) => name === "no-match-policy")?.[1];
+    const word = noMatch?.text("deny, warn or allow") ?? "deny";
+    if (noMatch !== undefined && word !== "deny") {
+      this.#losses.add(placeName(noMatch.place), `no-match-policy: ${word}`, "what no policy is about is refused here");
+    }
+    return [];
   }
 
   #policy({ spec, place, value, name }: KubernetesObject): StackedPolicy {
