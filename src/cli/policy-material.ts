@@ -142,7 +142,10 @@ export class PolicyFiles implements PolicyMaterial {
     return await naming(place, async () => {
       const bytes = await readNamedFile({ path: resolve(this.#options.folder, label), label }, maxBytes);
       if (bytes !== undefined) return bytes;
-      throw new CountersignError("policy-invalid", `cannot read ${label}`, { found: "there is no such file" });
+      throw new CountersignError("policy-invalid", `cannot read ${label}`, {
+        found: "there is no such file",
+        next: "get the list and its bundle from whoever keeps it; without them nothing is accepted",
+      });
     });
   }
 }
@@ -168,11 +171,12 @@ async function naming<Result>(place: Place, work: () => Promise<Result>): Promis
     return await work();
   } catch (error) {
     if (!(error instanceof CountersignError) || !SPOILS.has(error.code)) throw error;
-    const { message, found, wanted } = error;
+    const { code, message, found, wanted } = error;
     const where = placeName(place);
     throw new CountersignError("policy-invalid", message, {
       found: found === undefined ? where : `${where}: ${found}`,
       wanted,
+      ...(code === "policy-invalid" && { next: error.next }),
       cause: error,
     });
   }

@@ -79,7 +79,7 @@ export function readPolicyOptions(raw: RawOptions, replaced: ReplacedFlags): Pol
   if (beside.length > 0) {
     throw contradiction(
       "a policy says who must have signed and what proves it",
-      ["--policy", ...beside].join(" and "),
+      `--policy and ${beside.join(", ")}`,
       "one of them: what these flags ask for can be written into the policy",
     );
   }
@@ -91,10 +91,12 @@ function isGiven(raw: RawOptions, long: string): boolean {
   return value !== undefined && value !== false;
 }
 
+/** What is not said is not supposed: no tag is none, not `latest`. */
 function readName(given: string): ImageName {
   const location = parseLocation(given);
   if (location.kind === "registry" && location.reference.digest === undefined) {
-    return { repository: repositoryName(location.reference), tag: location.reference.tag };
+    const { tag } = location.reference;
+    return { repository: repositoryName(location.reference), tag: given.endsWith(`:${tag}`) ? tag : undefined };
   }
   throw contradiction("--as takes the name of an image in a registry", given, "registry/repository[:tag]");
 }

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { CountersignError } from "../core/errors.ts";
 import { LIMITS } from "../core/limits.ts";
-import { type Digest, parseDigest } from "../core/oci/digest.ts";
+import { type Digest, isDigest } from "../core/oci/digest.ts";
 import { flag, grouped, once, type RawOptions, text } from "./options.ts";
 import { addSignatoryOptions, readSignatoryOptions, type SignatoryOptions } from "./signatory-options.ts";
 
@@ -29,19 +29,26 @@ export interface WithdrawOptions {
   readonly signatory: SignatoryOptions;
 }
 
-/** @throws CountersignError `usage`, `reference-invalid`. */
+/** @throws CountersignError `usage`. */
 export function readWithdrawOptions(digests: readonly string[], raw: RawOptions): WithdrawOptions {
   const list = text(raw, "list") ?? "";
   if (list === "") throw wrong("nothing says which list", "no --list", "--list FILE");
   const options = {
     list,
-    digests: [...new Set(digests.map(parseDigest))],
+    digests: [...new Set(digests.map(readDigest))],
     reason: text(raw, "reason") ?? "",
     previousKey: text(raw, "previousKey"),
     signatory: readSignatoryOptions(raw),
   };
   requireSense(options, flag(raw, "refresh"));
   return options;
+}
+
+/** `sha256:…`, or an image with it: what people have at hand to paste. */
+function readDigest(given: string): Digest {
+  const digest = given.slice(given.lastIndexOf("@") + 1);
+  if (isDigest(digest)) return digest;
+  throw wrong("not a digest", given, "sha256:…, perhaps behind a name and an @; countersign inspect IMAGE shows it");
 }
 
 function requireSense({ digests, reason, signatory }: WithdrawOptions, isRefresh: boolean): void {

@@ -105,7 +105,10 @@ describe("--as", () => {
       repository: "docker.io/acme/app",
       tag: "1",
     });
-    assert.equal(read(...BY_POLICY, "--as", "registry.example/app").policy?.as?.repository, "registry.example/app");
+    assert.deepEqual(read(...BY_POLICY, "--as", "registry.example:5000/app").policy?.as, {
+      repository: "registry.example:5000/app",
+      tag: undefined,
+    });
   });
 
   const wrong: readonly (readonly string[])[] = [

@@ -209,7 +209,8 @@ describe("the flags of policy withdraw", () => {
   }
 
   it("name each digest once", () => {
-    assert.deepEqual(read(...BY_ALICE, ...WHY, digest(1), digest(1)).digests, [digest(1)]);
+    const image = `registry.example/acme/app:1@${digest(1)}`;
+    assert.deepEqual(read(...BY_ALICE, ...WHY, digest(1), digest(1), image).digests, [digest(1)]);
   });
 
   const wrong: readonly (readonly [string, readonly string[]])[] = [
@@ -225,8 +226,8 @@ describe("the flags of policy withdraw", () => {
   for (const [what, argv] of wrong) it(`refuse ${what}`, () => void thrownBy(() => read(...argv), "usage"));
 
   it("refuse what is no digest", () => {
-    for (const name of ["app:1", "registry.example/app@sha256:00", "sha256:AA"]) {
-      thrownBy(() => read(...BY_ALICE, ...WHY, name), "reference-invalid");
+    for (const name of ["app:1", "registry.example/app@sha256:00", "sha256:AA", `${digest(1)}@app`]) {
+      thrownBy(() => read(...BY_ALICE, ...WHY, name), "usage");
     }
   });
 });
