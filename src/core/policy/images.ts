@@ -18,8 +18,15 @@ export function matchRule(document: PolicyDocument, image: ImageName): RuleMatch
 }
 
 /** All that match, the most specific first: the first one decides. */
-export function matchingRules(document: PolicyDocument, image: ImageName): readonly RuleMatch[] {
+export function matchingRules(document: PolicyDocument, image: ImageName): readonly RulePattern[] {
   return indexOf(document).all(image);
+}
+
+/** The patterns for digests of a repository: which rule an image of it falls under depends on its own. */
+export function digestPatterns(document: PolicyDocument, repository: string): readonly RuleMatch[] {
+  return patternsOf(document.rules).filter(
+    ({ glob }) => glob.digest !== undefined && matches({ ...glob, digest: undefined }, { repository }),
+  );
 }
 
 /** Whether one of these patterns matches: what an exception is for. */
@@ -104,7 +111,7 @@ class PatternIndex {
     return best;
   }
 
-  all(image: ImageName): readonly RuleMatch[] {
+  all(image: ImageName): readonly RulePattern[] {
     return [...this.#matching(image)].toSorted((a, b) => compareSpecificity(a.specificity, b.specificity));
   }
 

@@ -43,7 +43,8 @@ export class Problems {
   }
 }
 
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+/** What identities, roles and trust roots can be called. */
+export const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 /** A name that is given to somebody or something. */
 export function checkName(name: string, key: YamlValue): string {
