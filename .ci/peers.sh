@@ -18,6 +18,7 @@ token_package=pkcs11js@2.1.7
 # A name, what is installed, and the build tags. Debian's podman is built without the check of sigstore signatures; podman5 has it.
 modules=(
   "cosign github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3"
+  "cosign2 github.com/sigstore/cosign/v2/cmd/cosign@v2.6.4"
   "crane github.com/google/go-containerregistry/cmd/crane@v0.22.1"
   "conformance github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111"
   "podman5 github.com/containers/podman/v5/cmd/podman@v5.6.0 containers_image_openpgp,exclude_graphdriver_btrfs"
