@@ -343,8 +343,9 @@ export const REASONS = {
   },
   "policy-untrusted": {
     class: "usage",
-    meaning: "A policy that was fetched is not signed by who has to sign it, or is another one than was pinned.",
-    next: "ask whoever keeps the policy; use none that nobody answers for",
+    meaning:
+      "A policy that was fetched, or a list that a policy names, is not signed by who has to sign it, or is another one than was pinned.",
+    next: "ask whoever keeps it; use none that nobody answers for",
   },
   "token-invalid": {
     class: "usage",
