@@ -1,7 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Finding } from "../core/errors.ts";
 import type { Platform } from "../core/oci/descriptor.ts";
+import type { Digest } from "../core/oci/digest.ts";
 import { parsePlatformName } from "../core/oci/platform.ts";
 import { reasonClass } from "../core/reasons.ts";
 import type { ImageScan, ScannedImage } from "../core/results.ts";
@@ -20,7 +22,7 @@ import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { exitCodeOfClasses } from "./exit-codes.ts";
 import { createdAt, openWiring, pulledPlatform } from "./images.ts";
-import { type RawOptions, readRegistryOptions } from "./options.ts";
+import { type RawOptions, type RegistryOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { openProgress } from "./progress.ts";
 import { type AttestWish, readScanOptions, type ScanFlags, type ScannerName } from "./scan-options.ts";
@@ -52,9 +54,10 @@ export async function scan(
   const wiring = await openWiring(context, output, registry, images);
   try {
     const attest = wish && (await openAttester(context, output, wiring, wish, images));
+    const accepted = await judgeFirst(context, output, wiring, images, flags, registry);
     const scanning = { context, output, wiring, scanner, flags, platform, maxWorkers: registry.maxWorkers, attest };
     const scanned: ScannedImage[] = [];
-    for (const image of images) scanned.push(...(await scanOne(scanning, image)));
+    for (const [at, image] of images.entries()) scanned.push(...(await scanOne(scanning, image, accepted[at])));
     await conclude(context, output, scanned, wish);
   } finally {
     await wiring.close();
@@ -72,6 +75,30 @@ interface Scanning {
   readonly maxWorkers: number | undefined;
   readonly attest: Attest | undefined;
 }
+
+/** Where flags or a policy say what is to be accepted: by image, its digest, or why it is not scanned. */
+async function judgeFirst(
+  context: Context,
+  output: Output,
+  wiring: Wiring,
+  images: readonly string[],
+  { judged, recursive }: ScanFlags,
+  { platform, maxWorkers }: RegistryOptions,
+): Promise<readonly (Digest | ScannedImage)[]> {
+  if (judged === undefined) return [];
+  const { judgeImages, readJudging } = await import("./judging.ts");
+  const narrowed = { ...judged, maxWorkers, platform: recursive ? undefined : platform };
+  const judging = await readJudging({ context, output, wiring, images }, narrowed);
+  const verified = await judgeImages(wiring, images, { ...judging, contentFollows: true });
+  return verified.map(({ accepted, root, verdicts }, at) => {
+    if (accepted && root !== undefined) return root.descriptor.digest;
+    const [verdict] = verdicts.filter(({ status }) => status !== "accepted");
+    const image = images[at] ?? "";
+    return { image, name: verdict?.name ?? image, digest: verdict?.digest, finding: verdict?.reasons[0] ?? UNJUDGED };
+  });
+}
+
+const UNJUDGED: Finding = { code: "internal", message: "the image was not judged" };
 
 /** Before anything is fetched: a scanner that is not there needs no image. */
 async function openScanner(context: Context, output: Output, flags: ScanFlags): Promise<InstalledScanner> {
@@ -108,10 +135,16 @@ async function openAttester(
   };
 }
 
-async function scanOne(scanning: Scanning, image: string): Promise<readonly ScannedImage[]> {
+async function scanOne(
+  scanning: Scanning,
+  image: string,
+  accepted: Digest | ScannedImage | undefined,
+): Promise<readonly ScannedImage[]> {
+  if (typeof accepted === "object") return [accepted];
   const { context, output, wiring, flags, platform, maxWorkers, attest } = scanning;
-  const target = await openForSigning(wiring, image, attest === undefined ? "read" : "write", undefined);
-  if (!("store" in target)) return [target];
+  const opened = await openForSigning(wiring, image, attest === undefined ? "read" : "write", undefined);
+  if (!("store" in opened)) return [opened];
+  const target = accepted === undefined ? opened : { ...opened, digest: accepted };
   const progress = openProgress(context, output);
   try {
     const scanned = await scanImage(target, {

@@ -1,8 +1,10 @@
-import { type Command, Option } from "commander";
+import { Command, Option } from "commander";
 import { CountersignError } from "../core/errors.ts";
 import { SEVERITIES, type Severity } from "../core/formats/scans/severity.ts";
+import { addIdentityOptions } from "./identity-options.ts";
 import {
   collect,
+  count,
   duration,
   flag,
   grouped,
@@ -13,10 +15,14 @@ import {
   readRepository,
   text,
 } from "./options.ts";
+import { addPolicyOptions, PUBLISHING, type ReplacedFlags, readPolicyOptions } from "./policy-options.ts";
 import { addSignatoryOptions, readSignatoryOptions, type SignatoryOptions } from "./signatory-options.ts";
+import { addProofOptions } from "./signer-options.ts";
+import { readPolicyJudging, readVerifyOptions, type VerifyOptions } from "./verify-options.ts";
 
 const SCAN_GROUP = "Scan:";
 const ATTEST_GROUP = "What is attested:";
+const REQUIRED_GROUP = "Scan only what is accepted:";
 
 export const SCANNERS = ["trivy", "grype", "osv-scanner"] as const;
 export type ScannerName = (typeof SCANNERS)[number];
@@ -42,8 +48,22 @@ export function addScanOptions(command: Command): Command {
       "the repository that the statement shall name (default: where the image is)",
     ).argParser(once("--sign-container-identity")),
   ]);
-  return addSignatoryOptions(command);
+  addSignatoryOptions(command);
+  return addRequiredOptions(addPolicyOptions(command, SCANNED));
 }
+
+/** What an image has to be signed by to be scanned at all. `--key` and annotations are those of the attestation. */
+function addRequiredOptions(command: Command): Command {
+  grouped(command, REQUIRED_GROUP, [
+    new Option("--verify-key <key>", "what this public key has signed (repeatable: any of them)").argParser(collect),
+    new Option("--threshold <n>", "how many distinct keys and identities must have signed (default: 1)").argParser(
+      count("--threshold", 1),
+    ),
+  ]);
+  return addProofOptions(addIdentityOptions(command));
+}
+
+const SCANNED: ReplacedFlags = { ...PUBLISHING, judgesFiles: true };
 
 export interface ScanFlags {
   readonly scanner: ScannerName;
@@ -52,6 +72,8 @@ export interface ScanFlags {
   readonly timeoutMs: number | undefined;
   readonly recursive: boolean;
   readonly failOn: Severity | undefined;
+  /** What an image is judged by before it is scanned; absent where anything is scanned. */
+  readonly judged: VerifyOptions | undefined;
   /** Absent where nothing is signed. */
   readonly attest: AttestWish | undefined;
 }
@@ -85,8 +107,22 @@ export function readScanOptions(raw: RawOptions, isOnLine: (name: string) => boo
     timeoutMs: typeof timeout === "number" ? timeout : undefined,
     recursive: flag(raw, "recursive"),
     failOn: SEVERITIES.find((severity) => severity === text(raw, "failOn")),
+    judged: readJudged(raw),
     attest,
   };
+}
+
+/** @throws CountersignError `usage` where a policy and flags say what is wanted, and as `readVerifyOptions`. */
+function readJudged(raw: RawOptions): VerifyOptions | undefined {
+  // -r is for the scan here, and annotations are the attestation's.
+  const judging = { ...raw, key: raw["verifyKey"], recursive: undefined, annotations: undefined };
+  const policy = readPolicyOptions(raw, SCANNED);
+  if (policy !== undefined) return readPolicyJudging(judging, policy);
+  const { options } = addRequiredOptions(new Command());
+  const isAsked = options
+    .map((option) => raw[option.attributeName()])
+    .some((value) => value !== undefined && value !== false);
+  return isAsked ? readVerifyOptions(judging) : undefined;
 }
 
 function readAttest(raw: RawOptions): AttestWish {

@@ -31,6 +31,11 @@ export function scanCommand(context: Context): Command {
         purpose: "signed and stored beside it",
       },
       {
+        command:
+          "countersign scan --scanner trivy --verify-key release.pub --attest --key scanner.key registry.example/acme/app:1.4.2",
+        purpose: "only where the release is signed",
+      },
+      {
         command: "countersign scan --scanner osv-scanner -r --attest -y registry.example/acme/app:1.4.2",
         purpose: "every platform of it, in a pipeline, as the workflow that runs it",
       },
@@ -51,6 +56,8 @@ export function scanCommand(context: Context): Command {
       "Of an index, the platform of --platform is scanned, else the one of this machine, and what is attested is said of that" +
         " platform's own digest. With -r every platform is, and then the index: of everything that was found in any of them." +
         " A rule of a policy with platforms: index asks for the latter, one with platforms: each for the former.",
+      "With --verify-key, --certificate-identity or --policy, only what is accepted is scanned. A policy that asks for scans is" +
+        " not one to scan by: what it refuses as scanned too long ago would not be scanned again.",
       "A scan is attested as the scanner printed it, in cosign's type vuln. --reduced keeps what it is judged by, in in-toto's" +
         " vulns/v0.2, and is a fraction of the size; an index of several platforms always gets that.",
       "What is unknown counts as critical, for --fail-on as for policies. Scans add up: an older one is not removed.",
