@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { UntrustedCandidate } from "../../../../src/core/formats/envelope.ts";
 import { parsePolicy } from "../../../../src/core/policy/parse.ts";
-import { leavesOf, type Rulebook, requirementsOf } from "../../../../src/core/verify/criterion.ts";
+import type { Rulebook } from "../../../../src/core/verify/criterion.ts";
 import { openRulebook, type PolicyMaterial } from "../../../../src/core/verify/rulebook.ts";
 import type { Judgement } from "../../../../src/core/verify/verify.ts";
 import { rejectedBy } from "../../../support/codes.ts";
