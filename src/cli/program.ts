@@ -112,7 +112,7 @@ const COMMANDS: readonly Entry[] = [
   {
     name: "doctor",
     group: IMAGES,
-    summary: "say who will accept an image, and what to add for the others",
+    summary: "say who will accept an image, and what is missing",
     load: async (context) => (await import("./commands/doctor.ts")).doctorCommand(context),
   },
   {

@@ -3,6 +3,7 @@ import type { Given } from "../core/compat/given.ts";
 import { PEERS, type Peer } from "../core/compat/peers.ts";
 import { predict } from "../core/compat/predict.ts";
 import {
+  brief,
   describeStored,
   type Listing,
   type Shelf,
@@ -60,7 +61,9 @@ export async function diagnose(target: Target, options: DoctorOptions): Promise<
     budget: new Budget({ items: LIMITS.indexCandidates, bytes: LIMITS.indexCandidateBytes }),
     broken: [],
   };
-  const entries = root.kind === "index" ? root.manifests.filter(isRunnable) : [];
+  const peers = options.peers ?? PEERS;
+  const perPlatform = root.kind === "index" && peers.some(({ judges }) => judges === "platforms");
+  const entries = perPlatform ? root.manifests.filter(isRunnable) : [];
   const stored: StoredEvidence = {
     root: await lookAt(look, digest),
     platforms: await mapConcurrently(entries, WORKERS, (entry) => lookAt(look, entry.digest, platformOf(entry))),
@@ -69,7 +72,7 @@ export async function diagnose(target: Target, options: DoctorOptions): Promise<
   const obstacles = [stored.root, ...stored.platforms].flatMap((subject) => Object.values(subject.obstacles));
   const given = givenFor(target, options);
   const { broken } = look;
-  const predictions = predict(stored, given, options.peers ?? PEERS);
+  const predictions = predict(stored, given, peers);
   return { image: target.image, name: nameOf(target, root.descriptor), digest, stored, predictions, obstacles, broken };
 }
 
@@ -95,15 +98,18 @@ interface Look {
 async function lookAt(look: Look, digest: Digest, platform?: string): Promise<StoredSubject> {
   const obstacles: Partial<Record<Shelf, Finding>> = {};
   const signatures: StoredSignature[] = [];
+  let brokenBundles = 0;
   const listings = await noting(obstacles, "referrers", () => listingsOf(look.store, digest));
   for (const { shelf, format } of SHELVES) {
     const found = await candidatesOf(look, digest, format);
     if (found.obstacle !== undefined) obstacles[shelf] ??= found.obstacle;
-    signatures.push(...describeAll(look, found.candidates, digest, listings));
+    const described = describeAll(look, found.candidates, digest, listings);
+    signatures.push(...described);
+    if (format === "bundle") brokenBundles = found.candidates.length - described.length;
   }
   const notary = await noting(obstacles, "referrers", () => notarySignatures(look, digest, listings ?? []));
   signatures.push(...(notary ?? []));
-  return { digest, platform, signatures, referrers: listings?.length ?? 0, obstacles };
+  return { digest, platform, signatures, referrers: listings?.length ?? 0, brokenBundles, obstacles };
 }
 
 const SHELVES: readonly { readonly shelf: Shelf; readonly format: EvidenceFormat }[] = [
@@ -176,7 +182,7 @@ function notarySignature(manifest: Digest, envelopeType: string, listing: Listin
     manifest,
     layer: 0,
     isAbout: true,
-    envelopeType,
+    envelopeType: brief(envelopeType),
     maker: { kind: "unread" },
     entries: [],
     timestamps: 0,

@@ -1,4 +1,4 @@
-import { type Alike, alike } from "../core/compat/advice.ts";
+import { type Alike, alike, isHopeful } from "../core/compat/advice.ts";
 import type { Diagnosis } from "../core/compat/diagnosis.ts";
 import type { PredictedVerdict, Prediction } from "../core/compat/prediction.ts";
 import { describeForm } from "../core/compat/shortfall.ts";
@@ -21,8 +21,8 @@ export function diagnosisText(diagnosis: Diagnosis, style: Style = PLAIN): strin
     ...stored.platforms.flatMap((subject) =>
       row(style, "", `${subject.platform ?? subject.digest}: ${describeSubject(subject)}`),
     ),
-    ...obstacles.map((finding) => style.undetermined(printable(`  could not look  ${explainFinding(finding)}`))),
-    ...broken.map((finding) => style.undetermined(printable(`  broken  ${explainFinding(finding)}`))),
+    ...obstacles.flatMap((finding) => row(style, "unseen", explainFinding(finding))),
+    ...broken.flatMap((finding) => row(style, "broken", explainFinding(finding))),
     ...alike(predictions).flatMap((group) => ["", ...block(group, style)]),
     "",
     style.label(CAVEAT),
@@ -53,7 +53,7 @@ function block({ predictions, add }: Alike, style: Style): readonly string[] {
       ({ title, versions }, at) => `${at === 0 ? label : gap}${style.heading(`${title} ${versions}`)}`,
     ),
     ...row(style, "because", because),
-    ...(verdict === "refuses" ? [] : needs.flatMap((need) => row(style, "needs", need))),
+    ...(isHopeful(verdict) ? needs.flatMap((need) => row(style, "needs", need)) : []),
     ...add.flatMap((step) => row(style, "add", step)),
   ];
 }

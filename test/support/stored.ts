@@ -46,7 +46,7 @@ export function notary(envelopeType = "application/jose+json"): StoredSignature 
 }
 
 export function subject(signatures: readonly StoredSignature[], more: Partial<StoredSubject> = {}): StoredSubject {
-  return { digest: IMAGE, signatures, referrers: signatures.length, obstacles: {}, ...more };
+  return { digest: IMAGE, signatures, referrers: signatures.length, brokenBundles: 0, obstacles: {}, ...more };
 }
 
 export function evidence(signatures: readonly StoredSignature[], more: Partial<StoredEvidence> = {}): StoredEvidence {

@@ -1,6 +1,6 @@
 import type { Given } from "./given.ts";
 import type { Peer } from "./peers.ts";
-import type { Prediction } from "./prediction.ts";
+import type { PredictedVerdict, Prediction } from "./prediction.ts";
 import type { Remedy } from "./shortfall.ts";
 
 /** What to do so that a peer accepts: commands to copy, and what no command does. Never a wish to ask for less. */
@@ -39,7 +39,7 @@ export function alike(predictions: readonly Prediction[]): readonly Alike[] {
   const groups = new Map<string, [Prediction, ...Prediction[]]>();
   for (const prediction of predictions) {
     const { verdict, because, needs, add, peer } = prediction;
-    const told = verdict === "refuses" ? [] : needs;
+    const told = isHopeful(verdict) ? needs : [];
     const key = JSON.stringify([verdict, because, told, add.map((step) => forPeers(step, peer, ""))]);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [prediction]);
@@ -52,6 +52,11 @@ export function alike(predictions: readonly Prediction[]): readonly Alike[] {
   });
 }
 
+/** What it needs beside is of interest where it may accept. */
+export function isHopeful(verdict: PredictedVerdict): boolean {
+  return verdict === "accepts" || verdict === "depends";
+}
+
 function forPeers(step: string, peer: string, names: string): string {
   return step.replace(` --for ${peer} `, ` --for ${names} `);
 }
@@ -61,7 +66,7 @@ function sign(peer: Peer, given: Given, { withServices = false } = {}): string {
 }
 
 /** Keyless, services sign along anyway; with a key, those that the peer asks for have to be named. */
-function signerFlags({ wantsLog }: Peer, { signer, ignoresLog }: Given, withServices: boolean): string {
-  if (signer === "identity") return "";
+function signerFlags({ wantsLog, takesKeys }: Peer, { signer, ignoresLog }: Given, withServices: boolean): string {
+  if (signer === "identity" || !takesKeys) return "";
   return withServices || (wantsLog.ofKeys && !ignoresLog) ? " --key KEY --signing-config FILE" : " --key KEY";
 }

@@ -65,6 +65,8 @@ export interface Peer {
   readonly comparesName: boolean;
   /** With more referrers than this it refuses the image. */
   readonly stopsAbove?: number;
+  /** One bundle that it cannot read, and it refuses the image. */
+  readonly stopsAtBroken?: true;
   /** What has to be configured for it to look at all. */
   readonly needs: readonly string[];
   /** What `sign --for` writes: all of it has to be there for every image that this peer may see. */
@@ -187,7 +189,7 @@ const COSIGN2_EARLY: Peer = {
 const PODMAN: Peer = {
   name: "podman",
   title: "podman, skopeo, buildah, CRI-O",
-  versions: "containers/image 5.22 to 5.36",
+  versions: "containers/image 5.24 to 5.36",
   asked: "policy.json, sigstoreSigned with keyPath, or with fulcio and rekorPublicKeyPath",
   looks: "sig-tag",
   judges: "platforms",
@@ -269,6 +271,7 @@ const KYVERNO_BUNDLE_EARLY: Peer = {
   withoutLog: "rekor: {ignoreTlog: true}",
   comparesName: false,
   stopsAbove: 50,
+  stopsAtBroken: true,
   needs: ["type: SigstoreBundle in the rule"],
   writes: ["bundle"],
   facts: [
@@ -277,7 +280,7 @@ const KYVERNO_BUNDLE_EARLY: Peer = {
       source: "kyverno/kyverno v1.17.0, pkg/cosign/sigstore.go (buildPolicy)",
     },
     {
-      says: "an image with more than 50 referrers is refused",
+      says: "an image with more than 50 referrers, or with a bundle that cannot be read, is refused",
       source: "kyverno/kyverno v1.17.0, pkg/cosign/sigstore.go (fetchBundles)",
     },
   ],
@@ -296,7 +299,7 @@ const KYVERNO_BUNDLE_LATE: Peer = {
       source: "kyverno/kyverno v1.19.0, pkg/image/verifiers/cpol/cosign/sigstore.go (buildVerifyOptions)",
     },
     {
-      says: "an image with more than 50 referrers is refused; predicate types are not compared for a signature",
+      says: "as before for more than 50 referrers and broken bundles; predicate types are not compared for a signature",
       source: "kyverno/kyverno v1.19.0, pkg/image/verifiers/cpol/cosign/sigstore.go (fetchBundles)",
     },
   ],
@@ -414,7 +417,7 @@ const POLICY_CONTROLLER_BUNDLE: Peer = {
 
 const NOTATION: Peer = {
   name: "notation",
-  title: "notation, Ratify",
+  title: "notation",
   versions: "1.0 to 1.3",
   asked: "trustpolicy.json and a trust store of certificates",
   looks: "notary",

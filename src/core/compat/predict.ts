@@ -71,12 +71,19 @@ function ofSubject(peer: Peer, subject: StoredSubject, given: Given): Outcome {
     return { verdict: "refuses", because, sees, remedy: "thin-out" };
   }
   if (peer.looks === "notary") return ofNotary(sees, unseen);
-  const appraisals = sees.map((signature) => appraise(signature, peer, given));
+  const appraisals = sees.map((signature) => withBroken(appraise(signature, peer, given), peer, subject));
   const met = appraisals.filter(({ shortfall }) => shortfall === undefined);
   const best = met.find(({ doubts }) => doubts.length === 0) ?? met[0];
   if (best !== undefined && (unseen === undefined || isAnyway(peer, best))) return accepted(best, sees);
   if (unseen !== undefined) return couldNotLook(unseen, sees);
   return refused(peer, subject, { sees, appraisals, isHidden });
+}
+
+/** What is no bundle here may be one there: that is not known. */
+function withBroken(appraisal: Appraisal, peer: Peer, { brokenBundles }: StoredSubject): Appraisal {
+  if (peer.stopsAtBroken !== true || brokenBundles === 0) return appraisal;
+  const doubt = "it can read what is stored as a bundle and is none here, since it stops at one that it cannot read";
+  return { ...appraisal, doubts: [...appraisal.doubts, doubt] };
 }
 
 interface Seen {

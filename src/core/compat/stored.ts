@@ -6,6 +6,7 @@ import type { Finding } from "../errors.ts";
 import type { Origin, UntrustedCandidate, UntrustedEnvelope, UntrustedLogEntry } from "../formats/envelope.ts";
 import { parseCandidate, readClaim } from "../formats/format.ts";
 import { parseBundle } from "../formats/sigstore-bundle.ts";
+import { LIMITS } from "../limits.ts";
 import type { Digest } from "../oci/digest.ts";
 import { algorithmOfSignature } from "./algorithm.ts";
 
@@ -26,6 +27,8 @@ export interface StoredSubject {
   readonly signatures: readonly StoredSignature[];
   /** All that refers to it, signatures or not: some verifiers stop where it is much. */
   readonly referrers: number;
+  /** What is stored as a bundle and cannot be read here: most verifiers skip it. */
+  readonly brokenBundles: number;
   /** What could not be looked at: what is missing there is unknown, not absent. */
   readonly obstacles: Readonly<Partial<Record<Shelf, Finding>>>;
 }
@@ -110,12 +113,17 @@ export function describeStored(candidate: UntrustedCandidate, { subject, listing
     ...placeOf(candidate.origin, subject),
     isAbout: claim.subjects.includes(subject),
     version: candidate.format === "bundle" ? parseBundle(candidate.bytes).version : undefined,
-    predicateType: claim.predicateType,
-    repository: claim.repository,
+    predicateType: brief(claim.predicateType),
+    repository: claim.repository === undefined ? undefined : brief(claim.repository),
     maker: makerOf(envelope),
     entries: envelope.logEntries.map(describeEntry),
     timestamps: envelope.timestamps.length,
   };
+}
+
+/** What anybody wrote into a signature may be megabytes long: it is compared and shown, and no more. */
+export function brief(text: string): string {
+  return text.length <= LIMITS.messageCharacters ? text : `${text.slice(0, LIMITS.messageCharacters).toWellFormed()}…`;
 }
 
 function placeOf({ manifest, layer }: Origin, subject: Digest): Pick<StoredSignature, "manifest" | "layer"> {
@@ -123,7 +131,7 @@ function placeOf({ manifest, layer }: Origin, subject: Digest): Pick<StoredSigna
 }
 
 function describeEntry({ kind, version, promise, proof }: UntrustedLogEntry): StoredEntry {
-  return { kind: `${kind} ${version}`, isPromised: promise !== undefined, isProven: proof !== undefined };
+  return { kind: brief(`${kind} ${version}`), isPromised: promise !== undefined, isProven: proof !== undefined };
 }
 
 function makerOf({ certificates, signed, signature }: UntrustedEnvelope): StoredMaker {

@@ -382,4 +382,12 @@ describe("more than a verifier takes", () => {
     assert.equal(verdict, "refuses");
     assert.match(because, /51 things refer to the image, and it stops above 50/);
   });
+
+  it("may be refused by Kyverno's bundles where one of them cannot be read", () => {
+    const beside = (brokenBundles: number) => evidence([], { root: subject([KEYLESS_BUNDLE], { brokenBundles }) });
+    assert.equal(foresee(row("kyverno-bundle"), beside(1)).verdict, "depends");
+    assert.equal(foresee(row("cosign3"), beside(1)).verdict, "accepts");
+    const none = evidence([], { root: subject([legacy()], { brokenBundles: 1 }) });
+    assert.equal(foresee(row("kyverno-bundle"), none).verdict, "refuses");
+  });
 });
