@@ -84,13 +84,25 @@ export class PolicyFiles implements PolicyMaterial {
    * @throws CountersignError `policy-invalid`, and what `findTrust` throws.
    */
   async trustFor(reference: TrustReference | string | undefined, isGithub = false): Promise<readonly Believed[]> {
-    if (typeof reference === "string") return [await this.#instance(reference)];
+    if (typeof reference === "string") return [await this.#named(reference)];
     if (reference !== undefined) return [await naming(reference.place, () => this.#referred(reference))];
     const { trust } = this.#options;
     // GitHub signs what comes from public repositories with the public instance and the rest with its own.
     if (isGithub && !namesTrust(trust))
       return await Promise.all(["sigstore", "github"].map((one) => this.#instance(one)));
     return [await this.#open("", trust)];
+  }
+
+  /** By a name that stands in the policy and is none of its own. */
+  async #named(instance: string): Promise<Believed> {
+    return await this.#instance(instance).catch((error: unknown) => {
+      if (!(error instanceof CountersignError) || error.code !== "usage") throw error;
+      throw new CountersignError("policy-invalid", "the policy names a trust root that is not there", {
+        found: instance,
+        wanted: `a name under its own trust, or an instance: ${error.wanted}`,
+        cause: error,
+      });
+    });
   }
 
   async #referred({ name, source, proof }: TrustReference): Promise<Believed> {

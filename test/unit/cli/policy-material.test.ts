@@ -234,6 +234,8 @@ describe("the trust roots of a policy", () => {
     const place = await scene(t);
     const asked = reference({ kind: "instance", instance: "lab" });
     await rejectedBy(() => place.files({ find: findTrust }).trustFor(asked), "policy-invalid");
+    const error = await rejectedBy(() => place.files({ find: findTrust }).trustFor("lab"), "policy-invalid");
+    assert.match(`${error.found} ${error.wanted}`, /^lab .*sigstore, github/);
   });
 
   it("stay what may pass where the network fails", async (t) => {
