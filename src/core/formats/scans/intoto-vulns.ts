@@ -58,8 +58,8 @@ function readSeverity(json: JsonObject, where: string): Rating {
 /** CVSS by its methods; of others (an EPSS is a probability, a risk is anything) numbers say nothing about the severity. */
 function ratingsOf(value: JsonValue): readonly Rating[] {
   const { method, score }: JsonObject = isObject(value) ? value : {};
-  const text = String(typeof score === "number" ? score : typeof score === "string" ? score : "").trim();
-  if (NUMBER.test(text)) return SCORES.test(String(method)) ? [ratingOfScore(Number(text))] : [];
+  const text = typeof score === "number" ? `${score}` : typeof score === "string" ? score.trim() : "";
+  if (NUMBER.test(text)) return typeof method === "string" && SCORES.test(method) ? [ratingOfScore(Number(text))] : [];
   return [text.includes("/") ? ratingOfVector(text) : ratingOfWord(text)];
 }
 

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, type JsonValue } from "../../json.ts";
+import { describeJson, isObject, type JsonObject, type JsonValue } from "../../json.ts";
 import { LIMITS } from "../../limits.ts";
 import type { Instant } from "../../time.ts";
 import { describeValue, isPresent } from "../members.ts";
@@ -98,8 +98,8 @@ export function readVexDocument(predicateType: string, statement: JsonObject): V
 
 /** A number, in the first version of the format a text. It is told, and decides nothing: times do. */
 function checkVersion(version: JsonValue | undefined): void {
-  if (!isPresent(version) || /^[1-9]\d{0,8}$/.test(String(version))) return;
-  throw invalid(`${DOCUMENT} has no version`, isObject(version) ? "an object" : String(version), "a number from 1 on");
+  if (!isPresent(version) || VERSION.test(describeJson(version))) return;
+  throw invalid(`${DOCUMENT} has no version`, describeJson(version), "a number from 1 on");
 }
 
 function checkSize(statements: readonly VexStatement[]): void {
@@ -110,11 +110,13 @@ function checkSize(statements: readonly VexStatement[]): void {
   if (count > LIMITS.vexProducts) throw tooLong("products", DOCUMENT, count, LIMITS.vexProducts);
 }
 
+const VERSION = /^"?[1-9]\d{0,8}"?$/;
+
 function readStatement(value: JsonValue, issuedAt: Instant, where: string): VexStatement {
   const json = objectIn(value, where);
   const status = VEX_STATUSES.find((known) => known === json["status"]);
   if (status === undefined) {
-    throw invalid(`${where} has no status that is known`, String(json["status"]), VEX_STATUSES.join(", "));
+    throw invalid(`${where} has no status that is known`, describeJson(json["status"]), VEX_STATUSES.join(", "));
   }
   return {
     ids: readIds(json["vulnerability"], where),
@@ -184,6 +186,6 @@ function readHashes(value: JsonValue | undefined, where: string): readonly strin
   if (!isPresent(value)) return [];
   return Object.entries(objectIn(value, `hashes of ${where}`)).map(([name, hash]) => {
     const algorithm = name.toLowerCase().replace(/^sha-/, "sha");
-    return `${algorithm}:${String(hash).toLowerCase()}`;
+    return `${algorithm}:${typeof hash === "string" ? hash.toLowerCase() : ""}`;
   });
 }

@@ -132,18 +132,24 @@ function readRecord(value: JsonValue, name: string, where: string): OsvRecord {
     id: textIn(json, "id", where),
     aliases: textsIfAny(json, "aliases", where, LIMITS.scanDetails),
     severity: [...ratingsIn(json, where), ...affected.flatMap((entry) => ratingsIn(entry, where))],
-    fixedIn: fixes.filter(({ type }) => type !== "GIT").map(({ version }) => version),
+    fixedIn: fixes.filter(({ isVersion }) => isVersion).map(({ version }) => version),
     fixable: affected.length === 0 ? undefined : fixes.length > 0,
   };
 }
 
-function fixesIn(affected: JsonObject, where: string): readonly { readonly type: string; readonly version: string }[] {
+/** A version, or a commit. */
+interface Fix {
+  readonly isVersion: boolean;
+  readonly version: string;
+}
+
+function fixesIn(affected: JsonObject, where: string): readonly Fix[] {
   return listIfAny(affected, "ranges", where, LIMITS.scanDetails)
     .filter(isObject)
     .flatMap((range) =>
       listIfAny(range, "events", where, LIMITS.scanDetails).flatMap((event) =>
         isObject(event) && typeof event["fixed"] === "string"
-          ? [{ type: String(range["type"]), version: event["fixed"] }]
+          ? [{ isVersion: range["type"] !== "GIT", version: event["fixed"] }]
           : [],
       ),
     );
@@ -161,6 +167,7 @@ function ratingsIn(json: JsonObject, where: string): readonly Rating[] {
 }
 
 function ratingOf(value: JsonValue): Rating {
-  if (!isObject(value) || typeof value["score"] !== "string") return "unknown";
-  return String(value["type"]).startsWith("CVSS_") ? ratingOfVector(value["score"]) : ratingOfWord(value["score"]);
+  const { type, score }: JsonObject = isObject(value) ? value : {};
+  if (typeof type !== "string" || typeof score !== "string") return "unknown";
+  return type.startsWith("CVSS_") ? ratingOfVector(score) : ratingOfWord(score);
 }

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, type JsonValue } from "../../json.ts";
+import { describeJson, isObject, type JsonObject, type JsonValue } from "../../json.ts";
 import { LIMITS } from "../../limits.ts";
 import { ratingOfCvss } from "./cvss.ts";
 import { aliasesOf, type ScannerReport, type Vulnerability } from "./scan.ts";
@@ -32,7 +32,11 @@ const PACKAGES: ReadonlySet<JsonValue | undefined> = new Set(["os-pkgs", "lang-p
 export function readTrivy(value: JsonObject): ScannerReport {
   const json = exactObjectIn(value, REPORT, REPORT_MEMBERS);
   if (json["SchemaVersion"] !== 2) {
-    throw invalid(`${REPORT} is of a version that is not known`, String(json["SchemaVersion"]), "SchemaVersion 2");
+    throw invalid(
+      `${REPORT} is of a version that is not known`,
+      describeJson(json["SchemaVersion"]),
+      "SchemaVersion 2",
+    );
   }
   const results = listIn(json, "Results", REPORT, LIMITS.scanTargets).map((result, at) =>
     exactObjectIn(result, `result ${at} of Trivy`, RESULT_MEMBERS),
@@ -98,9 +102,9 @@ function ratingsOf(source: JsonObject): readonly Rating[] {
 
 function endOfLife(metadata: JsonObject): readonly string[] {
   const os = metadata["OS"];
-  return isObject(os) && os["EOSL"] === true
-    ? [`its ${String(os["Family"])} ${String(os["Name"])} gets no more advisories: what is new in it is not known`]
-    : [];
+  if (!isObject(os) || os["EOSL"] !== true) return [];
+  const name = [os["Family"], os["Name"]].filter((part) => typeof part === "string").join(" ");
+  return [`its ${name} gets no more advisories: what is new in it is not known`];
 }
 
 function suppressed(results: readonly JsonObject[]): readonly string[] {

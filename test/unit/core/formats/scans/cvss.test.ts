@@ -22,6 +22,7 @@ const SCORES_3: readonly (readonly [string, number])[] = [
   ["AV:P/AC:L/PR:N/UI:N/S:U/C:N/I:H/A:N", 4.6],
   ["AV:N/AC:H/PR:N/UI:N/S:U/C:H/I:H/A:N", 7.4],
   ["AV:N/AC:L/PR:N/UI:R/S:C/C:H/I:H/A:H", 9.6],
+  ["AV:N/AC:L/PR:H/UI:N/S:C/C:H/I:H/A:H", 9.1],
   ["AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:H/A:H", 10],
   ["AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:N", 0],
   ["AV:P/AC:H/PR:H/UI:R/S:U/C:N/I:N/A:L", 1.6],

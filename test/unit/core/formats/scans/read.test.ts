@@ -233,6 +233,8 @@ describe("a predicate", () => {
     assert.equal(sarif.message, "the result is SARIF, which is not read");
     const other = refusal(() => read(cosignRecord({ ok: true, vulnerabilities: [] })));
     assert.equal(other.found, '"ok", "vulnerabilities"');
+    const none = refusal(() => read({ scanner: { result: null } }));
+    assert.deepEqual([none.message, none.found], ["the scan has no result", "null"]);
   });
 
   it("with a longer list than is read reaches a limit", () => {
