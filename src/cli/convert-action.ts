@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { encodeUtf8 } from "../core/bytes.ts";
 import { type PublicKey, parsePublicKey } from "../core/crypto/public-key.ts";
@@ -147,7 +147,19 @@ async function writeFiles(context: Context, files: readonly ExportedFile[], to: 
     });
   }
   // What the policy relies on first: without it, it refuses.
-  for (const { path, content } of paths.toReversed()) await writeFileAtomic(path, encodeUtf8(content), { mode: 0o644 });
+  for (const { path, content } of paths.toReversed()) {
+    await makeFolder(dirname(path));
+    await writeFileAtomic(path, encodeUtf8(content), { mode: 0o644 });
+  }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (cause) {
+    const found = cause instanceof Error ? cause.message : String(cause);
+    throw new CountersignError("disk-error", `cannot make the folder ${path}`, { found, cause });
+  }
 }
 
 async function kindOf(path: string): Promise<"folder" | "file" | "nothing"> {

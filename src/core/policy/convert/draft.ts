@@ -1,5 +1,6 @@
 import { encodeUtf8 } from "../../bytes.ts";
 import { parsePublicKey, publicKeyPem } from "../../crypto/public-key.ts";
+import { SIGNATURE_PREDICATE } from "../../formats/envelope.ts";
 import { digestOf } from "../../oci/digest.ts";
 import type {
   Identity,
@@ -122,16 +123,38 @@ export function never(why: string): PolicyRequirement {
 
 /** All of these; itself where there is one. */
 export function all(of: readonly PolicyRequirement[]): PolicyRequirement {
-  const [only, ...more] = of;
+  const flat = unique(of.flatMap((one) => (one.kind === "all" ? one.of : [one])));
+  const refusal = flat.find(({ kind }) => kind === "never");
+  const [only, ...more] = flat;
   if (only === undefined) return never("nothing of it could be imported");
-  return more.length === 0 ? only : { kind: "all", of, place: NOWHERE };
+  if (refusal !== undefined) return refusal;
+  return more.length === 0 ? only : { kind: "all", of: flat, place: NOWHERE };
 }
 
-/** Any of these; itself where there is one. */
+/** Any of these; itself where there is one. Several signers of the same thing are one requirement. */
 export function any(of: readonly PolicyRequirement[]): PolicyRequirement {
-  const [only, ...more] = of;
+  const flat = unique(of.flatMap((one) => (one.kind === "any" ? one.of : [one])));
+  const useful = flat.filter(({ kind }) => kind !== "never");
+  const merged = mergeSigners(useful.length > 0 ? useful : flat.slice(0, 1));
+  const [only, ...more] = merged;
   if (only === undefined) return never("nothing of it could be imported");
-  return more.length === 0 ? only : { kind: "any", of, place: NOWHERE };
+  return more.length === 0 ? only : { kind: "any", of: merged, place: NOWHERE };
+}
+
+function unique(requirements: readonly PolicyRequirement[]): readonly PolicyRequirement[] {
+  return [...new Map(requirements.map((one) => [JSON.stringify(one), one])).values()];
+}
+
+function mergeSigners(requirements: readonly PolicyRequirement[]): readonly PolicyRequirement[] {
+  const merged = new Map<string, PolicyRequirement>();
+  for (const one of requirements) {
+    const isPlain = (one.kind === "signature" || one.kind === "attestation") && one.threshold === 1;
+    const mark = isPlain ? JSON.stringify({ ...one, by: [] }) : JSON.stringify(one);
+    const known = merged.get(mark);
+    const isSame = isPlain && known !== undefined && known.kind === one.kind;
+    merged.set(mark, isSame ? { ...one, by: [...new Set([...known.by, ...one.by])] } : one);
+  }
+  return [...merged.values()];
 }
 
 /** An image's own signature by one of these. */
@@ -147,7 +170,8 @@ export function signature(
   return { kind: "signature", by: [...new Set(by)], threshold, annotations, nameBinding, place: NOWHERE };
 }
 
-/** A statement of a type by one of these. */
-export function attestation(by: readonly string[], type: string, threshold = 1): PolicyRequirement {
+/** A statement of a type by one of these; that of an image's signature is the signature itself. */
+export function statement(by: readonly string[], type: string, threshold = 1): PolicyRequirement {
+  if (type === SIGNATURE_PREDICATE) return signature(by, { threshold });
   return { kind: "attestation", by: [...new Set(by)], threshold, types: [type], where: [], place: NOWHERE };
 }

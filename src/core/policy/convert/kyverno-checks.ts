@@ -7,45 +7,45 @@ export interface Check {
 
 const NAME = "[A-Za-z_][A-Za-z0-9_]*";
 const MEMBER = `(?:\\.${NAME}|\\["[^"\\\\]+"\\]|\\['[^'\\\\]+'\\])`;
-const LIST = `\\[((?:attestors${MEMBER},?)+)\\]`;
-
-function call(image: string): string {
-  return `(?:verifyImageSignatures\\(${image},${LIST}\\)|verifyAttestationSignatures\\(${image},attestations(${MEMBER}),${LIST}\\))`;
-}
-
+const LIST = `\\[(attestors${MEMBER}(?:,attestors${MEMBER})*)\\]`;
 const AT_LEAST = "(>|>=|==)([0-9]{1,3})";
 
-/** `images.containers.map(image, verify…(image, [attestors.a])).all(e, e > 0)`, in the three ways that it is written. */
-const SHAPES: readonly RegExp[] = [
-  new RegExp(`^images${MEMBER}\\.map\\((${NAME}),${call("\\1")}\\)\\.all\\((${NAME}),\\5${AT_LEAST}\\)$`),
-  new RegExp(`^images${MEMBER}\\.all\\((${NAME}),${call("\\1")}()${AT_LEAST}\\)$`),
-  new RegExp(
-    `^images\\.all\\((${NAME}),images\\[\\1\\]\\.all\\((?<image>${NAME}),${call("\\k<image>")}()${AT_LEAST}\\)\\)$`,
-  ),
-];
+/** `images.containers.map(image, CALL).all(e, e > 0)`, and the two other ways in which the same is written. */
+const MAPPED = new RegExp(
+  `^images${MEMBER}\\.map\\((?<image>${NAME}),(?<call>.*)\\)\\.all\\((?<count>${NAME}),\\k<count>(?<least>[<>=]+[0-9]+)\\)$`,
+);
+const ALL = new RegExp(`^images${MEMBER}\\.all\\((?<image>${NAME}),(?<body>.*)\\)$`);
+const EVERYWHERE = new RegExp(
+  `^images\\.all\\((?<kind>${NAME}),images\\[\\k<kind>\\]\\.all\\((?<image>${NAME}),(?<body>.*)\\)\\)$`,
+);
 
-/** The expressions that say no more than that; undefined for all others. */
-export function readCheck(expression: string): Check | undefined {
-  const text = expression.replace(/\s*([()[\],.<>=]+)\s*/g, "$1").trim();
-  for (const shape of SHAPES) {
-    const found = shape.exec(text);
-    if (found !== null) return checkOf(found.filter((_, at) => at > 0));
-  }
-  return undefined;
+/** Any of these; nothing at all where it is false. undefined for an expression that says anything else. */
+export function readChecks(expression: string): readonly Check[] | undefined {
+  const text = expression.replace(/\s*([()[\],.<>=|]+)\s*/g, "$1").trim();
+  const mapped = MAPPED.exec(text)?.groups;
+  const groups = mapped ?? EVERYWHERE.exec(text)?.groups ?? ALL.exec(text)?.groups;
+  if (groups === undefined) return undefined;
+  const { image = "", call = "", least = "", body = `${call}${least}` } = groups;
+  if (mapped === undefined && body === "false") return [];
+  const checks = (mapped === undefined ? body.split("||") : [body]).map((part) => readCall(part, image));
+  return checks.includes(undefined) ? undefined : checks.flatMap((check) => check ?? []);
 }
 
-function checkOf(parts: readonly (string | undefined)[]): Check | undefined {
-  const [number = "", comparison = "", , statements, attestation, signatures] = parts.toReversed();
+function readCall(text: string, image: string): Check | undefined {
+  const signatures = new RegExp(`^verifyImageSignatures\\(${image},${LIST}\\)${AT_LEAST}$`).exec(text);
+  if (signatures !== null) return checkOf(signatures[1], signatures[2], signatures[3], undefined);
+  const call = `^verifyAttestationSignatures\\(${image},attestations(${MEMBER}),${LIST}\\)${AT_LEAST}$`;
+  const statements = new RegExp(call).exec(text);
+  return statements === null ? undefined : checkOf(statements[2], statements[3], statements[4], statements[1]);
+}
+
+function checkOf(list = "", comparison = "", number = "", attestation: string | undefined): Check | undefined {
   const count = Number(number) + (comparison === ">" ? 1 : 0);
-  const attestors = namesIn(statements ?? signatures ?? "");
-  if (count < 1 || attestors.length === 0) return undefined;
+  const attestors = list.split(/,?attestors(?=[.[])/).flatMap((member) => (member === "" ? [] : [memberName(member)]));
+  if (count < 1) return undefined;
   return { attestors, count, ...(attestation !== undefined && { attestation: memberName(attestation) }) };
 }
 
-function namesIn(list: string): readonly string[] {
-  return list.split(/,?attestors/).flatMap((member) => (member === "" ? [] : [memberName(member)]));
-}
-
 function memberName(member: string): string {
-  return member.replace(/^(?:\.|\[["'])/, "").replace(/(?:["']\])?,?$/, "");
+  return member.replace(/^(?:\.|\[["'])/, "").replace(/["']\]$/, "");
 }

@@ -2,8 +2,8 @@ import type { YamlOutput } from "../../yaml-write.ts";
 import type { ImageGlob } from "../image-pattern.ts";
 import { type ClusterAtom, clusterClause, identityMembers } from "./cluster-atoms.ts";
 import { type Exported, type ExportSource, Losses } from "./conversion.ts";
-import { imageExpression, isMoreSpecific, WRITTEN_IN_FULL } from "./kyverno-images.ts";
-import { type PlainRule, plainRules, shareRepositories } from "./plain-rules.ts";
+import { anyBut, noneOf } from "./kyverno-images.ts";
+import { isMoreSpecific, type PlainRule, plainRules, shareRepositories } from "./plain-rules.ts";
 import { formatDocuments } from "./written.ts";
 
 /**
@@ -48,8 +48,7 @@ function policyOf(rule: PlainRule, at: number, rules: readonly PlainRule[], writ
 
 /** What no rule is about, and what could be read as another name than it is written. */
 function remainder(rules: readonly PlainRule[]): YamlOutput {
-  const known = rules.flatMap(({ globs }) => globs.map(imageExpression));
-  const expression = [`!(${[...known, "false"].join(" || ")})`, `!(${WRITTEN_IN_FULL})`].join(" || ");
+  const expression = noneOf(rules.flatMap(({ globs }) => globs));
   return document("countersign-all-others", {
     validationActions: ["Deny"],
     matchImageReferences: [{ expression }],
@@ -88,17 +87,12 @@ function forEachImage(expression: string): string {
 
 /** The images of which this rule's pattern is the most specific one. */
 function decidedBy(rule: PlainRule, rules: readonly PlainRule[]): string {
-  return rule.globs.map((glob) => unless(glob, moreSpecific(glob, rule, rules))).join(" || ");
+  return rule.globs.map((glob) => anyBut(glob, moreSpecific(glob, rule, rules))).join(" || ");
 }
 
 function moreSpecific(glob: ImageGlob, rule: PlainRule, rules: readonly PlainRule[]): readonly ImageGlob[] {
   const others = rules.filter((other) => other !== rule).flatMap(({ globs }) => globs);
   return others.filter((other) => isMoreSpecific(other, glob) && shareRepositories(other, glob));
-}
-
-function unless(glob: ImageGlob, others: readonly ImageGlob[]): string {
-  if (others.length === 0) return imageExpression(glob);
-  return `(${imageExpression(glob)} && !(${others.map(imageExpression).join(" || ")}))`;
 }
 
 /** An attestor has to be there, be it for nothing. */

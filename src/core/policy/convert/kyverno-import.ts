@@ -6,8 +6,9 @@ import { readIdentities } from "./cluster-identities.ts";
 import { predicateUri } from "./cluster-types.ts";
 import { type Imported, Losses } from "./conversion.ts";
 import { checkMembers, type KubernetesObject, listOf, readObjects, wordOf } from "./documents.ts";
-import { all, any, attestation, Draft, never, signature } from "./draft.ts";
-import { type Check, readCheck } from "./kyverno-checks.ts";
+import { all, any, Draft, never, signature, statement } from "./draft.ts";
+import { type Check, readChecks } from "./kyverno-checks.ts";
+import { readImages } from "./kyverno-images.ts";
 import { layRules, type StackedPolicy } from "./stacked.ts";
 
 export const KYVERNO_GROUP = "policies.kyverno.io/";
@@ -83,7 +84,7 @@ class KyvernoReader {
   #policy({ spec, place, value, name }: KubernetesObject): StackedPolicy {
     const at = spec ?? value.fail("no spec", "spec");
     const fields = at.fields(SPEC);
-    const patterns = listOf(fields.matchImageReferences, "a list of globs").map((one) => this.#reference(one));
+    const references = listOf(fields.matchImageReferences, "a list of globs").map((one) => this.#reference(one));
     const attestors = new Map(listOf(fields.attestors, "a list of attestors").map((one) => this.#attestor(one)));
     const types = new Map(listOf(fields.attestations, "a list of attestations").map((one) => this.#attestation(one)));
     const validations = listOf(fields.validations, "a list of validations");
@@ -101,27 +102,29 @@ class KyvernoReader {
     return {
       name,
       place,
-      patterns: patterns.length === 0 ? ["**/"] : patterns.flatMap((pattern) => pattern ?? []),
-      isAboutMore: patterns.includes(undefined),
+      patterns: references.length === 0 ? [{ text: "**/" }] : references.flatMap(({ patterns }) => patterns),
+      isAboutAllBut: sharedBy(references.flatMap(({ isAboutAllBut }) => isAboutAllBut ?? [])),
       requirement: read.length === 0 ? never("it has no validations") : all(read),
       warns: actions.length > 0 && !actions.includes("Deny"),
     };
   }
 
-  /** As a pattern, if need be one that matches more: there what does not match is admitted. */
-  #reference(value: YamlValue): string | undefined {
+  /** As patterns, if need be such that match more: there what does not match is admitted. */
+  #reference(value: YamlValue): Pick<StackedPolicy, "patterns" | "isAboutAllBut"> {
     const { glob, expression } = value.fields(["glob", "expression"]);
     const [only, ...more] = [glob, expression].filter((one) => one !== undefined);
     if (only === undefined || more.length > 0) value.fail("not one of glob and expression", "one of them");
     const pattern = glob === undefined ? undefined : patternOf(glob.text("a glob"));
-    if (pattern === undefined) {
-      this.#losses.add(
-        placeName(value.place),
-        only.text("a glob or an expression"),
-        "no image pattern says the same; what it asks is asked for all images of the file",
-      );
-    }
-    return pattern;
+    if (pattern !== undefined) return { patterns: [{ text: pattern }] };
+    const read = expression === undefined ? undefined : readImages(expression.text("an expression"));
+    if (read !== undefined) return read;
+    const what = glob?.text("a glob") ?? "an expression";
+    this.#losses.add(
+      placeName(value.place),
+      what,
+      "no image pattern says the same; what it asks is asked for all images of the file",
+    );
+    return { patterns: [], isAboutAllBut: new Set() };
   }
 
   #attestation(value: YamlValue): readonly [string, string | undefined] {
@@ -202,11 +205,15 @@ class KyvernoReader {
     attestors: ReadonlyMap<string, Attestor>,
     types: ReadonlyMap<string, string | undefined>,
   ): PolicyRequirement {
-    const { expression } = value.fields(["expression", "message", "messageExpression", "reason"]);
+    const { expression, message } = value.fields(["expression", "message", "messageExpression", "reason"]);
     const at = expression ?? value.fail("no expression", "expression");
-    const check = readCheck(at.text("an expression"));
-    const read = check === undefined ? undefined : requirementOf(check, attestors, types);
-    if (read !== undefined) return read;
+    const checks = readChecks(at.text("an expression"));
+    const read = checks?.map((check) => requirementOf(check, attestors, types));
+    if (read !== undefined && !read.includes(undefined)) {
+      return read.length === 0
+        ? never(message?.text("a message") ?? "refused by a validation")
+        : any(read.flatMap((one) => one ?? []));
+    }
     this.#losses.add(
       placeName(at.place),
       "validation",
@@ -214,6 +221,12 @@ class KyvernoReader {
     );
     return never(`a validation of ${this.#label} that has no equal here`);
   }
+}
+
+/** What none of them is about; undefined where there are none. */
+function sharedBy(all: readonly ReadonlySet<string>[]): ReadonlySet<string> | undefined {
+  const [first, ...rest] = all;
+  return first === undefined ? undefined : new Set([...first].filter((one) => rest.every((other) => other.has(one))));
 }
 
 function requirementOf(
@@ -242,7 +255,7 @@ function asked(
 ): PolicyRequirement {
   if (uri === undefined) return signature(by, { annotations, threshold });
   return Object.keys(annotations).length === 0
-    ? attestation(by, uri, threshold)
+    ? statement(by, uri, threshold)
     : never("annotations of attestations are not compared here");
 }
 

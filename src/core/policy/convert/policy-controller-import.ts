@@ -7,7 +7,7 @@ import { readIdentities } from "./cluster-identities.ts";
 import { predicateUri } from "./cluster-types.ts";
 import { type Imported, Losses } from "./conversion.ts";
 import { checkMembers, type KubernetesObject, listOf, readObjects, wordOf } from "./documents.ts";
-import { all, any, attestation, Draft, never, signature } from "./draft.ts";
+import { all, any, Draft, never, signature, statement } from "./draft.ts";
 import { layRules, type StackedPolicy } from "./stacked.ts";
 
 const GROUP = "policy.sigstore.dev/";
@@ -104,8 +104,8 @@ class ClusterReader {
     return {
       name,
       place,
-      patterns: read.flatMap(({ pattern }) => pattern ?? []),
-      isAboutMore: read.some(({ pattern }) => pattern === undefined),
+      patterns: read.flatMap(({ pattern }) => (pattern === undefined ? [] : [{ text: pattern }])),
+      isAboutAllBut: read.some(({ pattern }) => pattern === undefined) ? new Set() : undefined,
       requirement: read.every(({ matches }) => matches)
         ? this.#requirement(fields)
         : never("its globs match nothing in policy-controller"),
@@ -141,7 +141,7 @@ class ClusterReader {
     if (match !== undefined) return this.#lost(match, "match", "which objects an image is used in is not known here");
     if (read.length === 0) return never("it has no authorities");
     const asking = read.flatMap((one) => (one === "open" ? [] : [one]));
-    return asking.length < read.length ? "open" : any(useful(asking));
+    return asking.length < read.length ? "open" : any(asking);
   }
 
   #authority(authority: YamlValue): PolicyRequirement | "open" {
@@ -157,7 +157,7 @@ class ClusterReader {
     if (typeof signers === "string") return this.#lost(authority, "an authority", signers);
     if (types.includes(undefined)) return never("CUE and Rego are not evaluated here");
     const known = types.flatMap((type) => type ?? []);
-    return known.length === 0 ? signature(signers) : all(known.map((type) => attestation(signers, type)));
+    return known.length === 0 ? signature(signers) : all(known.map((type) => statement(signers, type)));
   }
 
   #static(value: YamlValue): PolicyRequirement | "open" {
@@ -230,12 +230,6 @@ const SECRET = "a key in a cluster's secret or a KMS cannot be looked at";
 const LOG = "a log of its own needs a trust root";
 const TIMESTAMP = "a timestamp authority of its own needs a trust root";
 const SCT = "that a certificate was logged is asked for all the same";
-
-/** What can be met, where anything can. */
-function useful(requirements: readonly PolicyRequirement[]): readonly PolicyRequirement[] {
-  const met = requirements.filter(({ kind }) => kind !== "never");
-  return met.length > 0 ? met : requirements.slice(0, 1);
-}
 
 function naming<Result>(at: YamlValue, read: () => Result): Result {
   try {

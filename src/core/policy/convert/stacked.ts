@@ -3,21 +3,27 @@ import { overlap } from "../image-overlap.ts";
 import { compareSpecificity, type ImageGlob, parseImagePattern, specificityOf } from "../image-pattern.ts";
 import type { Losses } from "./conversion.ts";
 import { all, type Draft, never } from "./draft.ts";
-import { shareRepositories, textOf } from "./plain-rules.ts";
+import { isMoreSpecific, shareRepositories, textOf } from "./plain-rules.ts";
 
 /** A policy of a cluster: where several are about an image, all of them have to be met. */
 export interface StackedPolicy {
   readonly name: string;
   /** Where it stands. */
   readonly place: string;
-  /** Patterns as we write them. */
-  readonly patterns: readonly string[];
-  /** It is about more than the patterns say, and nobody can tell of which images. */
-  readonly isAboutMore: boolean;
+  readonly patterns: readonly StackedPattern[];
+  /** It is about more than the patterns say, and nobody can tell of which images: of all but those that these match. */
+  readonly isAboutAllBut?: ReadonlySet<string> | undefined;
   /** What it asks; `open` where it asks nothing. */
   readonly requirement: PolicyRequirement | "open";
   /** It warns, and keeps nothing out. */
   readonly warns: boolean;
+}
+
+export interface StackedPattern {
+  /** As we write it. */
+  readonly text: string;
+  /** More specific patterns that it leaves out, as `textOf` writes them. */
+  readonly but?: ReadonlySet<string> | undefined;
 }
 
 /** Patterns, and the policies that are asked for what they match. */
@@ -32,7 +38,7 @@ interface Layer {
  */
 export function layRules(policies: readonly StackedPolicy[], draft: Draft, losses: Losses): void {
   const globs = new Map(
-    policies.flatMap(({ patterns }) => patterns.map((text) => [text, parseImagePattern(text)] as const)),
+    policies.flatMap(({ patterns }) => patterns.map(({ text }) => [text, parseImagePattern(text)] as const)),
   );
   const layers = new Map<string, Layer>();
   for (const glob of globs.values()) {
@@ -45,11 +51,18 @@ export function layRules(policies: readonly StackedPolicy[], draft: Draft, losse
 }
 
 function isAbout(
-  { patterns, isAboutMore }: StackedPolicy,
+  { patterns, isAboutAllBut }: StackedPolicy,
   glob: ImageGlob,
   globs: ReadonlyMap<string, ImageGlob>,
 ): boolean {
-  return isAboutMore || patterns.some((text) => shareRepositories(globs.get(text) ?? parseImagePattern(text), glob));
+  const written = textOf(glob);
+  if (isAboutAllBut !== undefined && !isAboutAllBut.has(written)) return true;
+  return patterns.some(({ text, but }) => {
+    if (but?.has(written) === true) return false;
+    const other = globs.get(text) ?? parseImagePattern(text);
+    // What is more specific decides itself about what it matches.
+    return !isMoreSpecific(other, glob) && shareRepositories(other, glob);
+  });
 }
 
 /** Two layers with patterns between which nothing decides become one. */
