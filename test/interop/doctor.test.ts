@@ -4,7 +4,16 @@ import { PEERS } from "../../src/core/compat/peers.ts";
 import { type RunningSigstore, startFakeSigstore } from "../support/sigstore/server.ts";
 import { cosignAttest, cosignKey, cosignSign } from "./cosign.ts";
 import { containersEnvironment } from "./engines.ts";
-import { type PushedImage, pushImage, pushIndex } from "./images.ts";
+import {
+  type Descriptor,
+  digestOf,
+  OCI_MANIFEST,
+  type PushedImage,
+  pushBlob,
+  pushImage,
+  pushIndex,
+  pushManifest,
+} from "./images.ts";
 import { notationKey, notationSign, notationTrustsOther, notationVerify } from "./notation.ts";
 import { type Finished, without } from "./peers.ts";
 import { type Scene, useScene } from "./scene.ts";
@@ -69,6 +78,18 @@ const KEYS = [
   ["rsa", "rsa-3072"],
   ["eve", "ecdsa-p256"],
 ] as const;
+
+/** Debian builds skopeo without the check: it refuses every signature, in these words. */
+const SWITCHED_OFF = /sigstore disabled/;
+const SKOPEO: Judge = {
+  ...PODMAN,
+  program: "skopeo",
+  ask: (work, image) => {
+    const configuration = ["--policy", work.path("policy.json"), "--registries.d", work.path("registries.d")];
+    const to = `dir:${work.makeFolder("skopeo-out")}`;
+    return work.run("skopeo", [...configuration, "copy", "--src-tls-verify=false", `docker://${image}`, to]);
+  },
+};
 
 const WITHOUT_LOG = "--insecure-ignore-tlog=true";
 
@@ -196,6 +217,20 @@ for (const kind of REGISTRIES) {
       await compareKey(t, image.tagged, key("alice"));
     });
 
+    it("beside junk that claims to be a bundle, and beside a bundle about another image", {
+      skip: !kind.hasReferrersApi && "the registry lists nothing by itself",
+    }, async (t) => {
+      const image = await push("junk");
+      await sign(key("alice"), image.tagged, "--format", "cosign-legacy");
+      await attach(scene, "doctor/junk", image, Buffer.from("{}"));
+      await compareKey(t, image.tagged, key("alice"));
+      const other = await push("junk-other");
+      await sign(key("alice"), other.tagged);
+      await attach(scene, "doctor/junk", image, await fetchBundle(scene, "doctor/junk-other", other));
+      const predictions = await compareKey(t, image.tagged, key("alice"));
+      assert.equal(predictions[0]?.verdict, "refuses", "it is about another image, and hides the legacy signature");
+    });
+
     it("mirrored under another name, with its signatures", { skip: without("crane") }, async (t) => {
       const image = await push("original");
       await sign(key("alice"), image.tagged, "--format", "cosign-legacy");
@@ -221,6 +256,17 @@ for (const kind of REGISTRIES) {
       const image = await push("unlogged");
       await sign(key("alice"), image.tagged, "--format", "bundle", "--format", "cosign-legacy");
       await compare(t, image.tagged, ["--key", key("alice").public], [COSIGN3]);
+    });
+
+    it("as skopeo judges it", { skip: without("skopeo") }, async (t) => {
+      const image = await push("skopeo");
+      requireSignature(scene, key("alice"));
+      for (const format of [undefined, "bundle", "cosign-legacy"]) {
+        if (format !== undefined) await sign(key("alice"), image.tagged, "--format", format);
+        const asked = await SKOPEO.ask(work, image.tagged, []);
+        if (SWITCHED_OFF.test(asked.stderr)) return t.skip("this build of skopeo checks no sigstore signatures");
+        await compare(t, image.tagged, ["--key", key("alice").public, WITHOUT_LOG], [SKOPEO]);
+      }
     });
 
     it("written with --for, which keeps its word", async (t) => {
@@ -323,11 +369,37 @@ for (const kind of REGISTRIES) {
   });
 }
 
+const BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json";
+
+/** Stores bytes as if they were a bundle about the image. */
+async function attach({ address }: Scene, repository: string, image: PushedImage, bytes: Buffer): Promise<void> {
+  const config = await pushBlob(address, repository, "application/vnd.oci.empty.v1+json", Buffer.from("{}"));
+  const layers = [await pushBlob(address, repository, BUNDLE, bytes)];
+  const subject = image.descriptor;
+  const manifest = { schemaVersion: 2, mediaType: OCI_MANIFEST, artifactType: BUNDLE, config, layers, subject };
+  await pushManifest(address, repository, digestOf(Buffer.from(JSON.stringify(manifest))), manifest);
+}
+
+/** The bytes of the only bundle about an image. */
+async function fetchBundle({ address }: Scene, repository: string, image: PushedImage): Promise<Buffer> {
+  const read = async (path: string): Promise<Response> =>
+    await fetch(`http://${address}/v2/${repository}/${path}`, { headers: { accept: "*/*" } });
+  const listing = (await (await read(`referrers/${image.digest}`)).json()) as {
+    readonly manifests: readonly Descriptor[];
+  };
+  const manifest = (await (await read(`manifests/${listing.manifests[0]?.digest}`)).json()) as {
+    readonly layers: readonly Descriptor[];
+  };
+  return Buffer.from(await (await read(`blobs/${manifest.layers[0]?.digest}`)).arrayBuffer());
+}
+
 /** Writes a policy that accepts nothing but this registry's images with a signature by this key. */
 function requireSignature({ work, address }: Scene, { public: keyPath }: KeyPair): void {
   const signed = { type: "sigstoreSigned", keyPath, signedIdentity: { type: "matchRepository" } };
   const policy = { default: [{ type: "reject" }], transports: { docker: { [address]: [signed] } } };
   work.write("policy.json", JSON.stringify(policy));
   const attachments = `docker:\n  ${address}:\n    use-sigstore-attachments: true\n`;
-  work.write("home/.config/containers/registries.d/interop.yaml", attachments);
+  for (const folder of ["registries.d", "home/.config/containers/registries.d"]) {
+    work.write(`${folder}/interop.yaml`, attachments);
+  }
 }
