@@ -18,6 +18,8 @@ export interface ImageGlob {
   readonly middle: readonly string[];
   /** In their order: `*`, `**`. None where the name is exact. */
   readonly wildcards: readonly string[];
+  /** The host and the parts of the path, where no wildcard crosses slashes. */
+  readonly parts: readonly string[] | undefined;
   readonly tag: string | undefined;
   readonly digest: Digest | undefined;
 }
@@ -39,7 +41,7 @@ export function parseImagePattern(text: string): ImageGlob {
   }
   if (!isPrefix && !name.includes(STAR)) {
     const exact = normalName(text, name);
-    return { name: exact, prefix: exact, suffix: "", middle: [], wildcards: [], tag, digest };
+    return { name: exact, prefix: exact, suffix: "", middle: [], wildcards: [], parts: undefined, tag, digest };
   }
   const glob = `${normalGlob(text, name)}${isPrefix ? STARS : ""}`;
   const [prefix = "", ...others] = glob.split(/\*+/);
@@ -49,6 +51,7 @@ export function parseImagePattern(text: string): ImageGlob {
     suffix: others.at(-1) ?? "",
     middle: others.slice(0, -1),
     wildcards: glob.match(/\*+/g) ?? [],
+    parts: glob.includes(STARS) ? undefined : glob.split("/"),
     tag,
     digest,
   };
