@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: measures countersign beside its peers and writes bench/RESULTS.md.
  *
- *   npm run bench -- [--quick] [--only requests,latency,bulk,keyless,bundles,large-pull,start-up]
+ *   npm run bench -- [--quick] [--only requests,latency,bulk,keyless,bundles,judging,large-pull,start-up]
  *
  * With either flag the results are printed and nothing is written: only a whole run is worth keeping.
  */
@@ -13,6 +13,7 @@ import { Workplace } from "../test/interop/workplace.ts";
 import { type Bench, buildPrograms, SOURCE } from "./bench.ts";
 import { measureBulk } from "./bulk.ts";
 import { measureBundles } from "./bundles.ts";
+import { measureJudging } from "./judging.ts";
 import { measureKeyless } from "./keyless.ts";
 import { measureLargePull } from "./large-pull.ts";
 import { measureLatency } from "./latency.ts";
@@ -26,6 +27,7 @@ const SUBJECTS: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   bulk: measureBulk,
   keyless: measureKeyless,
   bundles: measureBundles,
+  judging: measureJudging,
   "large-pull": measureLargePull,
   "start-up": measureStartUp,
 };
