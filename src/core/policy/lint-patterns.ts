@@ -34,7 +34,7 @@ function withoutClasses(text: string): string {
 /** What begins where somebody else's name may be. */
 function looseEnd(text: string): string | undefined {
   const pattern = text.replace(/^\(\?[a-zA-Z]+\)/, "").replace(/^\^/, "");
-  if (/^\(*(?:\.|\\[SsWwDd]|\[[^\]]*\])[*+?{]/.test(pattern) && !/^\S+@/.test(pattern)) {
+  if (/^\(*(?:\.|\\[SsWwDd]|\[[^\]]*\])[*+?{]/.test(pattern) && !/^[^/]*@/.test(pattern)) {
     return "begins with anything";
   }
   const fixed = literalStart(pattern);
@@ -43,8 +43,12 @@ function looseEnd(text: string): string | undefined {
   if (host === undefined) return undefined;
   if (path === undefined)
     return host === "" ? "leaves open the host" : `leaves open how the host goes on after ${host}`;
-  return /^\/[^/]*$/.test(path) ? `leaves open whose it is, after ${fixed}` : undefined;
+  const isBeginning = path === "/" ? FORGES.has(host.toLowerCase()) : /^\/[^/]+$/.test(path);
+  return isBeginning ? `leaves open whose it is, after ${fixed}` : undefined;
 }
+
+/** Where the first part of a path says whose it is, and anybody can have one. */
+const FORGES: ReadonlySet<string> = new Set(["github.com", "gitlab.com", "bitbucket.org", "codeberg.org"]);
 
 /** The characters before the first that may vary: be left out or repeated. A lone dot was meant as one. */
 function literalStart(pattern: string): string {

@@ -82,8 +82,8 @@ function lintUse(document: PolicyDocument, report: Report): void {
     ...document.rules.flatMap(({ require }) => namesIn(require)),
     ...document.withdrawn.flatMap(({ by }) => by),
   ]);
-  const members = new Set(document.roles.values().flatMap((role) => role.members));
-  const trusts = new Set(document.identities.values().flatMap(({ trust }) => trust ?? []));
+  const members = new Set([...document.roles.values()].flatMap((role) => role.members));
+  const trusts = new Set([...document.identities.values()].flatMap(({ trust }) => trust ?? []));
   for (const { name, place } of document.roles.values()) {
     if (!named.has(name)) report("unused", place, `the role ${name} is not used`);
   }
