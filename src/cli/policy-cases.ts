@@ -101,7 +101,7 @@ class CaseFolder implements PolicyCase {
     const { rulebook } = await openPolicy(context, this.#output, NO_SERVICES, {
       file,
       trust: NO_TRUST,
-      images: recorded.repository === undefined ? [] : [recorded.repository],
+      images: [recorded.repository ?? `oci:${this.name}`],
       find: trustBeside(this.#path, recorded),
     });
     return rulebook;

@@ -38,9 +38,29 @@ const HASHES: Readonly<Record<KeyKind, Hash>> = {
   rsa2048: "sha256",
 };
 
+/** Where pairs come from, and how they sign. */
+export interface KeySource {
+  generate(kind: KeyKind): { readonly publicKey: KeyObject; readonly privateKey: KeyObject };
+  sign(kind: KeyKind, key: KeyObject, data: Uint8Array, hash: Hash): Buffer;
+}
+
+let source: KeySource = { generate, sign: signWith };
+
+/** All pairs that are made by `work`, before it returns, come from elsewhere: for files that are kept. */
+export function withKeysFrom<Result>(other: KeySource, work: () => Result): Result {
+  const before = source;
+  source = other;
+  try {
+    return work();
+  } finally {
+    source = before;
+  }
+}
+
 /** A fresh pair, which hashes as its kind does or as it is told. */
 export function fakeKey(kind: KeyKind = "p256", hash: Hash = HASHES[kind]): FakeKey {
-  const { publicKey, privateKey } = generate(kind);
+  const maker = source;
+  const { publicKey, privateKey } = maker.generate(kind);
   const spki = publicKey.export({ type: "spki", format: "der" });
   return {
     kind,
@@ -49,7 +69,7 @@ export function fakeKey(kind: KeyKind = "p256", hash: Hash = HASHES[kind]): Fake
     spki,
     keyDetails: KEY_DETAILS[kind],
     hash,
-    sign: (data, chosen = hash) => signWith(kind, privateKey, data, chosen),
+    sign: (data, chosen = hash) => maker.sign(kind, privateKey, data, chosen),
   };
 }
 
