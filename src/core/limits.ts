@@ -224,6 +224,8 @@ export const LIMITS = {
   /** Statements of a VEX document, and the products and their parts that they are about. */
   vexStatements: 10_000,
   vexProducts: 50_000,
+  /** What one document may say of one vulnerability in one image, in products and parts. */
+  vexClaims: 1_000,
   /** How far the clock of a scanner, or of who writes VEX, may be ahead of ours. */
   scanSkewMs: 5 * 60 * SECOND,
   /** Vulnerabilities that a message names. */

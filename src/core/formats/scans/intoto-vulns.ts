@@ -1,5 +1,4 @@
-import type { JsonObject, JsonValue } from "../../json.ts";
-import { isObject } from "../../json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../../json.ts";
 import { LIMITS } from "../../limits.ts";
 import { isPresent } from "../members.ts";
 import { ratingOfVector } from "./cvss.ts";
@@ -9,7 +8,8 @@ import { listIfAny, objectIn, textIn } from "./values.ts";
 
 /**
  * The list of vulnerabilities of in-toto's own predicate (in-toto/attestation, spec/predicates/vuln.md, vulns_02.md): names and
- * severities. It has no place for packages, nor for whether there is a fix: `vuln-predicate.ts` writes them as annotations.
+ * severities. For packages and fixes it has no place but annotations, whose names everybody chooses: those that
+ * `reducedPredicate` writes are read, and of all others nothing is known.
  *
  * @throws CountersignError `scan-invalid`, `limit-reached`.
  */
@@ -20,24 +20,19 @@ export function readVulnerabilityList(list: readonly JsonValue[]): readonly Vuln
     // The text of version 0.1 puts all of it into a member, its own example and version 0.2 do not.
     const json = isPresent(item["vulnerability"]) ? objectIn(item["vulnerability"], where) : item;
     const id = textIn(json, "id", where);
-    return { id, severity: readSeverity(json, where), ...readAnnotations(id, json, where) };
+    return { id, severity: readSeverity(json, where), ...readAnnotation(id, json["annotations"]) };
   });
 }
 
-/** What is told beside it, in names that scanners may use for something else: what is not as it is written here is not told. */
-function readAnnotations(id: string, json: JsonObject, where: string): Omit<Vulnerability, "id" | "severity"> {
-  const told: JsonObject = Object.assign(
-    {},
-    ...listIfAny(json, "annotations", where, LIMITS.scanDetails).filter(isObject),
-  );
-  const name = textOf(told["name"]);
-  const found =
-    name === undefined ? {} : { package: { name, version: textOf(told["version"]), purl: textOf(told["purl"]) } };
-  const { fixable } = told;
+function readAnnotation(id: string, annotations: JsonValue | undefined): Omit<Vulnerability, "id" | "severity"> {
+  const only: JsonValue | undefined =
+    Array.isArray(annotations) && annotations.length === 1 ? annotations[0] : undefined;
+  const { aliases, name, version, purl, fixedIn, fixable }: JsonObject = isObject(only) ? only : {};
+  const found = textOf(name);
   return {
-    aliases: aliasesOf(id, textsOf(told["aliases"])),
-    ...found,
-    fixedIn: textsOf(told["fixedIn"]),
+    aliases: aliasesOf(id, textsOf(aliases)),
+    ...(found !== undefined && { package: { name: found, version: textOf(version), purl: textOf(purl) } }),
+    fixedIn: textsOf(fixedIn),
     fixable: typeof fixable === "boolean" ? fixable : undefined,
   };
 }
@@ -47,7 +42,7 @@ function textOf(value: JsonValue | undefined): string | undefined {
 }
 
 function textsOf(value: JsonValue | undefined): readonly string[] {
-  return Array.isArray(value) ? value.slice(0, LIMITS.scanDetails).filter((item) => typeof item === "string") : [];
+  return Array.isArray(value) && value.every((item) => typeof item === "string") ? value : [];
 }
 
 function readSeverity(json: JsonObject, where: string): Rating {

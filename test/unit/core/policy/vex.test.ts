@@ -303,6 +303,30 @@ describe("several VEX documents", () => {
   });
 });
 
+describe("a VEX document that says too much of one vulnerability", () => {
+  const statements = (length: number): readonly JsonObject[] => Array.from({ length }, () => NOT_AFFECTED);
+
+  it("is not used, and others are", () => {
+    assert.ok(answer(statements(LIMITS.vexClaims)));
+    const long = signed(statements(LIMITS.vexClaims + 1), { signer: "bob" });
+    assert.equal(exploitability([long]).answer(VULNERABILITY), undefined);
+    assert.equal(exploitability([long]).warnings[0]?.code, "limit-reached");
+    assert.ok(exploitability([long, signed([NOT_AFFECTED])]).answer(VULNERABILITY));
+  });
+
+  it("is used where what it says is of other images", () => {
+    const products = Array.from({ length: LIMITS.vexClaims + 1 }, () => ({ hashes: { "sha-256": OTHER_HEX } }));
+    assert.ok(answer([{ ...NOT_AFFECTED, products: [...products, { hashes: { "sha-256": HEX } }] }]));
+  });
+
+  it("is not used for its parts either", () => {
+    const subcomponents = Array.from({ length: LIMITS.vexClaims }, () => "pkg:deb/debian/libssl3");
+    assert.equal(answer([{ ...NOT_AFFECTED, products: [{ hashes: { "sha-256": HEX }, subcomponents }] }]), undefined);
+    const [, ...fewer] = subcomponents;
+    assert.ok(answer([{ ...NOT_AFFECTED, products: [{ hashes: { "sha-256": HEX }, subcomponents: fewer }] }]));
+  });
+});
+
 describe("the age of a VEX document", () => {
   it("is that of its signature where it is proven, else what it says itself", () => {
     const old = signed([NOT_AFFECTED]);

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { readScan, SCAN_TYPES } from "../../../../../src/core/formats/scans/read.ts";
 import { aliasesOf, type Scan } from "../../../../../src/core/formats/scans/scan.ts";
-import type { JsonObject, JsonValue } from "../../../../../src/core/json.ts";
+import { reducedPredicate } from "../../../../../src/core/formats/vuln-predicate.ts";
+import { type JsonObject, type JsonValue, parseJsonObject } from "../../../../../src/core/json.ts";
 import { LIMITS } from "../../../../../src/core/limits.ts";
 import {
   at,
@@ -114,6 +115,51 @@ describe("in-toto's list of vulnerabilities", () => {
     };
     assert.equal(read(proto, VULNS_01).vulnerabilities[0]?.severity, "low");
     assert.equal(read(proto, VULNS_01).databaseAt, at("2026-06-10T06:00:00Z"));
+  });
+
+  it("tells of packages and fixes in the annotations that countersign scan writes", () => {
+    const annotation = {
+      aliases: ["CVE-2026-1"],
+      name: "lib",
+      version: "1",
+      purl: "pkg:npm/lib@1",
+      fixedIn: ["2"],
+      fixable: true,
+    };
+    const one = (annotations: JsonValue): unknown => read(listed([{ id: "GHSA-1", annotations }])).vulnerabilities[0];
+    assert.deepEqual(one([annotation]), {
+      id: "GHSA-1",
+      aliases: ["CVE-2026-1"],
+      severity: "unknown",
+      package: { name: "lib", version: "1", purl: "pkg:npm/lib@1" },
+      fixedIn: ["2"],
+      fixable: true,
+    });
+    const [only] = read(
+      listed([{ id: "A-1", annotations: [{ aliases: ["CVE-2026-1", "CVE-2026-2"] }] }]),
+    ).vulnerabilities;
+    assert.deepEqual(only?.aliases, []);
+    const nothing = { id: "GHSA-1", aliases: [], severity: "unknown", fixedIn: [], fixable: undefined };
+    for (const other of [
+      null,
+      [],
+      "x",
+      {},
+      annotation,
+      [annotation, {}],
+      [{ fixable: "false", aliases: "CVE-2026-1", fixedIn: [2], name: 1 }],
+    ]) {
+      assert.deepEqual(one(other), nothing);
+    }
+  });
+
+  it("survives being reduced and read again", () => {
+    const { vulnerabilities } = read(cosignRecord(TRIVY));
+    const time = at("2026-06-10T10:00:00Z");
+    const record = { uri: "u", version: "1", database: undefined, parameters: [], startedAt: time, finishedAt: time };
+    const bytes = reducedPredicate([{ record, scan: { vulnerabilities } }]);
+    const json = parseJsonObject(bytes, { what: "it", code: "scan-invalid", maxBytes: bytes.byteLength });
+    assert.deepEqual(read(json, VULNS_02).vulnerabilities, vulnerabilities);
   });
 
   it("has the same one as often as it is listed", () => {
