@@ -15,9 +15,10 @@ import { placesOf } from "./images.ts";
 import type { RegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import type { OpenPolicy } from "./policy.ts";
-import { refuseRenaming } from "./policy-options.ts";
+import { type PolicyOptions, refuseRenaming } from "./policy-options.ts";
+import { isPublishedPolicy } from "./policy-pin-options.ts";
 import { type FindTrust, readSigners } from "./signers.ts";
-import { refuseRegistriesOffline } from "./trust-options.ts";
+import { refuseRegistriesOffline, type TrustOptions } from "./trust-options.ts";
 import type { VerifyOptions as VerifyFlags } from "./verify-options.ts";
 
 /** How images are judged, by whichever door: from flags, or by the policy that is there in their place. */
@@ -80,13 +81,20 @@ async function readPolicy(judge: Judge, { policy, signers }: JudgingFlags): Prom
   if (policy === undefined) return undefined;
   const { context, output, wiring, images, find } = judge;
   refuseRenaming(policy, images);
+  const fetched = isPublishedPolicy(policy.file) ? await fetchPublished(judge, policy, signers.trust) : undefined;
   const { openPolicy } = await import("./policy.ts");
-  const opened = await openPolicy(context, output, wiring, { file: policy.file, trust: signers.trust, images, find });
+  const { file } = policy;
+  const opened = await openPolicy(context, output, wiring, { file, trust: signers.trust, images, find, fetched });
   await prepareRules(
     opened.rulebook,
     images.map((image) => nameFor(image, policy.as)),
   );
   return opened;
+}
+
+async function fetchPublished(judge: Judge, policy: PolicyOptions, trust: TrustOptions): Promise<Uint8Array> {
+  const { fetchPublishedPolicy } = await import("./policy-fetch.ts");
+  return await fetchPublishedPolicy(judge, policy, trust);
 }
 
 /** What an image is called where rules are looked for: as it is named, else as the user says. */

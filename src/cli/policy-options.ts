@@ -6,6 +6,7 @@ import type { ImageName } from "../core/policy/document.ts";
 import { displace } from "./displaced.ts";
 import { addIdentityOptions } from "./identity-options.ts";
 import { grouped, once, type RawOptions, text } from "./options.ts";
+import { addPolicyPinOptions, POLICY_PIN_FLAGS, type PolicyPinOptions, readPolicyPin } from "./policy-pin-options.ts";
 import { addProofOptions } from "./signer-options.ts";
 
 const POLICY_GROUP = "By a trust policy:";
@@ -15,12 +16,13 @@ export function addPolicyOptions(command: Command, replaced: ReplacedFlags): Com
   grouped(command, POLICY_GROUP, [
     new Option(
       "--policy <file>",
-      `judge by the rules in this file, which take the place of ${replaced.shown}; none is ever picked up unasked`,
+      `judge by the rules in this file or at oci://registry/repository, which take the place of ${replaced.shown}; none is ever picked up unasked`,
     ).argParser(once("--policy")),
     ...(replaced.judgesFiles ? [asOption()] : []),
   ]);
+  addPolicyPinOptions(command);
   displace(command, ["--policy"], replaced.all);
-  return displace(command, replaced.naming, ["--policy", "--as"]);
+  return displace(command, replaced.naming, ["--policy", "--as", ...POLICY_PIN_FLAGS]);
 }
 
 function asOption(): Option {
@@ -62,15 +64,18 @@ function replacedFlags(key: string, more: readonly string[]): ReplacedFlags {
 
 /** A policy, and what images without a name of their own are called for it. */
 export interface PolicyOptions {
-  /** As the user called it. */
+  /** As the user called it: a file, or `oci://…`. */
   readonly file: string;
   readonly as: ImageName | undefined;
+  /** Whose it has to be, where it is fetched. */
+  readonly pin: PolicyPinOptions;
 }
 
 /** undefined where flags say what is wanted. @throws CountersignError `usage` where a policy and such flags both do. */
 export function readPolicyOptions(raw: RawOptions, replaced: ReplacedFlags): PolicyOptions | undefined {
   const file = text(raw, "policy");
   const as = text(raw, "as");
+  const pin = readPolicyPin(raw, file);
   if (file === undefined) {
     if (as === undefined) return undefined;
     throw contradiction("--as says by which rules of a policy an image is judged", "--as alone", "--policy FILE too");
@@ -83,7 +88,7 @@ export function readPolicyOptions(raw: RawOptions, replaced: ReplacedFlags): Pol
       "one of them: what these flags ask for can be written into the policy",
     );
   }
-  return { file, as: as === undefined ? undefined : readName(as) };
+  return { file, as: as === undefined ? undefined : readName(as), pin };
 }
 
 function isGiven(raw: RawOptions, long: string): boolean {

@@ -3,6 +3,7 @@ import { CountersignError } from "../core/errors.ts";
 import { LIMITS } from "../core/limits.ts";
 import type { PolicyDocument } from "../core/policy/document.ts";
 import { parsePolicy } from "../core/policy/parse.ts";
+import { requireSelfContained } from "../core/policy/travel.ts";
 import type { Rulebook } from "../core/verify/criterion.ts";
 import { openRulebook, type PolicyMaterial } from "../core/verify/rulebook.ts";
 import { readNamedFile } from "../io/config/file.ts";
@@ -25,6 +26,8 @@ export interface PolicyFlags {
   readonly images: readonly string[];
   /** Where trust roots are found; on this machine where nothing is said. */
   readonly find?: FindTrust | undefined;
+  /** Its bytes, where it was fetched from a registry and is believed. */
+  readonly fetched?: Uint8Array | undefined;
 }
 
 export interface OpenPolicy {
@@ -45,11 +48,12 @@ export async function openPolicy(
   context: Context,
   output: Output,
   wiring: TrustServices,
-  { file, trust, images, find = findTrust }: PolicyFlags,
+  { file, trust, images, find = findTrust, fetched }: PolicyFlags,
 ): Promise<OpenPolicy> {
   const path = resolve(context.workingDirectory, file);
-  const bytes = await readPolicy(path, file);
+  const bytes = fetched ?? (await readPolicy(path, file));
   const document = parsePolicy(bytes, file);
+  if (fetched !== undefined) requireSelfContained(document);
   const places = placesOf(images);
   const material = new PolicyFiles(context, output, wiring, { folder: dirname(path), trust, places, find });
   return { document, rulebook: openRulebook(document, material, context.referenceTime), material, bytes };

@@ -4,6 +4,7 @@ import { withManual } from "../manual.ts";
 import { checkCommand } from "./policy-check.ts";
 import { exportCommand, importCommand } from "./policy-convert.ts";
 import { initCommand } from "./policy-init.ts";
+import { publishCommand } from "./policy-publish.ts";
 import { whichCommand } from "./policy-which.ts";
 import { withdrawCommand } from "./policy-withdraw.ts";
 
@@ -18,6 +19,7 @@ export function policyCommand(context: Context): Command {
     .addCommand(whichCommand(context).summary("say by which rule images are judged"))
     .addCommand(importCommand(context).summary("read the policy of another enforcer"))
     .addCommand(exportCommand(context).summary("write the policy for another enforcer"))
+    .addCommand(publishCommand(context).summary("store a policy in a registry, signed"))
     .addCommand(withdrawCommand(context).summary("take digests back: add them to a signed list"));
   return withManual(command, {
     examples: [

@@ -1,0 +1,72 @@
+import { refusePublishedKeys } from "../core/crypto/published.ts";
+import { CountersignError } from "../core/errors.ts";
+import { parseReference, type Reference } from "../core/oci/reference.ts";
+import { formatInstant } from "../core/time.ts";
+import type { Requirement } from "../core/verify/requirement.ts";
+import { fetchPolicy } from "../ops/policy-artifact.ts";
+import type { Judge } from "./judging.ts";
+import type { PolicyOptions } from "./policy-options.ts";
+import type { PolicyPinOptions } from "./policy-pin-options.ts";
+import { readSigners } from "./signers.ts";
+import type { TrustOptions } from "./trust-options.ts";
+
+/**
+ * A policy in a registry, proven to be the one that is meant.
+ *
+ * @throws CountersignError `policy-untrusted`, `policy-invalid`, `usage`; what the registry fails with, since then nothing
+ *   says what is required.
+ */
+export async function fetchPublishedPolicy(
+  judge: Judge,
+  { file, pin }: PolicyOptions,
+  trust: TrustOptions,
+): Promise<Uint8Array> {
+  const { context, output, wiring } = judge;
+  if (trust.offline) {
+    throw new CountersignError("usage", "--offline opens no connection, and this policy is behind one", {
+      found: file,
+      wanted: "a policy in a file",
+    });
+  }
+  const reference = policyReference(file);
+  const { tag, digest } = reference;
+  const store = await wiring.open({ kind: "registry", reference });
+  const signers = await readPinned(judge, pin, trust, reference);
+  const target = { image: file, store, ...(digest === undefined ? { tag } : { digest }) };
+  const now = context.referenceTime;
+  const fetched = await fetchPolicy(target, { signers, maxAge: pin.maxAge, now, cache: wiring.cache });
+  const age = fetched.createdAt === undefined ? "" : `, published ${formatInstant(fetched.createdAt)}`;
+  if (digest === undefined) output.note(`the policy ${file} is ${fetched.digest}${age}`);
+  return fetched.bytes;
+}
+
+/**
+ * `oci://registry/repository:tag` or `@digest`. No registry is added, and no tag: a policy is named in full.
+ *
+ * @throws CountersignError `reference-invalid`.
+ */
+export function policyReference(policy: string): Reference {
+  const name = policy.replace(/^oci:\/\//, "");
+  const reference = parseReference(name);
+  const isWhole = name.startsWith(`${reference.registry}/`) && /[:@][^/]*$/.test(name);
+  if (isWhole) return reference;
+  throw new CountersignError("reference-invalid", "a policy is named in full", {
+    found: policy,
+    wanted: "oci://registry/repository:tag or oci://registry/repository@sha256:…",
+  });
+}
+
+async function readPinned(
+  { context, output, wiring, find }: Judge,
+  { keys, identity }: PolicyPinOptions,
+  trust: TrustOptions,
+  { registry }: Reference,
+): Promise<Requirement | undefined> {
+  if (keys.length === 0 && identity === undefined) return undefined;
+  const proof = { ignoreLog: false, ignoreCertificateLog: false, signedTimestamps: false, currentTime: false };
+  // The trust root that the flags name is for identities: a bare key rests on nobody else.
+  const believed = identity === undefined ? { ...trust, trustedRoot: undefined, instance: undefined } : trust;
+  const signers = await readSigners(context, output, { keys, identity, proof, trust: believed }, wiring, find);
+  refusePublishedKeys(signers.keys, [{ name: "the policy", registry }]);
+  return { ...signers, threshold: 1, annotations: {}, signedAs: [], now: context.referenceTime };
+}
