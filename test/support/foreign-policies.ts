@@ -79,6 +79,15 @@ export function weAccept(document: PolicyDocument, image: Shown): boolean {
   return match.rule.mode === "warn" || isMet(match.rule.require, document, image);
 }
 
+/** The same for a policy that calls the signers by other names: those who have these keys. */
+export function weAcceptKeys(document: PolicyDocument, image: Shown): boolean {
+  const named = [...keysOf(document)].flatMap(([name, keys]) => keys.map((key) => ({ name, pem: publicKeyPem(key) })));
+  const evidence = image.evidence.flatMap((one) =>
+    named.filter(({ pem }) => pem === pemOf(one.by)).map(({ name }) => ({ ...one, by: name })),
+  );
+  return weAccept(document, { ...image, evidence });
+}
+
 function isMet(requirement: PolicyRequirement, document: PolicyDocument, image: Shown): boolean {
   switch (requirement.kind) {
     case "never":

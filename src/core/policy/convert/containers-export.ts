@@ -24,10 +24,12 @@ export function exportContainers(source: ExportSource): Exported {
       { name: "registries.d/countersign.yaml", content: attachments(signed.map(({ scope }) => scope)) },
     ],
     losses: losses.all,
-    notes: NOTES,
+    notes: JSON.stringify(docker).includes('"keyDatas"') ? [...NOTES, SEVERAL_KEYS] : NOTES,
   };
 }
 
+const SEVERAL_KEYS =
+  "A requirement with several keys (keyDatas) is unknown to older versions, such as Debian 12's: they refuse the whole file, and with it every image.";
 const NOTES = [
   "podman, skopeo, buildah and CRI-O read signatures in the form cosign-legacy alone: sign with --format cosign-legacy beside the bundle, and indexes with -r.",
   "The file in registries.d has to be in force too, else no signature is looked for and everything is refused.",

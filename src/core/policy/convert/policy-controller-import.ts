@@ -109,7 +109,8 @@ class ClusterReader {
       requirement: read.every(({ matches }) => matches)
         ? this.#requirement(fields)
         : never("its globs match nothing in policy-controller"),
-      warns,
+      // What matches nothing there opens nothing.
+      warns: warns && read.every(({ matches }) => matches),
     };
   }
 
