@@ -116,7 +116,12 @@ const SHAPES: readonly Shape[] = [
   {
     types: /^https:\/\/(?:cosign\.sigstore\.dev\/attestation\/vuln\/v1|in-toto\.io\/attestation\/vulns\/v0\.[12])$/,
     what: "a report of vulnerabilities",
-    lack: (json) => lackOf(json, "scanner", isObject) ?? lackOf(json, "metadata", isObject),
+    // No verifier takes a scan without a result, or one that does not say when it was made, for one that found nothing.
+    lack: (json) =>
+      lackOf(json, "scanner", isObject) ??
+      lackOf(json, "metadata", isObject) ??
+      lackIn(json, "scanner", "result", isPresent) ??
+      lackIn(json, "metadata", "scanFinishedOn", isText),
   },
   {
     types: /^https:\/\/openvex\.dev\/ns(?:\/v[0-9.]+)?$/,

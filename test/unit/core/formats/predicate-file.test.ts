@@ -29,8 +29,8 @@ const GOOD: Readonly<Record<string, JsonObject>> = {
   slsaprovenance: { builder: { id: "https://example.com/builder" }, buildType: "https://example.com/b" },
   spdxjson: { spdxVersion: "SPDX-2.3" },
   cyclonedx: { bomFormat: "CycloneDX" },
-  vuln: { scanner: {}, metadata: {} },
-  "in-toto-vulns": { scanner: {}, metadata: {} },
+  vuln: { scanner: { result: {} }, metadata: { scanFinishedOn: "2026-06-10T10:00:00Z" } },
+  "in-toto-vulns": { scanner: { result: [] }, metadata: { scanFinishedOn: "2026-06-10T10:00:00Z" } },
   openvex: { "@context": "https://openvex.dev/ns/v0.2.0", statements: [] },
   vsa: { verifier: {}, resourceUri: "pkg:oci/app", verificationResult: "PASSED" },
   svr: { verifier: {}, properties: [] },
@@ -57,6 +57,18 @@ describe("a predicate's file", () => {
   it("is kept byte for byte: spaces, the order of members, numbers as they were written", () => {
     const text = ' { "b": 1.10, "a": 1e2,\n "spdxVersion": "SPDX-2.3", "c": "\\u00e9" } \n';
     assert.equal(read("spdxjson", text), text);
+  });
+
+  it("of a scan has a result, and says when that was found", () => {
+    for (const type of ["vuln", "in-toto-vulns"]) {
+      const { scanner = null, metadata = null } = GOOD[type] ?? {};
+      for (const lacking of [{}, { result: null }]) {
+        assert.match(refused(type, { scanner: lacking, metadata }), /"result" in "scanner"/);
+      }
+      for (const lacking of [{}, { scanFinishedOn: null }, { scanStartedOn: "2026-06-10T10:00:00Z" }]) {
+        assert.match(refused(type, { scanner, metadata: lacking }), /"scanFinishedOn" that is a text in "metadata"/);
+      }
+    }
   });
 
   it("of SPDX 3 has a graph instead of a version", () => {
