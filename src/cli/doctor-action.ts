@@ -12,21 +12,26 @@ import { narrowTarget, openWiring, placesOf } from "./images.ts";
 import { list, type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { readPeers } from "./peer-options.ts";
-import { readProofOptions, readSignerOptions } from "./signer-options.ts";
+import { namesTrust, readProofOptions, readSignerOptions } from "./signer-options.ts";
 import { readTrustOptions, refuseRegistriesOffline } from "./trust-options.ts";
 
 /** `countersign doctor IMAGE`: who will accept it, why not, and what to add. */
 export async function doctor(context: Context, output: Output, image: string, raw: RawOptions): Promise<void> {
   const registry = readRegistryOptions(raw);
   const required = readPeers(raw, "require", "--require");
-  const { ignoreLog } = readProofOptions(raw);
+  const proof = readProofOptions(raw);
+  const told = {
+    ignoresLog: proof.ignoreLog,
+    ignoresScts: proof.ignoreCertificateLog,
+    takesTimestamps: proof.signedTimestamps,
+  };
   refuseRegistriesOffline(readTrustOptions(raw), [image]);
   const wiring = await openWiring(context, output, registry, [image]);
   try {
     const acceptance = await readAcceptance(context, output, wiring, image, raw);
     const target = await narrowTarget(await wiring.target(image), registry.platform);
     const { cache } = wiring;
-    const diagnosis = await diagnose(target, { acceptance, ignoresLog: ignoreLog, cache, now: context.referenceTime });
+    const diagnosis = await diagnose(target, { acceptance, told, cache, now: context.referenceTime });
     await output.result({
       text: (style) => diagnosisText(diagnosis, style),
       json: () => diagnosisDocument(diagnosis),
@@ -45,7 +50,8 @@ async function readAcceptance(
   image: string,
   raw: RawOptions,
 ): Promise<Acceptance | undefined> {
-  if (list(raw, "key").length === 0 && readIdentityOptions(raw) === undefined) return undefined;
+  const isNamed = list(raw, "key").length > 0 || readIdentityOptions(raw) !== undefined;
+  if (!isNamed && !namesTrust(readTrustOptions(raw))) return undefined;
   const { readSigners } = await import("./signers.ts");
   const signers = await readSigners(context, output, readSignerOptions(raw), wiring);
   refusePublishedKeys(signers.keys, placesOf([image]));

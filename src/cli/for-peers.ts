@@ -89,7 +89,7 @@ export async function warnOfRefusals(
   const { diagnose } = await import("../ops/doctor.ts");
   for (const target of targets) {
     try {
-      const { name, predictions } = await diagnose(target, { ...look, ignoresLog: false, peers: rowsOf(peers) });
+      const { name, predictions } = await diagnose(target, { ...look, peers: rowsOf(peers) });
       for (const prediction of predictions) warnOf(output, name, prediction);
     } catch (error) {
       output.warn(`${target.image}: ${explainBriefly(findingUnlessInterrupted(error))}`);

@@ -10,40 +10,30 @@ import {
   type StoredEvidence,
   type StoredSignature,
   type StoredSubject,
-  type WantedMaker,
 } from "../core/compat/stored.ts";
-import type { PublicKey } from "../core/crypto/public-key.ts";
-import { type SignatureVariant, verifySignature } from "../core/crypto/signature.ts";
 import { type Finding, findingUnlessInterrupted } from "../core/errors.ts";
 import type { EvidenceFormat, UntrustedCandidate } from "../core/formats/envelope.ts";
-import { parseCandidate } from "../core/formats/format.ts";
 import { LIMITS } from "../core/limits.ts";
 import type { Descriptor } from "../core/oci/descriptor.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import { artifactTypeOf } from "../core/oci/manifest.ts";
 import { MEDIA_TYPES } from "../core/oci/media-types.ts";
 import { isRunnable, platformName } from "../core/oci/platform.ts";
-import type { Acceptance, ContentCache, ContentStore } from "../core/ports.ts";
-import type { ReasonCode } from "../core/reasons.ts";
-import type { Instant } from "../core/time.ts";
-import { examine } from "../core/verify/examine.ts";
-import { describeSignedBy } from "../core/verify/verdict.ts";
+import type { ContentCache, ContentStore } from "../core/ports.ts";
 import { Budget } from "./budget.ts";
 import { mapConcurrently } from "./concurrency.ts";
 import { gather } from "./gather.ts";
 import { listedBeside } from "./referrers.ts";
-import { withoutLogs } from "./sign.ts";
 import { nameOf, resolveTarget, type Target } from "./verify.ts";
+import { type Asked, withMaker } from "./wanted-maker.ts";
 
-export interface DoctorOptions {
-  /** Whose signatures the verifiers ask for; undefined where the question is what they find and read. */
-  readonly acceptance?: Acceptance | undefined;
-  /** The verifiers are told to do without log entries of keys. */
-  readonly ignoresLog: boolean;
+/** `acceptance`: whose signatures the verifiers ask for; absent where the question is what they find and read. */
+export interface DoctorOptions extends Asked {
+  /** What the verifiers are told beside: nothing where absent. */
+  readonly told?: Partial<Pick<Given, "ignoresLog" | "ignoresScts" | "takesTimestamps">> | undefined;
   /** The rows of the table that are asked for; all where absent. */
   readonly peers?: readonly Peer[] | undefined;
   readonly cache?: ContentCache | undefined;
-  readonly now: Instant;
 }
 
 /**
@@ -82,9 +72,10 @@ function platformOf({ platform }: Descriptor): string | undefined {
   return platform === undefined ? undefined : platformName(platform);
 }
 
-function givenFor({ image, store }: Target, { acceptance, ignoresLog }: DoctorOptions): Given {
+function givenFor({ image, store }: Target, { acceptance, told }: DoctorOptions): Given {
   const byKey = acceptance === undefined || acceptance.keys.length > 0 ? "key" : "identity";
-  return { signer: acceptance && byKey, ignoresLog, repository: store.repository, image };
+  const nothing = { ignoresLog: false, ignoresScts: false, takesTimestamps: false };
+  return { ...nothing, ...told, signer: acceptance && byKey, repository: store.repository, image };
 }
 
 /** One looking: at the image and at all of its platforms. */
@@ -228,57 +219,4 @@ function listingOf({ format, origin }: UntrustedCandidate, listings: readonly Li
   if (format !== "bundle") return "cosign-tag";
   const listed = listings?.find(({ descriptor }) => descriptor.digest === origin.manifest);
   return listed?.listing ?? (origin.via === "layout" ? "layout" : "referrers-api");
-}
-
-/** Whether those made it who were asked for, and how their key signed. */
-function withMaker(
-  signature: StoredSignature,
-  candidate: UntrustedCandidate,
-  subject: Digest,
-  { acceptance, now }: DoctorOptions,
-): StoredSignature {
-  if (acceptance === undefined) return signature;
-  const { signed, signature: bytes } = parseCandidate(candidate);
-  const own = keyOf(acceptance.keys, signed.bytes, bytes);
-  if (own === undefined) return { ...signature, wanted: provenMaker(candidate, subject, acceptance, now) };
-  const { algorithm } = own.key;
-  const maker = { kind: "key", algorithm, variant: own.variant } as const;
-  return { ...signature, maker, wanted: { made: true, by: describeSignedBy({ kind: "key", ...own.key }) } };
-}
-
-interface OwnSignature {
-  readonly key: PublicKey;
-  readonly variant: "usual" | SignatureVariant;
-}
-
-function keyOf(keys: readonly PublicKey[], data: Uint8Array, bytes: Uint8Array): OwnSignature | undefined {
-  for (const key of keys) {
-    const { verified, variant = "usual" } = verifySignature(key, data, bytes);
-    if (verified) return { key, variant };
-  }
-  return undefined;
-}
-
-/** What a signature says comes after the question of who made it: these findings are about that. */
-const OF_CLAIMS: ReadonlySet<ReasonCode> = new Set([
-  "not-a-signature",
-  "wrong-digest",
-  "wrong-repository",
-  "wrong-annotations",
-]);
-
-/** Logs are another question, and each verifier's own. */
-function provenMaker(candidate: UntrustedCandidate, digest: Digest, acceptance: Acceptance, now: Instant): WantedMaker {
-  const asked = { ...withoutLogs(acceptance), keyProof: undefined };
-  const requirement = { ...asked, threshold: 1, annotations: {}, signedAs: [], now };
-  const descriptor = { mediaType: MEDIA_TYPES.ociManifest, digest, size: 0 };
-  const { signedBy, finding } = examine(candidate, { name: digest, repository: undefined, descriptor }, requirement);
-  if (signedBy !== undefined && (finding === undefined || OF_CLAIMS.has(finding.code))) {
-    return { made: true, by: describeSignedBy(signedBy) };
-  }
-  return { made: false, why: finding === undefined ? "its maker is not proven" : describeFinding(finding) };
-}
-
-function describeFinding({ message, wanted }: Finding): string {
-  return wanted === undefined ? message : `${message}, wanted ${wanted}`;
 }

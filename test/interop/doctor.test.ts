@@ -321,6 +321,25 @@ for (const kind of REGISTRIES) {
       }
     });
 
+    it("signed by a key, with a Rekor 1 log that verifiers believe, and then with one that they do not", async () => {
+      const image = await push("logged");
+      const flags = services("rekor1").slice(0, 4);
+      for (const format of ["cosign-legacy", "bundle"]) {
+        await sign(key("alice"), image.tagged, ...flags, "--format", format);
+        const [believed] = await compareIdentity(image.tagged, ["--key", key("alice").public]);
+        assert.equal(believed?.verdict, "accepts");
+        const other = await startFakeSigstore();
+        try {
+          work.write("trusted_root.json", other.trustedRoot);
+          const [disbelieved] = await compareIdentity(image.tagged, ["--key", key("alice").public]);
+          assert.equal(disbelieved?.verdict, "refuses");
+        } finally {
+          work.write("trusted_root.json", sigstore?.trustedRoot ?? "");
+          await other.close();
+        }
+      }
+    });
+
     it("signed by an identity, with a Rekor 2 log and a timestamp", async () => {
       const image = await push("keyless-2");
       await work.expect(0, ["sign", "-y", ...services("fulcio", "rekor2", "tsa"), image.tagged]);

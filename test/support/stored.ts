@@ -53,7 +53,14 @@ export function evidence(signatures: readonly StoredSignature[], more: Partial<S
   return { root: subject(signatures), platforms: [], repository: REPOSITORY, ...more };
 }
 
-export const GIVEN: Given = { signer: undefined, ignoresLog: false, repository: REPOSITORY, image: `${REPOSITORY}:1` };
+export const GIVEN: Given = {
+  signer: undefined,
+  ignoresLog: false,
+  ignoresScts: false,
+  takesTimestamps: false,
+  repository: REPOSITORY,
+  image: `${REPOSITORY}:1`,
+};
 export const NO_LOG: Given = { ...GIVEN, ignoresLog: true };
 
 /** A row of the table by its peer and a version in it. */

@@ -57,8 +57,8 @@ export interface Peer {
   readonly withoutLog?: string;
   /** A bare key's signature needs a proven time too. */
   readonly wantsTimeOfKeys?: boolean;
-  /** A certificate needs a certificate log's word in it. */
-  readonly wantsScts: boolean;
+  /** A certificate needs a certificate log's word in it, unless it is told this; it asks for none where absent. */
+  readonly withoutScts?: string;
   /** How it is told to take a timestamp for the time where the log tells none (Rekor 2); absent where it does so by itself. */
   readonly timestampOption?: string;
   /** The repository in a legacy payload has to be the one that the image is pulled from. */
@@ -115,7 +115,7 @@ const COSIGN3: Peer = {
   takesCertificates: true,
   otherHash: "--signature-digest-algorithm",
   wantsLog: LOGS_ALWAYS,
-  wantsScts: true,
+  withoutScts: "--insecure-ignore-sct",
   withoutLog: "--insecure-ignore-tlog=true",
   comparesName: false,
   needs: [],
@@ -152,7 +152,7 @@ const COSIGN2_LATE: Peer = {
   bundleVersions: ["0.3"],
   statements: "all",
   wantsLog: LOGS_ALWAYS,
-  wantsScts: true,
+  withoutScts: "--insecure-ignore-sct",
   timestampOption: "--use-signed-timestamps",
   withoutLog: "--insecure-ignore-tlog=true",
   comparesName: false,
@@ -172,7 +172,7 @@ const COSIGN2_EARLY: Peer = {
   versions: "2.0 to 2.6.2",
   looks: "sig-tag",
   wantsLog: LOGS_ALWAYS,
-  wantsScts: true,
+  withoutScts: "--insecure-ignore-sct",
   withoutLog: "--insecure-ignore-tlog=true",
   comparesName: false,
   needs: [],
@@ -196,7 +196,6 @@ const PODMAN: Peer = {
   takesKeys: true,
   takesCertificates: true,
   wantsLog: { ofKeys: false, ofCertificates: true },
-  wantsScts: false,
   comparesName: true,
   needs: [
     "use-sigstore-attachments: true in registries.d",
@@ -238,7 +237,7 @@ const KYVERNO: Peer = {
   takesCertificates: true,
   otherHash: "signatureAlgorithm",
   wantsLog: LOGS_ALWAYS,
-  wantsScts: true,
+  withoutScts: "ctlog: {ignoreSCT: true}",
   withoutLog: "rekor: {ignoreTlog: true}",
   comparesName: false,
   needs: [],
@@ -267,7 +266,6 @@ const KYVERNO_BUNDLE_EARLY: Peer = {
   takesKeys: false,
   takesCertificates: true,
   wantsLog: LOGS_ALWAYS,
-  wantsScts: false,
   withoutLog: "rekor: {ignoreTlog: true}",
   comparesName: false,
   stopsAbove: 50,
@@ -318,7 +316,7 @@ const KYVERNO_IVP_LATE: Peer = {
   takesCertificates: true,
   otherHash: "hashAlgorithm",
   wantsLog: LOGS_ALWAYS,
-  wantsScts: true,
+  withoutScts: "ctlog: {insecureIgnoreSCT: true}",
   withoutLog: "ctlog: {insecureIgnoreTlog: true}",
   comparesName: false,
   needs: [],
@@ -346,7 +344,7 @@ const KYVERNO_IVP_EARLY: Peer = {
   takesCertificates: true,
   otherHash: "hashAlgorithm",
   wantsLog: LOGS_ALWAYS,
-  wantsScts: true,
+  withoutScts: "ctlog: {insecureIgnoreSCT: true}",
   withoutLog: "ctlog: {insecureIgnoreTlog: true}",
   comparesName: false,
   needs: [],
@@ -370,7 +368,7 @@ const POLICY_CONTROLLER: Peer = {
   takesCertificates: true,
   otherHash: "key.hashAlgorithm",
   wantsLog: { ofKeys: false, ofCertificates: true },
-  wantsScts: true,
+  withoutScts: "keyless.insecureIgnoreSCT: true",
   comparesName: false,
   needs: [],
   writes: ["cosign-legacy"],
@@ -398,7 +396,7 @@ const POLICY_CONTROLLER_BUNDLE: Peer = {
   takesKeys: false,
   takesCertificates: true,
   wantsLog: { ofKeys: true, ofCertificates: true },
-  wantsScts: true,
+  withoutScts: "keyless.insecureIgnoreSCT: true",
   timestampOption: "rfc3161timestamp",
   comparesName: false,
   needs: ["signatureFormat: bundle in the authority"],
@@ -425,7 +423,6 @@ const NOTATION: Peer = {
   takesKeys: false,
   takesCertificates: true,
   wantsLog: { ofKeys: false, ofCertificates: false },
-  wantsScts: false,
   comparesName: false,
   needs: [],
   writes: [],

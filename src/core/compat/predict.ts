@@ -33,7 +33,7 @@ function predictFor(peer: Peer, stored: StoredEvidence, given: Given): Predictio
     verdict,
     because,
     sees,
-    needs: [...peer.needs, ...trustNeeds(outcome.chosen), ...logNeeds(peer, outcome.chosen, given)],
+    needs: [...peer.needs, ...trustNeeds(outcome.chosen), ...toldNeeds(peer, outcome.chosen, given)],
     add: remedy === undefined ? [] : adviceFor(remedy, peer, asMaker(given, outcome.chosen)),
   };
 }
@@ -53,13 +53,22 @@ function trustNeeds(chosen: StoredSignature | undefined): readonly string[] {
   return [`trust in ${what} of this signature (by default only in Sigstore's public ones)`];
 }
 
-function logNeeds(
-  { withoutLog, wantsLog }: Peer,
-  chosen: StoredSignature | undefined,
-  given: Given,
-): readonly string[] {
-  const isWaived = given.ignoresLog && wantsLog.ofKeys && chosen?.maker.kind === "key" && chosen.entries.length === 0;
-  return isWaived && withoutLog !== undefined ? [withoutLog] : [];
+/** What it was taken to be told, where that counted. */
+function toldNeeds(peer: Peer, chosen: StoredSignature | undefined, given: Given): readonly string[] {
+  if (chosen === undefined || chosen.maker.kind === "unread") return [];
+  const { withoutLog, withoutScts, timestampOption, wantsLog } = peer;
+  const { maker, entries } = chosen;
+  const isKey = maker.kind === "key";
+  const isTold = {
+    log: isKey && given.ignoresLog && wantsLog.ofKeys && entries.length === 0,
+    scts: maker.kind === "certificate" && given.ignoresScts && !maker.hasScts,
+    time: !isKey && given.takesTimestamps && chosen.form === "bundle" && !entries.some(({ isPromised }) => isPromised),
+  };
+  return [
+    ...(isTold.log && withoutLog !== undefined ? [withoutLog] : []),
+    ...(isTold.scts && withoutScts !== undefined ? [withoutScts] : []),
+    ...(isTold.time && timestampOption !== undefined ? [timestampOption] : []),
+  ];
 }
 
 // --- one manifest -----------------------------------------------------------------------------------------------------

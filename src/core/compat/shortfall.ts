@@ -111,18 +111,21 @@ const namesThisPlace: Question = ({ form, repository }, { comparesName }, { repo
   return { why: `the signature names ${repository}, and the image is pulled as ${here}`, remedy: "sign-here" };
 };
 
-const hasScts: Question = ({ maker }, { wantsScts }) =>
-  !wantsScts || maker.kind !== "certificate" || maker.hasScts
-    ? undefined
-    : { why: "no certificate log vouched for the certificate", remedy: "sign-with-services" };
+const hasScts: Question = ({ maker }, { withoutScts }, { ignoresScts }) => {
+  if (withoutScts === undefined || ignoresScts || maker.kind !== "certificate" || maker.hasScts) return undefined;
+  return { why: "no certificate log vouched for the certificate", remedy: "sign-with-services" };
+};
 
 const isLogged: Question = (signature, peer, given) => {
-  const { maker, entries, form } = signature;
+  const { maker, entries, form, unproven } = signature;
   if (maker.kind === "unread") return undefined;
   const isKey = maker.kind === "key";
   if (isKey ? !peer.wantsLog.ofKeys || given.ignoresLog : !peer.wantsLog.ofCertificates) return undefined;
   const wanted = form === "bundle" ? isBundled : isPromised;
-  if (entries.some(wanted)) return undefined;
+  const isThere = entries.some(wanted);
+  if (isThere && unproven === undefined) return undefined;
+  if (isThere)
+    return { why: `its log entry is not proven by the trust root given: ${unproven}`, remedy: "sign-with-services" };
   const option = isKey && peer.withoutLog !== undefined ? ` unless ${peer.withoutLog}` : "";
   const found = entries.length === 0 ? "none is stored" : `what is stored (${entries[0]?.kind}) is none that it reads`;
   return { why: `it wants a log entry${option}, and ${found}`, remedy: "sign-with-services" };
@@ -140,13 +143,13 @@ function isPromised({ isPromised: has }: StoredEntry): boolean {
   return has;
 }
 
-const isTimed: Question = ({ form, maker, entries, timestamps }, peer) => {
+const isTimed: Question = ({ form, maker, entries, timestamps }, peer, { takesTimestamps }) => {
   const needed = maker.kind === "certificate" || (maker.kind === "key" && peer.wantsTimeOfKeys === true);
   if (!needed || form !== "bundle" || entries.some(isPromised)) return undefined;
   if (timestamps === 0) {
     return { why: "its log tells no time, and there is no timestamp", remedy: "sign-with-services" };
   }
-  return peer.timestampOption === undefined
+  return peer.timestampOption === undefined || takesTimestamps
     ? undefined
     : { doubt: `it is told to take timestamps: ${peer.timestampOption}` };
 };

@@ -64,6 +64,8 @@ export interface StoredSignature {
   readonly timestamps: number;
   /** Whether somebody made it whose signature the caller asked for; absent where nobody was named. */
   readonly wanted?: WantedMaker | undefined;
+  /** Why the trust root that was given does not prove its log entries; absent where it does, or none was given. */
+  readonly unproven?: string | undefined;
 }
 
 /** Who made it, as far as it shows. */

@@ -41,7 +41,7 @@ async function sign(
 }
 
 const look = (store: MemoryStore, more: Partial<DoctorOptions> = {}): Promise<Diagnosis> =>
-  diagnose({ image: "registry.example/app:1", store, tag: "1" }, { ignoresLog: true, now: NOW, ...more });
+  diagnose({ image: "registry.example/app:1", store, tag: "1" }, { told: { ignoresLog: true }, now: NOW, ...more });
 
 function verdictOf({ predictions }: Diagnosis, name: PeerName, versions = ""): string | undefined {
   return predictions.find((each) => each.peer === name && each.versions.startsWith(versions))?.verdict;

@@ -293,6 +293,41 @@ describe("logs", () => {
   });
 });
 
+describe("what verifiers are told", () => {
+  it("lets timestamps stand for the time, and is named", () => {
+    const { verdict, needs } = foresee(row("cosign2", "2.6.3"), evidence([REKOR2_BUNDLE]), {
+      ...GIVEN,
+      takesTimestamps: true,
+    });
+    assert.equal(verdict, "accepts");
+    assert.ok(needs.includes("--use-signed-timestamps"));
+  });
+
+  it("lets certificates do without a certificate log, and is named", () => {
+    const stored = evidence([bundle({ maker: { ...CERTIFICATE, hasScts: false }, entries: [REKOR1] })]);
+    assert.equal(foresee(row("cosign3"), stored).verdict, "refuses");
+    const { verdict, needs } = foresee(row("cosign3"), stored, { ...GIVEN, ignoresScts: true });
+    assert.equal(verdict, "accepts");
+    assert.ok(needs.includes("--insecure-ignore-sct"));
+  });
+
+  it("never lets a certificate do without a time", () => {
+    const told = { ...GIVEN, ignoresLog: true, ignoresScts: true, takesTimestamps: true };
+    const stored = evidence([bundle({ maker: CERTIFICATE }), legacy({ maker: CERTIFICATE })]);
+    for (const { peer, verdict } of predict(stored, told)) assert.equal(verdict, "refuses", peer);
+  });
+
+  it("is a trust root that has to prove the entries, where one was given", () => {
+    const unproven = "the log is not one of the trust root's";
+    const stored = evidence([bundle({ entries: [REKOR1], unproven }), legacy({ entries: [PROMISE], unproven })]);
+    const { verdict, because } = foresee(row("cosign3"), stored);
+    assert.equal(verdict, "refuses");
+    assert.match(because, /its log entry is not proven by the trust root given: the log is not one/);
+    assert.equal(foresee(row("podman"), stored).verdict, "accepts");
+    assert.equal(foresee(row("cosign3"), stored, NO_LOG).verdict, "accepts");
+  });
+});
+
 describe("the name in a legacy signature", () => {
   const other = legacy({ repository: "registry.example.com/acme/other" });
 
