@@ -91,8 +91,8 @@ function exceptedBy({ owner, expires, place }: RuledException): string {
 }
 
 function excepted(reason: Finding, { owner, reason: why, expires }: RuledException): Finding {
-  const account = `let through until ${formatInstant(expires)} on the account of ${owner}: ${why}`;
-  return { ...reason, message: `${reason.message}; ${account}` };
+  const account = `let through until ${formatInstant(expires)} on the account of ${owner} (${why})`;
+  return { ...reason, message: `${account}: ${reason.message}` };
 }
 
 function expiry({ owner, reason, expires, place }: RuledException, now: Instant): Finding {

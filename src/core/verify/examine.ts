@@ -173,11 +173,18 @@ function shortHint(hint: string): string {
   return bytes.byteLength === 32 ? `SHA256:${bytes.toString("hex").slice(0, 16)}…` : JSON.stringify(hint.slice(0, 44));
 }
 
-/** Everybody who may sign; one identity may be wanted under several roots. */
-export function describeWanted({ keys, identities }: Requirement): string {
+/** Everybody who may sign; one identity may be wanted under several roots. In words once: every stranger's signature asks. */
+export function describeWanted(requirement: Requirement): string {
+  const known = wantedWords.get(requirement);
+  if (known !== undefined) return known;
+  const { keys, identities } = requirement;
   const conditions = identities.map(({ condition }) => describeCondition(condition));
-  return [...new Set([...keys.map((key) => describeSignedBy(keySignedBy(key))), ...conditions])].join(" or ");
+  const words = [...new Set([...keys.map((key) => describeSignedBy(keySignedBy(key))), ...conditions])].join(" or ");
+  wantedWords.set(requirement, words);
+  return words;
 }
+
+const wantedWords = new WeakMap<Requirement, string>();
 
 // --- identities -------------------------------------------------------------------------------------------------------
 

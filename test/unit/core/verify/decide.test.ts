@@ -117,7 +117,7 @@ describe("an exception", () => {
     const [warning] = judgement.warnings ?? [];
     assert.match(
       warning?.message ?? "",
-      /until 2027-01-31T00:00:00Z on the account of ops@example\.com: until 1\.5 is out/,
+      /until 2027-01-31T00:00:00Z on the account of ops@example\.com \(until 1\.5 is out\): the signature is by another key$/,
     );
     assert.match(judgement.because ?? "", /^policy\.yaml:8 excepts it until/);
   });
