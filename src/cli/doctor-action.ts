@@ -1,5 +1,5 @@
 import type { Diagnosis } from "../core/compat/diagnosis.ts";
-import type { PeerName } from "../core/compat/peers.ts";
+import type { PeerName } from "../core/compat/peer.ts";
 import { refusePublishedKeys } from "../core/crypto/published.ts";
 import type { Acceptance } from "../core/ports.ts";
 import { diagnose } from "../ops/doctor.ts";

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { type Choice, chooseFor, requireReadableKey } from "../core/compat/choose.ts";
-import { PEER_NAMES, type PeerName, rowsOf } from "../core/compat/peers.ts";
+import { PEER_NAMES, type PeerName } from "../core/compat/peer.ts";
+import { rowsOf } from "../core/compat/peers.ts";
 import type { Prediction } from "../core/compat/prediction.ts";
 import { CountersignError, findingUnlessInterrupted } from "../core/errors.ts";
 import { explainBriefly } from "../core/explain.ts";

@@ -1,4 +1,5 @@
-import { PEER_NAMES, type PeerName, peerNamed } from "../core/compat/peers.ts";
+import { PEER_NAMES, type PeerName } from "../core/compat/peer.ts";
+import { peerNamed } from "../core/compat/peers.ts";
 import { CountersignError } from "../core/errors.ts";
 import { list, type RawOptions } from "./options.ts";
 

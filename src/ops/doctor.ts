@@ -1,6 +1,7 @@
 import type { Diagnosis } from "../core/compat/diagnosis.ts";
 import type { Given } from "../core/compat/given.ts";
-import { PEERS, type Peer } from "../core/compat/peers.ts";
+import type { Peer } from "../core/compat/peer.ts";
+import { PEERS } from "../core/compat/peers.ts";
 import { predict } from "../core/compat/predict.ts";
 import {
   brief,

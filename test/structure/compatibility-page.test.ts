@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { PEERS, type Peer } from "../../src/core/compat/peers.ts";
+import type { Peer } from "../../src/core/compat/peer.ts";
+import { PEERS } from "../../src/core/compat/peers.ts";
 import { generatedPart, replaceGenerated, table } from "./readme-text.ts";
 import { ROOT } from "./source-files.ts";
 

@@ -1,5 +1,6 @@
 import type { Given } from "../../src/core/compat/given.ts";
-import { PEERS, type Peer, type PeerName } from "../../src/core/compat/peers.ts";
+import type { Peer, PeerName } from "../../src/core/compat/peer.ts";
+import { PEERS } from "../../src/core/compat/peers.ts";
 import { predict } from "../../src/core/compat/predict.ts";
 import type { Prediction } from "../../src/core/compat/prediction.ts";
 import type { StoredEntry, StoredEvidence, StoredSignature, StoredSubject } from "../../src/core/compat/stored.ts";

@@ -1,5 +1,5 @@
 import { Argument, Command, Option } from "commander";
-import { PEER_ALIASES, PEER_NAMES } from "../../core/compat/peers.ts";
+import { PEER_ALIASES, PEER_NAMES } from "../../core/compat/peer.ts";
 import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
 import { addRegistryOptions, collect, globalOptions, grouped, type RawOptions } from "../options.ts";

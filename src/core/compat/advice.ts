@@ -1,5 +1,5 @@
 import type { Given } from "./given.ts";
-import type { Peer } from "./peers.ts";
+import type { Peer } from "./peer.ts";
 import type { PredictedVerdict, Prediction } from "./prediction.ts";
 import type { Remedy } from "./shortfall.ts";
 

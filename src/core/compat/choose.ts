@@ -2,7 +2,8 @@ import type { KeyAlgorithm } from "../crypto/algorithms.ts";
 import { CountersignError } from "../errors.ts";
 import type { SignatureFormat } from "../formats/envelope.ts";
 import { algorithmName, ownHash } from "./algorithm.ts";
-import { type Peer, type PeerName, rowsOf } from "./peers.ts";
+import type { Peer, PeerName } from "./peer.ts";
+import { rowsOf } from "./peers.ts";
 
 /** What has to be written for verifiers to read it. */
 export interface Choice {

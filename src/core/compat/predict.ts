@@ -1,7 +1,8 @@
 import type { Finding } from "../errors.ts";
 import { adviceFor } from "./advice.ts";
 import type { Given } from "./given.ts";
-import { PEERS, type Peer } from "./peers.ts";
+import type { Peer } from "./peer.ts";
+import { PEERS } from "./peers.ts";
 import type { PredictedVerdict, Prediction } from "./prediction.ts";
 import { type Appraisal, appraise, describeForm, type Remedy } from "./shortfall.ts";
 import type { Shelf, StoredEvidence, StoredSignature, StoredSubject } from "./stored.ts";

@@ -1,4 +1,4 @@
-import type { PeerName } from "./peers.ts";
+import type { PeerName } from "./peer.ts";
 import type { StoredSignature } from "./stored.ts";
 
 /** `depends`: on what is not stored. `unknown`: not all could be looked at. */

@@ -2,7 +2,7 @@ import { SIGNATURE_PREDICATE } from "../formats/envelope.ts";
 import { typeName } from "../formats/predicates.ts";
 import { algorithmName, ownHash } from "./algorithm.ts";
 import type { Given } from "./given.ts";
-import type { Peer } from "./peers.ts";
+import type { Peer } from "./peer.ts";
 import type { StoredEntry, StoredSignature } from "./stored.ts";
 
 /** What would have to be added for a peer to accept. */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Diagnosis } from "../../../src/core/compat/diagnosis.ts";
-import { PEERS, type PeerName } from "../../../src/core/compat/peers.ts";
+import type { PeerName } from "../../../src/core/compat/peer.ts";
+import { PEERS } from "../../../src/core/compat/peers.ts";
 import { CountersignError } from "../../../src/core/errors.ts";
 import { LIMITS } from "../../../src/core/limits.ts";
 import type { Digest } from "../../../src/core/oci/digest.ts";

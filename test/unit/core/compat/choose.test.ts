@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { chooseFor, requireReadableKey } from "../../../../src/core/compat/choose.ts";
-import { PEER_ALIASES, PEER_NAMES, PEERS, type PeerName, peerNamed } from "../../../../src/core/compat/peers.ts";
+import { PEER_ALIASES, PEER_NAMES, type PeerName } from "../../../../src/core/compat/peer.ts";
+import { PEERS, peerNamed } from "../../../../src/core/compat/peers.ts";
 import { thrownBy } from "../../../support/codes.ts";
 import { bundle, CERTIFICATE, evidence, foresee, legacy, NO_LOG, PROMISE, REKOR1 } from "../../../support/stored.ts";
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { PEERS, type Peer, type PeerName } from "../../../../src/core/compat/peers.ts";
+import type { Peer, PeerName } from "../../../../src/core/compat/peer.ts";
+import { PEERS } from "../../../../src/core/compat/peers.ts";
 import { predict } from "../../../../src/core/compat/predict.ts";
 import type { PredictedVerdict } from "../../../../src/core/compat/prediction.ts";
 import type { Shelf, StoredEvidence } from "../../../../src/core/compat/stored.ts";
