@@ -3,17 +3,19 @@ import { readdir } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { CountersignError } from "../core/errors.ts";
 import { LIMITS } from "../core/limits.ts";
+import type { Platform } from "../core/oci/descriptor.ts";
 import type { Instant } from "../core/time.ts";
 import { type Demands, PUBLIC_DEMANDS } from "../core/trust/material.ts";
 import type { Rulebook } from "../core/verify/criterion.ts";
-import { EVIDENCE_FILE, EXPECTATION_FILE, type Expectation } from "../core/verify/expectation.ts";
+import { EVIDENCE_FILE, EXPECTATION_FILE, type Expectation, parseExpectation } from "../core/verify/expectation.ts";
+import { parseRecorded } from "../core/verify/parse-recorded.ts";
 import { type RecordedImage, trustFileName } from "../core/verify/recorded.ts";
 import { readNamedFile } from "../io/config/file.ts";
 import { onDisk } from "../io/disk/errors.ts";
 import type { PolicyCase } from "../ops/policy-cases.ts";
 import type { Context } from "./context.ts";
 import type { Output } from "./output.ts";
-import { openPolicy } from "./policy.ts";
+import { type OpenPolicy, openPolicy } from "./policy.ts";
 import type { FindTrust } from "./signers.ts";
 import { findTrust } from "./trust.ts";
 import type { TrustServices } from "./trust-instances.ts";
@@ -39,6 +41,24 @@ export async function findCases(
     wanted: `folders with an ${EXPECTATION_FILE} in them`,
     next: "record one: countersign policy test --record IMAGE --policy FILE DIR",
   });
+}
+
+/** One case, whatever is expected of it. @throws CountersignError where it cannot be read. */
+export async function openCase(
+  context: Context,
+  output: Output,
+  folder: string,
+  policy: string | undefined,
+): Promise<{
+  readonly recorded: RecordedImage;
+  readonly policy: OpenPolicy;
+  readonly platform: Platform | undefined;
+}> {
+  const one = new CaseFolder(context, output, folder, policy);
+  const expectation = parseExpectation(await one.readExpectation(), join(folder, EXPECTATION_FILE));
+  const { evidence, now, platform } = expectation;
+  const recorded = parseRecorded(await one.readEvidence(evidence), join(folder, evidence));
+  return { recorded, policy: await one.openPolicy(expectation, recorded, now ?? recorded.recordedAt), platform };
 }
 
 async function collectCases(path: string, name: string, depth: number, found: string[]): Promise<void> {
@@ -68,7 +88,7 @@ function tooMany(found: string, name: string): CountersignError {
 }
 
 /** A case as a folder. Only files are read: nothing in it can open a connection. */
-class CaseFolder implements PolicyCase {
+export class CaseFolder implements PolicyCase {
   readonly name: string;
   readonly #path: string;
   readonly #context: Context;
@@ -93,18 +113,27 @@ class CaseFolder implements PolicyCase {
   }
 
   async openRulebook(expectation: Expectation, recorded: RecordedImage, now: Instant): Promise<Rulebook> {
+    const { rulebook } = await this.openPolicy(expectation, recorded, now);
+    return rulebook;
+  }
+
+  /** @throws CountersignError `policy-invalid`. */
+  async openPolicy(
+    expectation: Pick<Expectation, "policy">,
+    recorded: RecordedImage,
+    now: Instant,
+  ): Promise<OpenPolicy> {
     const override = this.#policy;
     const { workingDirectory } = this.#context;
     const file =
       override === undefined ? expectation.policy : relative(this.#path, resolve(workingDirectory, override));
     const context = { ...this.#context, workingDirectory: this.#path, referenceTime: now };
-    const { rulebook } = await openPolicy(context, this.#output, NO_SERVICES, {
+    return await openPolicy(context, this.#output, NO_SERVICES, {
       file,
       trust: NO_TRUST,
       images: [recorded.repository ?? `oci:${this.name}`],
       find: trustBeside(this.#path, recorded),
     });
-    return rulebook;
   }
 
   async #read(file: string, maxBytes: number): Promise<Uint8Array> {

@@ -10,8 +10,8 @@ import type { Evidence, Subject } from "../core/verify/evidence.ts";
 import { Exhibit } from "../core/verify/exhibit.ts";
 import { type Explanation, explainSubject } from "../core/verify/explanation.ts";
 import type { RecordedImage } from "../core/verify/recorded.ts";
-import { openRecorded } from "./recorded.ts";
-import { type Target, verifyImage } from "./verify.ts";
+import { openRecorded, type RecordOptions, recordImage, ruledName } from "./recorded.ts";
+import { resolveTarget, type Target, verifyImage } from "./verify.ts";
 
 /** A policy, and where what it names is read. */
 export interface ExplainingPolicy {
@@ -22,6 +22,24 @@ export interface ExplainingPolicy {
 
 export interface ExplainOptions {
   readonly platform?: Platform | undefined;
+}
+
+/**
+ * Looks at everything that is stored about an image, and holds it against a policy.
+ *
+ * @throws CountersignError where the image or what the rule names cannot be had, `platform-missing`, and `interrupted`.
+ */
+export async function explainImage(
+  target: Target,
+  policy: ExplainingPolicy,
+  { platform, cache, sources }: ExplainOptions & Pick<RecordOptions, "cache" | "sources">,
+): Promise<Explanation> {
+  const { now } = policy.rulebook;
+  const { descriptor } = await resolveTarget(target);
+  const { platforms } = await policy.rulebook.rulingOf({ ...ruledName(target), digest: descriptor.digest });
+  const isShallow = platforms === "index" && platform === undefined;
+  const recorded = await recordImage(target, { now, cache, sources, isShallow });
+  return await explainRecorded(recorded, target.image, policy, { platform });
 }
 
 /**

@@ -16,6 +16,8 @@ export interface RecordOptions {
   readonly now: Instant;
   readonly cache?: ContentCache | undefined;
   readonly sources?: readonly EvidenceSource[] | undefined;
+  /** What an index lists is left out. */
+  readonly isShallow?: boolean | undefined;
 }
 
 const FORMATS = ["bundle", "cosign-legacy", "cosign-attestation"] as const;
@@ -31,11 +33,11 @@ export async function recordImage(target: Target, options: RecordOptions): Promi
   const manifest = await resolveTarget(target);
   const { store } = target;
   const { repository, tag } = ruledName(target);
-  const { now, cache, sources } = options;
+  const { now, cache, sources, isShallow } = options;
   const looking = { cache, sources, formats: FORMATS };
   const within = new Budget({ items: LIMITS.indexCandidates, bytes: LIMITS.indexCandidateBytes });
   const { digest: root } = manifest.descriptor;
-  const subjects = await mapConcurrently(digestsOf(manifest), WORKERS, (digest) =>
+  const subjects = await mapConcurrently(isShallow === true ? [root] : digestsOf(manifest), WORKERS, (digest) =>
     recordSubject(store, digest, digest === root ? looking : { ...looking, within }),
   );
   return { repository, tag, recordedAt: wholeSeconds(now), trust: [], manifest, subjects };

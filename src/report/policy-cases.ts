@@ -1,9 +1,12 @@
 import { explainFinding } from "../core/explain.ts";
 import { printable } from "../core/printable.ts";
 import type { CaseResult } from "../core/verify/case-result.ts";
+import type { RecordedImage } from "../core/verify/recorded.ts";
+import type { Verdict } from "../core/verify/verdict.ts";
 import { plural } from "./amounts.ts";
 import { findingMember, formatDocument, verdictMember } from "./json.ts";
 import { PLAIN, type Style } from "./style.ts";
+import { formatBlock, HEADING_WIDTH, type Row } from "./text.ts";
 
 const MARKS: Readonly<Record<CaseResult["outcome"], { readonly word: string; readonly style: keyof Style }>> = {
   passed: { word: "ok", style: "accepted" },
@@ -52,6 +55,32 @@ export function tallyOfCases(results: readonly CaseResult[]): Readonly<Record<Ca
   const tally = { passed: 0, failed: 0, unreadable: 0 };
   for (const { outcome } of results) tally[outcome] += 1;
   return tally;
+}
+
+/** What was recorded as a new case. */
+export function recordedText(folder: string, recorded: RecordedImage, verdict: Verdict, style: Style = PLAIN): string {
+  const { candidates, obstacles } = counts(recorded);
+  const [reason] = verdict.reasons;
+  const rows: readonly Row[] = [
+    ["image", verdict.name],
+    ["verdict", `${verdict.status}${reason === undefined ? "" : `: ${explainFinding(reason)}`}`],
+    ["evidence", `${plural(candidates, "piece")}${obstacles === 0 ? "" : `, and ${obstacles} that could not be read`}`],
+  ];
+  return formatBlock(`${style.accepted("recorded".padEnd(HEADING_WIDTH))}${printable(folder)}`, rows, style);
+}
+
+function counts({ subjects }: RecordedImage): { readonly candidates: number; readonly obstacles: number } {
+  return {
+    candidates: subjects.reduce((sum, { candidates }) => sum + candidates.length, 0),
+    obstacles: subjects.reduce((sum, { obstacles }) => sum + obstacles.length, 0),
+  };
+}
+
+/** docs/schemas/policy-test.json. */
+export function recordedDocument(folder: string, recorded: RecordedImage, verdict: Verdict): string {
+  return formatDocument("policy test", {
+    recorded: { case: folder, ...counts(recorded), verdict: verdictMember(verdict) },
+  });
 }
 
 /** docs/schemas/policy-test.json. */

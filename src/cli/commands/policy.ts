@@ -3,8 +3,10 @@ import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
 import { checkCommand } from "./policy-check.ts";
 import { exportCommand, importCommand } from "./policy-convert.ts";
+import { explainCommand } from "./policy-explain.ts";
 import { initCommand } from "./policy-init.ts";
 import { publishCommand } from "./policy-publish.ts";
+import { testCommand } from "./policy-test.ts";
 import { whichCommand } from "./policy-which.ts";
 import { withdrawCommand } from "./policy-withdraw.ts";
 
@@ -17,6 +19,8 @@ export function policyCommand(context: Context): Command {
     .addCommand(initCommand(context).summary("write a first policy"))
     .addCommand(checkCommand(context).summary("say all that is wrong with policies"))
     .addCommand(whichCommand(context).summary("say by which rule images are judged"))
+    .addCommand(explainCommand(context).summary("say why an image is accepted or refused"))
+    .addCommand(testCommand(context).summary("run recorded cases, without a network"))
     .addCommand(importCommand(context).summary("read the policy of another enforcer"))
     .addCommand(exportCommand(context).summary("write the policy for another enforcer"))
     .addCommand(publishCommand(context).summary("store a policy in a registry, signed"))

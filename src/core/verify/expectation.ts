@@ -2,9 +2,9 @@ import { encodeUtf8 } from "../bytes.ts";
 import type { CountersignError, Finding } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Platform } from "../oci/descriptor.ts";
-import { parsePlatformName } from "../oci/platform.ts";
+import { parsePlatformName, platformName } from "../oci/platform.ts";
 import { REASONS, type ReasonCode } from "../reasons.ts";
-import { formatInstant, type Instant } from "../time.ts";
+import type { Instant } from "../time.ts";
 import { readYaml, type YamlValue } from "../yaml.ts";
 import type { Verdict, VerdictStatus } from "./verdict.ts";
 
@@ -161,12 +161,15 @@ function codesOf(findings: readonly Finding[]): readonly ReasonCode[] {
 // --- written ----------------------------------------------------------------------------------------------------------
 
 /** The expectation that this verdict meets. */
-export function formatExpectation(verdict: Verdict, { policy, now }: Pick<Expectation, "policy" | "now">): Uint8Array {
+export function formatExpectation(
+  verdict: Verdict,
+  { policy, platform }: Pick<Expectation, "policy" | "platform">,
+): Uint8Array {
   const { status, reasons, warnings = [], policy: stamp } = verdict;
   const rule = stamp?.rule;
   const lines = [
     ...(policy === POLICY_FILE ? [] : [`policy: ${JSON.stringify(policy)}`]),
-    ...(now === undefined ? [] : [`now: ${formatInstant(now)}`]),
+    ...(platform === undefined ? [] : [`platform: ${platformName(platform)}`]),
     `verdict: ${status}`,
     ...(reasons.length === 0 ? [] : [`reasons: [${codesOf(reasons).join(", ")}]`]),
     ...(warnings.length === 0 ? [] : [`warnings: [${codesOf(warnings).join(", ")}]`]),
