@@ -18,12 +18,12 @@ import type { Believed } from "../core/verify/exhibit.ts";
 import type { Requirement } from "../core/verify/requirement.ts";
 import type { PolicyMaterial } from "../core/verify/rulebook.ts";
 import { proveWithdrawn } from "../core/verify/withdrawn.ts";
-import { readNamedFile } from "../io/config/file.ts";
 import { loadPublicKey } from "../io/keys/load.ts";
 import { parseKeyReference } from "../io/keys/reference.ts";
 import { bundleBeside } from "./blob-files.ts";
 import type { Context } from "./context.ts";
 import type { Output } from "./output.ts";
+import { readWholly } from "./policy-file.ts";
 import { namesTrust } from "./signer-options.ts";
 import type { FindTrust } from "./signers.ts";
 import { findTrust } from "./trust.ts";
@@ -151,16 +151,14 @@ export class PolicyFiles implements PolicyMaterial {
   }
 
   async #readBeside(label: string, maxBytes: number, place: Place): Promise<Uint8Array> {
-    return await naming(place, async () => {
-      const bytes = await readNamedFile({ path: resolve(this.#options.folder, label), label }, maxBytes);
-      if (bytes !== undefined) return bytes;
-      throw new CountersignError("policy-invalid", `cannot read ${label}`, {
-        found: "there is no such file",
-        next: "get the list and its bundle from whoever keeps it; without them nothing is accepted",
-      });
-    });
+    const file = { path: resolve(this.#options.folder, label), label };
+    return await naming(place, () =>
+      readWholly(this.#context, file, { what: label, maxBytes, next: WITHOUT_THE_LIST }),
+    );
   }
 }
+
+const WITHOUT_THE_LIST = "get the list and its bundle from whoever keeps it; without them nothing is accepted";
 
 function once<Key, Value>(known: Map<Key, Promise<Value>>, key: Key, read: () => Promise<Value>): Promise<Value> {
   const found = known.get(key) ?? read();

@@ -1,15 +1,13 @@
 import { dirname, resolve } from "node:path";
-import { CountersignError } from "../core/errors.ts";
-import { LIMITS } from "../core/limits.ts";
 import type { PolicyDocument } from "../core/policy/document.ts";
 import { parsePolicy } from "../core/policy/parse.ts";
 import { requireSelfContained } from "../core/policy/travel.ts";
 import type { Rulebook } from "../core/verify/criterion.ts";
 import { openRulebook, type PolicyMaterial } from "../core/verify/rulebook.ts";
-import { readNamedFile } from "../io/config/file.ts";
 import type { Context } from "./context.ts";
 import { placesOf } from "./images.ts";
 import type { Output } from "./output.ts";
+import { readPolicyFile } from "./policy-file.ts";
 import { PolicyFiles } from "./policy-material.ts";
 import type { FindTrust } from "./signers.ts";
 import { findTrust } from "./trust.ts";
@@ -50,26 +48,11 @@ export async function openPolicy(
   wiring: TrustServices,
   { file, trust, images, find = findTrust, fetched }: PolicyFlags,
 ): Promise<OpenPolicy> {
-  const path = resolve(context.workingDirectory, file);
-  const bytes = fetched ?? (await readPolicy(path, file));
+  const bytes = fetched ?? (await readPolicyFile(context, file));
   const document = parsePolicy(bytes, file);
   if (fetched !== undefined) requireSelfContained(document);
+  const folder = dirname(resolve(context.workingDirectory, file));
   const places = placesOf(images);
-  const material = new PolicyFiles(context, output, wiring, { folder: dirname(path), trust, places, find });
+  const material = new PolicyFiles(context, output, wiring, { folder, trust, places, find });
   return { document, rulebook: openRulebook(document, material, context.referenceTime), material, bytes };
 }
-
-async function readPolicy(path: string, label: string): Promise<Uint8Array> {
-  const bytes = await readNamedFile({ path, label }, LIMITS.policyBytes).catch((cause: unknown) => {
-    if (!(cause instanceof CountersignError) || cause.class === "interrupted") throw cause;
-    const { message, found, wanted } = cause;
-    throw new CountersignError("policy-invalid", message, { found, wanted, next: CHECK_PATH, cause });
-  });
-  if (bytes !== undefined) return bytes;
-  throw new CountersignError("policy-invalid", `cannot read ${label}`, {
-    found: "there is no such file",
-    next: CHECK_PATH,
-  });
-}
-
-const CHECK_PATH = "check the path of --policy";

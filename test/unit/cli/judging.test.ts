@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -42,9 +43,10 @@ class Scene {
     await this.write(name, `${HEAD}identities:\n  alice: {key: ${key}}\n${rule}`);
   }
 
-  async judging(argv: readonly string[], images: readonly string[] = [IMAGE]): Promise<Judging> {
+  async judging(argv: readonly string[], images: readonly string[] = [IMAGE], signal?: AbortSignal): Promise<Judging> {
     const { folder } = this;
-    const { context } = captureContext({ workingDirectory: folder, homeDirectory: folder, referenceTime: NOW });
+    const place = { workingDirectory: folder, homeDirectory: folder, referenceTime: NOW };
+    const { context } = captureContext(signal === undefined ? place : { ...place, signal });
     const format = { format: "text", outputFile: undefined, quiet: false, debug: false, progress: false };
     const output = openOutput(context, format);
     const command = addVerifyOptions(new Command("x")).exitOverride();
@@ -112,6 +114,18 @@ describe("judging by a policy", () => {
     await mkdir(join(place.folder, "policy.yaml"));
     await rejectedBy(() => place.judging(BY_POLICY), "policy-invalid");
     await rejectedBy(() => place.judging(["--policy", "/dev/zero"]), "policy-invalid");
+  });
+
+  it("is read through a pipe, and does not wait for one longer than whoever runs it", async (t) => {
+    const place = await scene(t);
+    execFileSync("mkfifo", [join(place.folder, "policy.yaml")]);
+    const stop = new AbortController();
+    const judging = place.judging(BY_POLICY, [IMAGE], stop.signal);
+    stop.abort(new CountersignError("interrupted", "interrupted"));
+    await rejectedBy(() => judging, "interrupted");
+    const reading = place.judging(BY_POLICY, ["other.example/app:1"]);
+    await place.policy("alice.pub");
+    assert.equal((await reading).policy?.document.label, "policy.yaml");
   });
 
   it("judges nothing where the rule for one of the images names what cannot be read", async (t) => {
