@@ -100,7 +100,7 @@ function writeScalar(value: string | number | boolean): string {
 }
 
 const PLAIN =
-  /^[A-Za-z/][A-Za-z0-9_./@*+-]*(?::[A-Za-z0-9_./@*+-]+)*(?: [A-Za-z0-9_./@*+-]+(?::[A-Za-z0-9_./@*+-]+)*)*$/;
+  /^(?:[A-Za-z/]|\.{1,2}\/)[A-Za-z0-9_./@*+-]*(?::[A-Za-z0-9_./@*+-]+)*(?: [A-Za-z0-9_./@*+-]+(?::[A-Za-z0-9_./@*+-]+)*)*$/;
 const WORD = /^(?:null|true|false|y|yes|n|no|on|off)$/i;
 /** `7d`: no number, and no time. */
 const DURATION = /^[0-9]{1,6}[smhdw]$/;

@@ -5,9 +5,11 @@ import { withManual } from "../manual.ts";
 import { collect, globalOptions, once, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
 
+const POLICY = "policy.yaml";
+
 interface InitOptions {
   readonly key?: readonly string[];
-  readonly file: string;
+  readonly file?: string;
   readonly schema: boolean;
 }
 
@@ -20,7 +22,7 @@ export function initCommand(context: Context): Command {
     .addArgument(
       new Argument("<image...>", "registry/repository, registry/ or registry/path/ for all below, or a glob"),
     )
-    .addOption(new Option("-f, --file <file>", "the policy to write").argParser(once("--file")).default("policy.yaml"))
+    .addOption(new Option("-f, --file <file>", `the policy to write (default: ${POLICY})`).argParser(once("--file")))
     .addOption(
       new Option(
         "--key <key>",
@@ -35,7 +37,7 @@ export function initCommand(context: Context): Command {
         images,
         keys: options.key ?? [],
         identity: readIdentityOptions(options),
-        file: options.file,
+        file: options.file ?? POLICY,
         schema: options.schema,
       });
     },

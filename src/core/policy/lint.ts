@@ -167,7 +167,8 @@ function lintThreshold(
   around: Surroundings,
 ): void {
   const { persons, report } = around;
-  if (most < count) report("threshold-unmeetable", place, `${count} are wanted, and only ${most} have different keys`);
+  if (most < count)
+    report("threshold-unmeetable", place, `${count} people are wanted, and all the keys are those of ${most}`);
   const seen = new Set<string>();
   const twice = new Set<string>();
   for (const group of groups) {
