@@ -111,17 +111,16 @@ function globOf(glob: ImageGlob): string | undefined {
   return `${full}@${digest ?? "*"}`;
 }
 
+/** Where ours ask the more specific rule alone, theirs ask both. */
 function sayWhatOverlaps(rules: readonly PlainRule[], losses: Losses): void {
   for (const rule of rules) {
+    const enforced = rules.filter((other) => other !== rule && !other.isOpen).flatMap(({ globs }) => globs);
     for (const [at, glob] of rule.globs.entries()) {
+      if (globOf(glob) === undefined) continue;
+      const broader = enforced.find((other) => isMoreSpecific(glob, other) && shareRepositories(glob, other));
+      if (broader === undefined) continue;
       const place = placeName(rule.rule.images[at]?.place ?? rule.rule.place);
-      for (const other of rules) {
-        const broader = other.isOpen
-          ? undefined
-          : other.globs.find((one) => isMoreSpecific(glob, one) && shareRepositories(glob, one));
-        if (other !== rule && broader !== undefined)
-          losses.add(place, textOf(glob), `policy-controller asks what ${textOf(broader)} is asked for as well`);
-      }
+      losses.add(place, textOf(glob), `policy-controller asks what ${textOf(broader)} is asked for as well`);
     }
   }
 }
