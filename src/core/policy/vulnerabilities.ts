@@ -154,9 +154,14 @@ function exceptionsFor(
 
 /** What the scanner could not see, by its own word. */
 function scanWarnings(scan: Scan, { maxAge }: VulnerabilityDemands): readonly Finding[] {
-  const notes = scan.notes.map((message): Finding => ({ code: "vulnerable", message }));
+  const message = "the scanner did not see or tell all";
+  const notes = scan.notes.map((found): Finding => ({ code: "vulnerable", message, found }));
   const { databaseAt, finishedAt } = scan;
   if (databaseAt === undefined || finishedAt - databaseAt <= maxAge) return notes;
-  const message = `the scanner's knowledge was of ${formatInstant(databaseAt)}, older than a scan may be`;
-  return [...notes, { code: "scan-old", message, wanted: `at most ${formatDuration(maxAge)} old` }];
+  const stale = {
+    message: "what the scanner knew was older than a scan may be",
+    found: `a database of ${formatInstant(databaseAt)}`,
+    wanted: `at most ${formatDuration(maxAge)} old`,
+  };
+  return [...notes, { code: "scan-old", ...stale }];
 }

@@ -44,7 +44,7 @@ export function vulnerableFinding(
 export function unfixedWarning(unfixed: readonly Vulnerability[]): readonly Finding[] {
   if (unfixed.length === 0) return [];
   const all = worstFirst(unfixed);
-  return [{ code: "vulnerable", message: `${all.length} let through, no fix is known: ${listed(all.map(describe))}` }];
+  return [{ code: "vulnerable", message: "let through, since no fix is known", found: listed(all.map(describe)) }];
 }
 
 /** One warning for each exception, and for each signer of VEX. */
@@ -59,12 +59,12 @@ export function answeredWarnings(answered: readonly Answered[]): readonly Findin
 function warn(answer: VulnerabilityException | VexAnswer, group: readonly Answered[]): Finding {
   if (!("signer" in answer)) {
     const { owner, reason, expires, place } = answer;
-    const which = listed(worstFirst(group.map(({ vulnerability }) => vulnerability)).map(describe));
-    const message = `let through until ${formatInstant(expires)} for ${owner} (${reason}): ${which}`;
-    return { code: "vulnerable", message, place: placeName(place) };
+    const message = `let through until ${formatInstant(expires)} for ${owner}: ${reason}`;
+    const all = worstFirst(group.map(({ vulnerability }) => vulnerability));
+    return { code: "vulnerable", message, found: listed(all.map(describe)), place: placeName(place) };
   }
   const said = group.map((one) => `${describe(one.vulnerability)}: ${describeAnswer(one.answer)}`);
-  return { code: "vulnerable", message: `let through by VEX of ${answer.signer}: ${listed([...new Set(said)])}` };
+  return { code: "vulnerable", message: `let through by VEX of ${answer.signer}`, found: listed([...new Set(said)]) };
 }
 
 function describeAnswer(answer: VulnerabilityException | VexAnswer): string {

@@ -113,5 +113,5 @@ function endOfLife(json: JsonObject): readonly string[] {
 
 function suppressed(json: JsonObject): readonly string[] {
   const { length } = listIfAny(json, "ignoredMatches", REPORT, LIMITS.scanVulnerabilities);
-  return length === 0 ? [] : [`the scanner left out ${length} that it had found`];
+  return length === 0 ? [] : [`it left out ${length} that it had found`];
 }

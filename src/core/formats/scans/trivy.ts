@@ -113,5 +113,5 @@ function suppressed(results: readonly JsonObject[]): readonly string[] {
       listIfAny(result, "ExperimentalModifiedFindings", `result ${at} of Trivy`, LIMITS.scanVulnerabilities),
     )
     .filter((finding) => isObject(finding) && finding["Type"] === "vulnerability").length;
-  return count === 0 ? [] : [`the scanner left out ${count} that it had found`];
+  return count === 0 ? [] : [`it left out ${count} that it had found`];
 }

@@ -148,10 +148,11 @@ describe("where only what can be fixed counts", () => {
     assert.match(finding.message, /^1 too severe: CVE-2026-2001 /);
     assert.equal(finding.wanted, "nothing that can be fixed above medium");
     const warnings = accepted(assess(TRIVY, { fixableOnly: true, except: [exception("CVE-2026-2001")] }));
-    assert.equal(
-      warnings[1]?.message,
-      "2 let through, no fix is known: CVE-2026-2005 (unknown severity) in other-lib 2.0.0; CVE-2026-2002 (high) in zlib1g 1:1.2.13.dfsg-1",
-    );
+    assert.deepEqual(warnings[1], {
+      code: "vulnerable",
+      message: "let through, since no fix is known",
+      found: "CVE-2026-2005 (unknown severity) in other-lib 2.0.0; CVE-2026-2002 (high) in zlib1g 1:1.2.13.dfsg-1",
+    });
   });
 
   it("what may have one counts: in-toto's list does not say", () => {
@@ -166,7 +167,8 @@ describe("exceptions for vulnerabilities", () => {
     assert.deepEqual(accepted(assess(scan, { except: [exception("CVE-2026-1")] })), [
       {
         code: "vulnerable",
-        message: "let through until 2026-12-31T00:00:00Z for x@acme.example (not reachable): CVE-2026-1 (high)",
+        message: "let through until 2026-12-31T00:00:00Z for x@acme.example: not reachable",
+        found: "CVE-2026-1 (high)",
         place: "policy.yaml:14",
       },
     ]);
@@ -219,8 +221,8 @@ describe("VEX beside a scan", () => {
     assert.deepEqual(accepted(assess(scan, {}, [vex([notAffected("CVE-2026-1"), fixed])])), [
       {
         code: "vulnerable",
-        message:
-          "let through by VEX of alice: CVE-2026-1 (critical): not_affected, component_not_present; CVE-2026-2 (high): fixed",
+        message: "let through by VEX of alice",
+        found: "CVE-2026-1 (critical): not_affected, component_not_present; CVE-2026-2 (high): fixed",
       },
     ]);
   });
@@ -247,7 +249,7 @@ describe("VEX beside a scan", () => {
     const affected = { vulnerability: { name: "CVE-2026-1" }, status: "affected", timestamp: "2026-06-11T00:00:00Z" };
     const contrary = { ...later, statement: vex([affected]).statement };
     const [warning] = accepted(assess(found(["CVE-2026-1", "high"]), {}, [vex([notAffected("CVE-2026-1")]), contrary]));
-    assert.match(warning?.message ?? "", /though bob has said otherwise since$/);
+    assert.match(warning?.found ?? "", /though bob has said otherwise since$/);
   });
 
   it("is no scan, and a scan is no VEX", () => {
@@ -294,7 +296,8 @@ describe("the age of a scan", () => {
     assert.deepEqual(accepted(assess(signed({ ...grype, descriptor: stale }))), [
       {
         code: "scan-old",
-        message: "the scanner's knowledge was of 2026-05-01T00:00:00Z, older than a scan may be",
+        message: "what the scanner knew was older than a scan may be",
+        found: "a database of 2026-05-01T00:00:00Z",
         wanted: "at most 7d old",
       },
     ]);
@@ -363,12 +366,26 @@ describe("a scan that cannot be read", () => {
   });
 });
 
+describe("warnings", () => {
+  it("differ in what was found: those that are alike are told once", () => {
+    const demands = { fixableOnly: true, severityAtMost: "low", except: [exception("CVE-2026-2004")] } as const;
+    const warnings = accepted(assess(TRIVY, demands, [vex([notAffected("CVE-2026-2001")])]));
+    assert.equal(
+      new Set(warnings.map(({ code, found, wanted, place }) => [code, found, wanted, place].join())).size,
+      4,
+    );
+  });
+});
+
 describe("a scan's own doubts", () => {
   it("are warnings", () => {
     const demands = { severityAtMost: "critical" } as const;
-    assert.deepEqual(
-      accepted(assess(TRIVY, demands)).map(({ message }) => message),
-      ["the scanner left out 1 that it had found"],
-    );
+    assert.deepEqual(accepted(assess(TRIVY, demands)), [
+      {
+        code: "vulnerable",
+        message: "the scanner did not see or tell all",
+        found: "it left out 1 that it had found",
+      },
+    ]);
   });
 });

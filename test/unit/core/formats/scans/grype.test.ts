@@ -56,7 +56,7 @@ describe("a result of Grype", () => {
     const alertsByPackage = [{ package: ARTIFACT, alerts: [{ type: "distro-eol", message: "m" }] }];
     const notes = readGrype({ ...IMAGE, alertsByPackage }).notes;
     assert.match(notes[0] ?? "", /gets no more advisories/);
-    assert.equal(notes[1], "the scanner left out 1 that it had found");
+    assert.equal(notes[1], "it left out 1 that it had found");
   });
 
   it("has no alias where it is an advisory about several: an answer for one of them is none for it", () => {
