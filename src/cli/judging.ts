@@ -6,6 +6,7 @@ import type { ImageName } from "../core/policy/document.ts";
 import type { Rulebook } from "../core/verify/criterion.ts";
 import { checkRequirement, type Requirement } from "../core/verify/requirement.ts";
 import { type Target, unresolved, type VerifiedImage, type VerifyOptions, verifyImages } from "../ops/verify.ts";
+import type { SignedList } from "../ops/withdrawn-artifact.ts";
 import type { Wiring } from "../wire.ts";
 import { compileAttestation } from "./attestation-options.ts";
 import { readBundles } from "./bundles.ts";
@@ -84,7 +85,12 @@ async function readPolicy(judge: Judge, { policy, signers }: JudgingFlags): Prom
   const fetched = isPublishedPolicy(policy.file) ? await fetchPublished(judge, policy, signers.trust) : undefined;
   const { openPolicy } = await import("./policy.ts");
   const { file } = policy;
-  const opened = await openPolicy(context, output, wiring, { file, trust: signers.trust, images, find, fetched });
+  const { trust } = signers;
+  const fetchList = async (reference: string): Promise<SignedList> => {
+    const { fetchPublishedList } = await import("./policy-fetch.ts");
+    return await fetchPublishedList(judge, reference, trust);
+  };
+  const opened = await openPolicy(context, output, wiring, { file, trust, images, find, fetched, fetchList });
   await prepareRules(
     opened.rulebook,
     images.map((image) => nameFor(image, policy.as)),

@@ -4,9 +4,10 @@ import { parseReference, type Reference } from "../core/oci/reference.ts";
 import { formatInstant } from "../core/time.ts";
 import type { Requirement } from "../core/verify/requirement.ts";
 import { fetchPolicy } from "../ops/policy-artifact.ts";
+import { fetchWithdrawn, type SignedList } from "../ops/withdrawn-artifact.ts";
 import type { Judge } from "./judging.ts";
 import type { PolicyOptions } from "./policy-options.ts";
-import type { PolicyPinOptions } from "./policy-pin-options.ts";
+import { isPublishedPolicy, type PolicyPinOptions } from "./policy-pin-options.ts";
 import { readSigners } from "./signers.ts";
 import type { TrustOptions } from "./trust-options.ts";
 
@@ -41,6 +42,29 @@ export async function fetchPublishedPolicy(
 }
 
 /**
+ * A list of withdrawn digests as it is kept in a registry. Whether it is signed is not said.
+ *
+ * @throws CountersignError as `fetchWithdrawn`; `unreachable` where no connection is to be opened, since what cannot be
+ *   looked at withdraws anything.
+ */
+export async function fetchPublishedList(
+  { wiring }: Judge,
+  artifact: string,
+  { offline }: Pick<TrustOptions, "offline">,
+): Promise<SignedList> {
+  if (offline) {
+    throw new CountersignError("unreachable", "--offline opens no connection, and a list of the policy is behind one", {
+      found: artifact,
+      wanted: "a list in a file beside the policy",
+    });
+  }
+  const reference = policyReference(artifact);
+  const { tag, digest } = reference;
+  const store = await wiring.open({ kind: "registry", reference });
+  return await fetchWithdrawn({ image: artifact, store, ...(digest === undefined ? { tag } : { digest }) });
+}
+
+/**
  * `oci://registry/repository:tag` or `@digest`. No registry is added, and no tag: a policy is named in full.
  *
  * @throws CountersignError `reference-invalid`.
@@ -54,6 +78,19 @@ export function policyReference(policy: string): Reference {
     found: policy,
     wanted: "oci://registry/repository:tag or oci://registry/repository@sha256:…",
   });
+}
+
+export type TaggedReference = Reference & { readonly tag: string };
+
+/** Where something is published: `oci://registry/repository:tag`. @throws CountersignError `usage`, `reference-invalid`. */
+export function taggedReference(place: string): TaggedReference {
+  const wanted = "oci://registry/repository:tag";
+  if (!isPublishedPolicy(place)) {
+    throw new CountersignError("usage", "not a place in a registry", { found: place, wanted });
+  }
+  const { tag, digest, ...reference } = policyReference(place);
+  if (tag !== undefined && digest === undefined) return { ...reference, tag };
+  throw new CountersignError("usage", "what is published has a tag", { found: place, wanted });
 }
 
 async function readPinned(

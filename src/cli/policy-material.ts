@@ -20,6 +20,7 @@ import type { PolicyMaterial } from "../core/verify/rulebook.ts";
 import { proveWithdrawn } from "../core/verify/withdrawn.ts";
 import { loadPublicKey } from "../io/keys/load.ts";
 import { parseKeyReference } from "../io/keys/reference.ts";
+import type { SignedList } from "../ops/withdrawn-artifact.ts";
 import { bundleBeside } from "./blob-files.ts";
 import type { Context } from "./context.ts";
 import type { Output } from "./output.ts";
@@ -38,6 +39,8 @@ export interface MaterialOptions {
   /** What is to be judged: published keys are for loopback registries. */
   readonly places: readonly PlaceOfUse[];
   readonly find: FindTrust;
+  /** Fetches a list of withdrawn digests, `oci://…`; absent where no connection is opened. */
+  readonly fetchList?: ((reference: string) => Promise<SignedList>) | undefined;
 }
 
 /** What a policy names: keys, trust roots and lists in files beside it, each read once, when it is first asked for. */
@@ -141,12 +144,24 @@ export class PolicyFiles implements PolicyMaterial {
   withdrawnBy(list: WithdrawnList, signers: Requirement): Promise<ReadonlyMap<Digest, Finding>> {
     return once(this.#withdrawn, list, async () => {
       const { source, place } = list;
-      if (source.kind === "artifact") throw notYet(source.reference);
+      if (source.kind === "artifact") {
+        const { bytes, bundle } = await naming(place, () => this.#fetchList(source.reference));
+        return proveWithdrawn({ label: source.reference, bytes, bundles: [bundle] }, list, signers);
+      }
       const [bytes, bundle] = await Promise.all([
         this.#readBeside(source.path, LIMITS.withdrawnBytes, place),
         this.#readBeside(bundleBeside(source.path), LIMITS.signatureBytes, place),
       ]);
       return proveWithdrawn({ label: source.path, bytes, bundles: [bundle] }, list, signers);
+    });
+  }
+
+  async #fetchList(reference: string): Promise<SignedList> {
+    const { fetchList } = this.#options;
+    if (fetchList !== undefined) return await fetchList(reference);
+    throw new CountersignError("unsupported", "no registry is asked for a list of withdrawn digests here", {
+      found: reference,
+      wanted: "a list in a file beside the policy",
     });
   }
 
@@ -196,7 +211,3 @@ const SPOILS: ReadonlySet<string> = new Set<CountersignError["code"]>([
   ...(["policy-invalid", "key-invalid", "key-weak", "key-password", "unsupported", "trust-invalid"] as const),
   ...(["usage", "disk-error", "limit-reached"] as const),
 ]);
-
-function notYet(reference: string): CountersignError {
-  return new CountersignError("unsupported", "a list of withdrawn digests is read from a file", { found: reference });
-}

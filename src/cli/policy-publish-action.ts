@@ -3,7 +3,7 @@ import { decodeUtf8, encodeUtf8 } from "../core/bytes.ts";
 import { type PublicKey, parsePublicKey, publicKeyPem } from "../core/crypto/public-key.ts";
 import { CountersignError } from "../core/errors.ts";
 import { makePolicyArtifact } from "../core/formats/policy-artifact.ts";
-import { type Reference, repositoryName } from "../core/oci/reference.ts";
+import { repositoryName } from "../core/oci/reference.ts";
 import { findUncompilable } from "../core/policy/compile.ts";
 import { type PolicyDocument, placeName } from "../core/policy/document.ts";
 import { lintPolicy } from "../core/policy/lint.ts";
@@ -20,7 +20,7 @@ import type { Context } from "./context.ts";
 import { createdAt, openWiring } from "./images.ts";
 import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
-import { policyReference } from "./policy-fetch.ts";
+import { taggedReference } from "./policy-fetch.ts";
 import { readPolicyFile } from "./policy-file.ts";
 import { refuseTwoReaders } from "./sign-action.ts";
 import { openSignatory } from "./signatory.ts";
@@ -56,24 +56,6 @@ export async function publish(
   } finally {
     await wiring.close();
   }
-}
-
-type TaggedReference = Reference & { readonly tag: string };
-
-/** @throws CountersignError `usage`, `reference-invalid`. */
-function taggedReference(place: string): TaggedReference {
-  if (!place.startsWith("oci://")) {
-    throw new CountersignError("usage", "not a place for a policy", {
-      found: place,
-      wanted: "oci://registry/repository:tag",
-    });
-  }
-  const { tag, digest, ...reference } = policyReference(place);
-  if (tag !== undefined && digest === undefined) return { ...reference, tag };
-  throw new CountersignError("usage", "a policy is published under a tag", {
-    found: place,
-    wanted: "oci://registry/repository:tag",
-  });
 }
 
 function refuseHalf({ logLater }: SignatoryOptions): void {

@@ -8,7 +8,7 @@ import type { Context } from "./context.ts";
 import { placesOf } from "./images.ts";
 import type { Output } from "./output.ts";
 import { readPolicyFile } from "./policy-file.ts";
-import { PolicyFiles } from "./policy-material.ts";
+import { type MaterialOptions, PolicyFiles } from "./policy-material.ts";
 import type { FindTrust } from "./signers.ts";
 import { findTrust } from "./trust.ts";
 import type { TrustServices } from "./trust-instances.ts";
@@ -26,6 +26,8 @@ export interface PolicyFlags {
   readonly find?: FindTrust | undefined;
   /** Its bytes, where it was fetched from a registry and is believed. */
   readonly fetched?: Uint8Array | undefined;
+  /** Fetches what it names in a registry; absent where no connection is opened. */
+  readonly fetchList?: MaterialOptions["fetchList"];
 }
 
 export interface OpenPolicy {
@@ -46,13 +48,13 @@ export async function openPolicy(
   context: Context,
   output: Output,
   wiring: TrustServices,
-  { file, trust, images, find = findTrust, fetched }: PolicyFlags,
+  { file, trust, images, find = findTrust, fetched, fetchList }: PolicyFlags,
 ): Promise<OpenPolicy> {
   const bytes = fetched ?? (await readPolicyFile(context, file));
   const document = parsePolicy(bytes, file);
   if (fetched !== undefined) requireSelfContained(document);
   const folder = dirname(resolve(context.workingDirectory, file));
   const places = placesOf(images);
-  const material = new PolicyFiles(context, output, wiring, { folder, trust, places, find });
+  const material = new PolicyFiles(context, output, wiring, { folder, trust, places, find, fetchList });
   return { document, rulebook: openRulebook(document, material, context.referenceTime), material, bytes };
 }

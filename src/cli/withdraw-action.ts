@@ -1,6 +1,8 @@
 import { resolve } from "node:path";
 import { CountersignError } from "../core/errors.ts";
 import { LIMITS } from "../core/limits.ts";
+import type { Digest } from "../core/oci/digest.ts";
+import { repositoryName } from "../core/oci/reference.ts";
 import { formatWithdrawn, parseWithdrawn, type Withdrawn, withDigests } from "../core/policy/withdrawn.ts";
 import type { Signatory } from "../core/ports.ts";
 import type { Requirement } from "../core/verify/requirement.ts";
@@ -8,12 +10,15 @@ import { requireSigned } from "../core/verify/withdrawn.ts";
 import { withLock } from "../io/disk/lock.ts";
 import { loadPublicKey } from "../io/keys/load.ts";
 import { signBlob } from "../ops/blob.ts";
+import { pushWithdrawn, type SignedList } from "../ops/withdrawn-artifact.ts";
 import { type WithdrawResult, withdrawDocument, withdrawText } from "../report/withdraw.ts";
+import type { Wiring } from "../wire.ts";
 import { bundleBeside } from "./blob-files.ts";
 import type { Context } from "./context.ts";
 import { openWiring } from "./images.ts";
 import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
+import { type TaggedReference, taggedReference } from "./policy-fetch.ts";
 import { checkingKeys } from "./sign-blob-action.ts";
 import { openSignatory } from "./signatory.ts";
 import { type PairPlace, pairLock, readPair, writePair } from "./signed-pair.ts";
@@ -29,12 +34,15 @@ export async function withdraw(
   const options = readWithdrawOptions(digests, raw);
   const path = resolve(context.workingDirectory, options.list);
   const place = { label: options.list, path, maxBytes: LIMITS.withdrawnBytes };
-  const wiring = await openWiring(context, output, readRegistryOptions({}), []);
+  const published = options.push === undefined ? undefined : taggedReference(options.push);
+  const images = published === undefined ? [] : [`${repositoryName(published)}:${published.tag}`];
+  const wiring = await openWiring(context, output, readRegistryOptions(raw), images);
   try {
     const opened = await openSignatory(context, output, wiring, options.signatory, []);
     const signatory = checkingKeys(opened, [options.list]);
     const { signal } = context;
-    const result = await withLock(pairLock(path), { signal }, () => rewrite(context, place, options, signatory));
+    const push = published && (async (list: SignedList) => await pushList(wiring, published, list));
+    const result = await withLock(pairLock(path), { signal }, () => rewrite(context, place, options, signatory, push));
     await output.result({ text: (style) => withdrawText(result, style), json: () => withdrawDocument(result) });
   } finally {
     await wiring.close();
@@ -46,6 +54,7 @@ async function rewrite(
   place: PairPlace,
   options: WithdrawOptions,
   signatory: Signatory,
+  push: ((list: SignedList) => Promise<Digest>) | undefined,
 ): Promise<WithdrawResult> {
   const { referenceTime: now, signal } = context;
   const before = await readList(context, place, options, signatory);
@@ -53,7 +62,15 @@ async function rewrite(
   const bytes = formatWithdrawn(list);
   const { bundle, digest, signedBy, proof } = await signBlob(place.label, bytes, { signatory, now });
   await writePair(place, { bytes, bundle }, signal);
-  return { file: place.label, bundleFile: bundleBeside(place.label), digest, list, added, known, signedBy, proof };
+  const pushed = options.push && push && { place: options.push, digest: await push({ bytes, bundle }) };
+  const bundleFile = bundleBeside(place.label);
+  return { file: place.label, bundleFile, digest, list, added, known, signedBy, proof, ...(pushed && { pushed }) };
+}
+
+/** After the files: a registry that fails leaves a list that the next run issues again. */
+async function pushList(wiring: Wiring, reference: TaggedReference, list: SignedList): Promise<Digest> {
+  const store = await wiring.open({ kind: "registry", reference }, "write");
+  return await pushWithdrawn(store, reference.tag, list);
 }
 
 /** What is on the list so far, once it is known to be whose it was: what anybody could have put there is not signed. */

@@ -14,6 +14,10 @@ export function addWithdrawOptions(command: Command): Command {
       "--previous-key <key>",
       "the public key that the list is signed with so far, where that is not who signs now",
     ).argParser(once("--previous-key")),
+    new Option(
+      "--push <place>",
+      "store it in a registry too, with its bundle: oci://registry/repository:tag",
+    ).argParser(once("--push")),
   ]);
   return addSignatoryOptions(command);
 }
@@ -26,6 +30,8 @@ export interface WithdrawOptions {
   readonly reason: string;
   /** A file or `env://NAME`. */
   readonly previousKey: string | undefined;
+  /** `oci://registry/repository:tag`. */
+  readonly push: string | undefined;
   readonly signatory: SignatoryOptions;
 }
 
@@ -38,6 +44,7 @@ export function readWithdrawOptions(digests: readonly string[], raw: RawOptions)
     digests: [...new Set(digests.map(readDigest))],
     reason: text(raw, "reason") ?? "",
     previousKey: text(raw, "previousKey"),
+    push: text(raw, "push"),
     signatory: readSignatoryOptions(raw),
   };
   requireSense(options, flag(raw, "refresh"));

@@ -23,10 +23,12 @@ export interface WithdrawResult {
   readonly known: readonly WithdrawnDigest[];
   readonly signedBy?: SignedBy | undefined;
   readonly proof?: SignatureProof | undefined;
+  /** Where it was stored too, and the artifact's digest. */
+  readonly pushed?: { readonly place: string; readonly digest: Digest } | undefined;
 }
 
 export function withdrawText(result: WithdrawResult, style: Style = PLAIN): string {
-  const { file, bundleFile, digest, list, added, known, signedBy, proof } = result;
+  const { file, bundleFile, digest, list, added, known, signedBy, proof, pushed } = result;
   const rows: readonly Row[] = [
     ...added.map((one): Row => ["withdrawn", `${one.digest}: ${one.reason}`]),
     ...known.map((one): Row => ["already", `${one.digest}: ${one.reason}`]),
@@ -34,6 +36,7 @@ export function withdrawText(result: WithdrawResult, style: Style = PLAIN): stri
     ["issued", formatInstant(list.issued)],
     ...(signedBy === undefined ? [] : [["signed as", describeSignedBy(signedBy)] as const]),
     ["stored", `Sigstore bundle in ${bundleFile}${describeProof(proof)}`],
+    ...(pushed === undefined ? [] : [["pushed to", `${pushed.place}@${pushed.digest}`] as const]),
   ];
   const heading = `${style.accepted("issued".padEnd(HEADING_WIDTH))}${printable(`${file}@${digest}`)}`;
   return formatBlock(heading, rows, style);
@@ -41,7 +44,7 @@ export function withdrawText(result: WithdrawResult, style: Style = PLAIN): stri
 
 /** docs/schemas/withdraw.json. */
 export function withdrawDocument(result: WithdrawResult): string {
-  const { file, bundleFile, digest, list, added, known, signedBy, proof } = result;
+  const { file, bundleFile, digest, list, added, known, signedBy, proof, pushed } = result;
   return formatDocument("policy withdraw", {
     file,
     digest,
@@ -52,5 +55,6 @@ export function withdrawDocument(result: WithdrawResult): string {
     known: known.map((one) => one.digest),
     signedBy,
     proof: proof === undefined ? undefined : proofMember(proof),
+    pushed,
   });
 }

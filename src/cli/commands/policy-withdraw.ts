@@ -1,7 +1,7 @@
 import { Argument, Command } from "commander";
 import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
-import { globalOptions, type RawOptions } from "../options.ts";
+import { addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
 import { addWithdrawOptions } from "../withdraw-options.ts";
 
@@ -18,6 +18,7 @@ export function withdrawCommand(context: Context): Command {
       await withdraw(context, openOutput(context, globalOptions(self)), digests, options);
     });
   addWithdrawOptions(command);
+  addRegistryOptions(command);
   return withManual(command, {
     examples: [
       {
@@ -28,6 +29,11 @@ export function withdrawCommand(context: Context): Command {
       {
         command: "countersign policy withdraw --key dana.key --list withdrawn.json --refresh",
         purpose: "in a nightly job, so that the list does not grow older than the policy's maxAge",
+      },
+      {
+        command:
+          "countersign policy withdraw --key dana.key --list withdrawn.json --refresh --push oci://registry.example/policies/withdrawn:1",
+        purpose: "for policies that name it as artifact: oci://registry.example/policies/withdrawn:1",
       },
       {
         command: "countersign policy withdraw --key new.key --previous-key old.pub --list withdrawn.json --refresh",

@@ -21,6 +21,8 @@ export const MEDIA_TYPES = {
   kitList: "application/vnd.countersign.kit.v1+json",
   /** A trust policy as it is written. */
   policy: "application/vnd.countersign.policy.v1+yaml",
+  /** A list of withdrawn digests, and the artifact that holds it with its bundle. */
+  withdrawn: "application/vnd.countersign.withdrawn.v1+json",
   trustedRoot: "application/vnd.dev.sigstore.trustedroot+json",
   tufMetadata: "application/vnd.tuf.metadata+json",
 } as const;

@@ -1,0 +1,58 @@
+import { encodeUtf8 } from "../bytes.ts";
+import { CountersignError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { type Descriptor, describe } from "../oci/descriptor.ts";
+import { type Manifest, parseManifest } from "../oci/manifest.ts";
+import { EMPTY_JSON, MEDIA_TYPES } from "../oci/media-types.ts";
+
+/**
+ * A list of withdrawn digests and the bundle over its bytes as one OCI artifact (image-spec 1.1, manifest.md, "Guidelines for
+ * Artifact Usage"), so that a tag names both or neither. The manifest itself is signed by nobody and proves nothing.
+ */
+export interface WithdrawnArtifact {
+  readonly manifest: Manifest;
+  readonly blobs: readonly { readonly descriptor: Descriptor; readonly bytes: Uint8Array }[];
+}
+
+export function makeWithdrawnArtifact(list: Uint8Array, bundle: Uint8Array): WithdrawnArtifact {
+  const parts = [
+    { descriptor: describe(EMPTY_JSON, MEDIA_TYPES.ociEmpty), bytes: EMPTY_JSON },
+    { descriptor: describe(list, MEDIA_TYPES.withdrawn), bytes: list },
+    { descriptor: describe(bundle, MEDIA_TYPES.sigstoreBundle), bytes: bundle },
+  ] as const;
+  const [config, ...layers] = parts.map(({ descriptor }) => descriptor);
+  const text = JSON.stringify({
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPES.ociManifest,
+    artifactType: MEDIA_TYPES.withdrawn,
+    config,
+    layers,
+  });
+  return { manifest: parseManifest(encodeUtf8(text), MEDIA_TYPES.ociManifest), blobs: parts };
+}
+
+/** @throws CountersignError `policy-invalid` where what is there is no list with its bundle. */
+export function readWithdrawnArtifact(
+  manifest: Manifest,
+  label: string,
+): { readonly list: Descriptor; readonly bundle: Descriptor } {
+  const { artifactType = "no artifact type" } = manifest;
+  const [list, bundle, ...others] = manifest.kind === "image" ? manifest.layers : [];
+  const isOne = list?.mediaType === MEDIA_TYPES.withdrawn && bundle?.mediaType === MEDIA_TYPES.sigstoreBundle;
+  if (artifactType !== MEDIA_TYPES.withdrawn) throw noList(label, artifactType, MEDIA_TYPES.withdrawn);
+  if (list === undefined || bundle === undefined || !isOne || others.length > 0) {
+    throw noList(label, "other layers", "a list, and the Sigstore bundle over it");
+  }
+  if (list.size > LIMITS.withdrawnBytes) {
+    throw noList(label, `a list of ${list.size} bytes`, `at most ${LIMITS.withdrawnBytes} bytes`);
+  }
+  return { list, bundle };
+}
+
+function noList(label: string, found: string, wanted: string): CountersignError {
+  return new CountersignError("policy-invalid", `${label} is no list of withdrawn digests`, {
+    found,
+    wanted,
+    next: "check the reference; countersign policy withdraw --list oci://… stores lists",
+  });
+}
