@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: measures countersign beside its peers and writes bench/RESULTS.md.
  *
- *   npm run bench -- [--quick] [--only requests,latency,bulk,keyless,bundles,judging,large-pull,start-up]
+ *   npm run bench -- [--quick] [--only requests,latency,bulk,keyless,bundles,policy,judging,large-pull,start-up]
  *
  * With either flag the results are printed and nothing is written: only a whole run is worth keeping.
  */
@@ -17,6 +17,7 @@ import { measureJudging } from "./judging.ts";
 import { measureKeyless } from "./keyless.ts";
 import { measureLargePull } from "./large-pull.ts";
 import { measureLatency } from "./latency.ts";
+import { measurePolicy } from "./policy.ts";
 import { measureRequests } from "./requests.ts";
 import { formatResults, formatSection, type Section } from "./results.ts";
 import { measureStartUp } from "./start-up.ts";
@@ -27,6 +28,7 @@ const SUBJECTS: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   bulk: measureBulk,
   keyless: measureKeyless,
   bundles: measureBundles,
+  policy: measurePolicy,
   judging: measureJudging,
   "large-pull": measureLargePull,
   "start-up": measureStartUp,

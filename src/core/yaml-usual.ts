@@ -71,7 +71,7 @@ class Reader {
     const at = this.#at;
     const items: YamlNode[] = [];
     while (this.#indent === indent && this.#looksLike(DASH)) {
-      this.#take(DASH);
+      this.#pass(DASH);
       items.push(this.#looksLike(KEY) ? this.#compactMapping() : this.#value(indent, at, false));
     }
     return this.#indent > indent ? leave() : { kind: "list", at, items };
@@ -103,12 +103,12 @@ class Reader {
 
   /** Behind a colon or a dash, up to the line that follows it. */
   #value(indent: number, after: number, isOfMapping: boolean): YamlNode {
-    if (this.#take(LINE_END) !== undefined) return this.#below(indent, after, isOfMapping);
-    this.#take(INDENTATION);
+    if (this.#pass(LINE_END)) return this.#below(indent, after, isOfMapping);
+    this.#pass(INDENTATION);
     const first = this.#text[this.#at];
     if (first === "|" || first === ">") return this.#blockScalar(indent);
     const value = first === "{" || first === "[" ? this.#brackets(indent) : this.#oneLine(PLAIN);
-    if (this.#take(LINE_END) === undefined) leave();
+    if (!this.#pass(LINE_END)) leave();
     this.#nextLine();
     return this.#indent > indent ? leave() : value;
   }
@@ -178,9 +178,9 @@ class Reader {
 
   /** To what comes next, be it on another line, which has to be indented further than what the brackets belong to. */
   #skip(indent: number): void {
-    this.#take(INDENTATION);
+    this.#pass(INDENTATION);
     if (this.#text[this.#at] === "#" && this.#text[this.#at - 1] !== " ") leave();
-    if (this.#take(LINE_END_HERE) === undefined) return;
+    if (!this.#pass(LINE_END_HERE)) return;
     this.#nextLine();
     if (this.#indent <= indent) leave();
   }
@@ -212,17 +212,16 @@ class Reader {
   /** -1 at the end. */
   #spacesAhead(): number {
     if (this.#at >= this.#text.length) return -1;
-    INDENTATION.lastIndex = this.#at;
-    return INDENTATION.exec(this.#text)?.[0].length ?? 0;
+    return this.#looksLike(INDENTATION) ? INDENTATION.lastIndex - this.#at : 0;
   }
 
   // --- where reading stands -----------------------------------------------------------------------------------------------
 
   /** Behind the lines that say nothing, at the first character of the next. */
   #nextLine(): void {
-    this.#take(BLANK_LINES);
+    this.#pass(BLANK_LINES);
     this.#lineStart = this.#at;
-    this.#take(INDENTATION);
+    this.#pass(INDENTATION);
     this.#indent = this.#at >= this.#text.length ? -1 : this.#at - this.#lineStart;
   }
 
@@ -232,10 +231,14 @@ class Reader {
   }
 
   #take(form: RegExp): string | undefined {
-    form.lastIndex = this.#at;
-    const [taken] = form.exec(this.#text) ?? [];
-    this.#at += taken?.length ?? 0;
-    return taken;
+    const at = this.#at;
+    return this.#pass(form) ? this.#text.slice(at, this.#at) : undefined;
+  }
+
+  #pass(form: RegExp): boolean {
+    if (!this.#looksLike(form)) return false;
+    this.#at = form.lastIndex;
+    return true;
   }
 }
 

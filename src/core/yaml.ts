@@ -144,11 +144,13 @@ export class YamlValue {
 
   /** A mapping with these keys and no other. */
   fields<Name extends string>(known: readonly Name[]): Readonly<Partial<Record<Name, YamlValue>>> {
-    const fields = this.entries().map(([name, value, key]) => {
-      if (!known.some((one) => one === name)) key.fail(`the unknown field ${name}`, oneOf(name, known));
-      return [name, value] as const;
-    });
-    return Object.fromEntries(fields) as Partial<Record<Name, YamlValue>>;
+    const fields: Partial<Record<Name, YamlValue>> = {};
+    for (const [name, value, key] of this.entries()) {
+      const field = known.find((one) => one === name);
+      if (field === undefined) key.fail(`the unknown field ${name}`, oneOf(name, known));
+      else fields[field] = value;
+    }
+    return fields;
   }
 
   /** A mapping with any keys, in the order of the file: name, value, and the key's own place. None where there is nothing. */
