@@ -229,6 +229,10 @@ describe("several statements in one VEX document", () => {
       { ...AFFECTED, products: ["pkg:oci/app"] },
       { ...AFFECTED, products: [{ hashes: { "sha-512": "0".repeat(128) } }] },
       { ...AFFECTED, products: [{ hashes: { "sha-256": HEX }, subcomponents: [{ "@id": "libssl" }] }] },
+      {
+        ...AFFECTED,
+        products: [{ hashes: { "sha-256": HEX }, subcomponents: [{ hashes: { "sha-256": OTHER_HEX } }] }],
+      },
       { ...AFFECTED, vulnerability: { name: "GHSA-1" } },
     ]) {
       assert.equal(
