@@ -31,7 +31,7 @@ export function makeWithdrawnArtifact(list: Uint8Array, bundle: Uint8Array): Wit
   return { manifest: parseManifest(encodeUtf8(text), MEDIA_TYPES.ociManifest), blobs: parts };
 }
 
-/** @throws CountersignError `policy-invalid` where what is there is no list with its bundle. */
+/** @throws CountersignError `policy-invalid` where what is there is no list with its bundle, `limit-reached`. */
 export function readWithdrawnArtifact(
   manifest: Manifest,
   label: string,
@@ -43,16 +43,23 @@ export function readWithdrawnArtifact(
   if (list === undefined || bundle === undefined || !isOne || others.length > 0) {
     throw noList(label, "other layers", "a list, and the Sigstore bundle over it");
   }
-  if (list.size > LIMITS.withdrawnBytes) {
-    throw noList(label, `a list of ${list.size} bytes`, `at most ${LIMITS.withdrawnBytes} bytes`);
-  }
+  requireSize(list, LIMITS.withdrawnBytes, label);
+  requireSize(bundle, LIMITS.signatureBytes, label);
   return { list, bundle };
+}
+
+function requireSize({ size }: Descriptor, most: number, label: string): void {
+  if (size <= most) return;
+  throw new CountersignError("limit-reached", `the list of withdrawn digests ${label} is too large to read`, {
+    found: `${size} bytes`,
+    wanted: `at most ${most} bytes`,
+  });
 }
 
 function noList(label: string, found: string, wanted: string): CountersignError {
   return new CountersignError("policy-invalid", `${label} is no list of withdrawn digests`, {
     found,
     wanted,
-    next: "check the reference; countersign policy withdraw --list oci://… stores lists",
+    next: "check the reference; countersign policy withdraw --push stores lists",
   });
 }
