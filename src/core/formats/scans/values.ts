@@ -1,5 +1,6 @@
 import { CountersignError } from "../../errors.ts";
 import { describeJson, isObject, type JsonObject, type JsonValue, refuseCaseVariants } from "../../json.ts";
+import { LIMITS } from "../../limits.ts";
 import { type Instant, parseInstant } from "../../time.ts";
 import { describeValue, isPresent } from "../members.ts";
 
@@ -17,7 +18,7 @@ export function objectIn(value: JsonValue | undefined, where: string): JsonObjec
 /** An object in which a member that is not there has a meaning: one of nearly the same name must not stand in for it. */
 export function exactObjectIn(value: JsonValue | undefined, where: string, members: ReadonlySet<string>): JsonObject {
   const json = objectIn(value, where);
-  refuseCaseVariants(json, members, { what: where, code: "scan-invalid", maxBytes: 0 });
+  refuseCaseVariants(json, members, { what: where, code: "scan-invalid", maxBytes: LIMITS.signatureBytes });
   return json;
 }
 
