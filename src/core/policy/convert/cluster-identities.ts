@@ -28,9 +28,14 @@ function wanted(at: YamlValue, name: string, exact: YamlValue | undefined, regEx
 
 /** Theirs match where a part does, ours where the whole does. */
 function asWhole(pattern: string): string {
-  const inner = /^\^([^|^$()[\]\\]*(?:\\.[^|^$()[\]\\]*)*)\$$/.exec(pattern)?.[1];
-  return inner ?? `(?s:.*)(?:${pattern})(?s:.*)`;
+  const [, start, body, end] = SIMPLE.exec(pattern) ?? [];
+  if (body === undefined) return `${ANYTHING}(?:${pattern})${ANYTHING}`;
+  return `${start === "^" ? "" : ANYTHING}${body}${end === "$" ? "" : ANYTHING}`;
 }
+
+const ANYTHING = "(?s:.*)";
+/** Without groups, classes and alternatives, so that what is at its ends belongs to the whole. */
+const SIMPLE = /^(\^?)((?:[^|^$()[\]\\]|\\.)+)(\$?)$/;
 
 /** `release.yml` of a workflow, `dana` of an address. */
 function nameOf({ kind, text }: WantedText): string {

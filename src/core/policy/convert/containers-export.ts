@@ -191,8 +191,9 @@ function coversWhole(entries: readonly Entry[]): boolean {
     if (glob.tag !== undefined || glob.digest !== undefined || name === "**/**") return true;
     if (name.startsWith("*"))
       return [...names].some((one) => one.includes(":*/")) && [...names].some((one) => !one.includes(":*/"));
-    const isHost = !isExact(glob) && !glob.prefix.slice(0, -1).includes("/");
-    return isHost || names.has(isExact(glob) ? `${name}/**` : glob.prefix.slice(0, -1));
+    // No repository is called as a host, nor as a folder of Docker Hub's.
+    const isFolderAlone = !isExact(glob) && /^(?:docker\.io\/)?[^/]+\/$/.test(glob.prefix);
+    return isFolderAlone || names.has(isExact(glob) ? `${name}/**` : glob.prefix.slice(0, -1));
   });
 }
 

@@ -198,16 +198,20 @@ function problemOfIdentity(identity: JsonReader | undefined, scope: string): str
     : "images under another name are accepted here under their own as well";
 }
 
-/** What they call a scope is a repository and all below it, or a whole host. */
+/** What they call a scope is a repository and all below it, or a whole host; always written in full. */
 function patternsOf(scope: string, at: JsonReader): readonly string[] {
   if (scope === "") return ["**/"];
   if (WILD.test(scope)) return [`${scope}/`, `${scope}:*/`];
-  const reference = naming(at, () => parseReference(scope.includes("/") ? scope : `${scope}/x`));
-  const name = scope.includes("/") ? repositoryName(reference) : reference.registry;
-  const isFull = scope === name || scope.startsWith(`${name}:`) || scope.startsWith(`${name}@`);
-  if (!isFull) at.fail(JSON.stringify(scope), `a scope in full: ${name}`);
-  if (scope !== name) return [scope];
-  return scope.includes("/") ? [scope, `${scope}/`] : [`${scope}/`];
+  // Docker Hub's repositories have two parts: one part is a folder of them.
+  const isFolder = !scope.includes("/") || HUB_FOLDER.test(scope);
+  const example = isFolder ? `${scope}/x` : scope;
+  const name = naming(at, () => repositoryName(parseReference(example)));
+  const version = example.slice(name.length);
+  if (!example.startsWith(name) || !/^(?:$|[:@])/.test(version))
+    at.fail(JSON.stringify(scope), `a scope in full: ${name}`);
+  if (isFolder) return [`${scope}/`];
+  return version === "" ? [scope, `${scope}/`] : [scope];
 }
 
+const HUB_FOLDER = /^docker\.io\/[^/:@]+$/;
 const WILD = /^\*(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+$/;

@@ -3,6 +3,7 @@ import { CountersignError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { readYaml, type YamlValue } from "../../yaml.ts";
 import { placeName } from "../document.ts";
+import { API_VERSION } from "../parse.ts";
 
 /** An object as Kubernetes is given it. */
 export interface KubernetesObject {
@@ -95,6 +96,7 @@ const MEMBERS = [
 function objectsIn(root: YamlValue): readonly KubernetesObject[] {
   const members = Object.fromEntries(root.entries().map(([name, value]) => [name, value]));
   const apiVersion = (members["apiVersion"] ?? root.fail("no apiVersion", "apiVersion")).text("apiVersion");
+  if (apiVersion === API_VERSION) root.fail("a policy of countersign already", "the policy of another enforcer");
   const kind = (members["kind"] ?? root.fail("no kind", "kind")).text("kind");
   if (kind === "List" && apiVersion === "v1") {
     return (members["items"] ?? root.fail("no items", "items")).items("a list of objects").flatMap(objectsIn);

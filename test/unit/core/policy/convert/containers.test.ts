@@ -96,6 +96,14 @@ describe("a policy.json that is imported", () => {
     assert.deepEqual([...document.identities.keys()], ["key"]);
   });
 
+  it("takes a folder of Docker Hub for one", () => {
+    const { document } = read(
+      docker({ "docker.io/library": [signedBy("alice")], "docker.io/acme/app": [signedBy("bob")] }),
+    );
+    const texts = document.rules.map(({ images }) => images.map(({ text }) => text));
+    assert.deepEqual(texts, [["docker.io/library/"], ["docker.io/acme/app", "docker.io/acme/app/"]]);
+  });
+
   const CANNOT: readonly (readonly [string, object, string])[] = [
     ["OpenPGP keys", { type: "signedBy", keyType: "GPGKeys", keyPath: "/k.gpg" }, "signedBy"],
     ["base layers", { type: "signedBaseLayer", baseLayerIdentity: OWN }, "signedBaseLayer"],

@@ -75,9 +75,26 @@ describe("ClusterImagePolicies that are imported", () => {
     const [identity] = document.identities.values();
     assert.deepEqual(identity?.kind === "keyless" && [identity.issuer.text, identity.subject.text], [
       "https://i\\.example",
-      "(?s:.*)(?:@example\\.com)(?s:.*)",
+      "(?s:.*)@example\\.com(?s:.*)",
     ]);
   });
+
+  const PATTERNS: readonly (readonly [string, string])[] = [
+    ["^a$", "a"],
+    ["^a", "a(?s:.*)"],
+    ["a$", "(?s:.*)a"],
+    ["a\\$", "(?s:.*)a\\$(?s:.*)"],
+    ["^a|b$", "(?s:.*)(?:^a|b$)(?s:.*)"],
+    ["^(a)$", "(?s:.*)(?:^(a)$)(?s:.*)"],
+  ];
+  for (const [theirs, ours] of PATTERNS) {
+    it(`write ${theirs} as ${ours}`, () => {
+      const identities = [{ issuer: "https://i.example", subjectRegExp: theirs }];
+      const { document } = read(cip({ authorities: [{ name: "a", keyless: { identities } }] }));
+      const [identity] = document.identities.values();
+      assert.equal(identity?.kind === "keyless" && identity.subject.text, ours);
+    });
+  }
 
   it("ask for any of their authorities, and for all attestations of one", () => {
     const attestations = ["https://slsa.dev/provenance/v1", "vuln"].map((predicateType, at) => ({
