@@ -253,8 +253,8 @@ export const LIMITS = {
   policyCases: 10_000,
   policyCaseDepth: 16,
   expectationBytes: 64 * KIB,
-  /** A text of which a difference is shown, in lines. */
-  diffLines: 100_000,
+  /** Pairs of lines that are compared to show a difference. */
+  diffComparisons: 4_000_000,
   /** What a scanner prints: its result, and what it says to people. */
   scanResultBytes: 64 * MIB,
   scannerTalkBytes: 4 * MIB,

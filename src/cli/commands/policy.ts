@@ -5,6 +5,7 @@ import { checkCommand } from "./policy-check.ts";
 import { exportCommand, importCommand } from "./policy-convert.ts";
 import { explainCommand } from "./policy-explain.ts";
 import { initCommand } from "./policy-init.ts";
+import { learnCommand } from "./policy-learn.ts";
 import { publishCommand } from "./policy-publish.ts";
 import { testCommand } from "./policy-test.ts";
 import { whichCommand } from "./policy-which.ts";
@@ -21,6 +22,7 @@ export function policyCommand(context: Context): Command {
     .addCommand(whichCommand(context).summary("say by which rule images are judged"))
     .addCommand(explainCommand(context).summary("say why an image is accepted or refused"))
     .addCommand(testCommand(context).summary("run recorded cases, without a network"))
+    .addCommand(learnCommand(context).summary("propose the narrowest rules for images"))
     .addCommand(importCommand(context).summary("read the policy of another enforcer"))
     .addCommand(exportCommand(context).summary("write the policy for another enforcer"))
     .addCommand(publishCommand(context).summary("store a policy in a registry, signed"))
