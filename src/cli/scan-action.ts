@@ -21,7 +21,7 @@ import { scannedDocument, scannedText } from "../report/scan.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { exitCodeOfClasses } from "./exit-codes.ts";
-import { createdAt, openWiring, pulledPlatform } from "./images.ts";
+import { createdAt, openWiring } from "./images.ts";
 import { type RawOptions, type RegistryOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { openProgress } from "./progress.ts";
@@ -49,7 +49,7 @@ export async function scan(
     refuseTwoReaders(registry.passwordFromStdin, wish.signatory, context);
     refuseRegistriesOffline(wish.signatory.trust, images);
   }
-  const platform = pulledPlatform(context, registry) ?? parsePlatformName(HOST);
+  const platform = registry.platform ?? parsePlatformName(HOST);
   const scanner = await openScanner(context, output, flags);
   const wiring = await openWiring(context, output, registry, images);
   try {
