@@ -2,7 +2,7 @@ import { CountersignError, toFinding } from "../../errors.ts";
 import { parseReference, repositoryName } from "../../oci/reference.ts";
 import type { PolicyRequirement } from "../document.ts";
 import { type Imported, Losses } from "./conversion.ts";
-import { all, Draft, never, signature } from "./draft.ts";
+import { allOf, Draft, never, signature } from "./draft.ts";
 import { JsonReader } from "./json-reader.ts";
 
 /**
@@ -73,7 +73,7 @@ class ContainersReader {
     else if (read === "open") {
       this.#losses.add(requirements.place, "insecureAcceptAnything", OPEN, "dropped");
       this.#draft.rule({ name: `${name} is let through unsigned`, patterns, mode: "warn", require: never(UNSIGNED) });
-    } else this.#draft.rule({ patterns, require: all(read) });
+    } else this.#draft.rule({ patterns, require: allOf(read) });
   }
 
   /** All of them have to be met. */

@@ -122,7 +122,7 @@ export function never(why: string): PolicyRequirement {
 }
 
 /** All of these; itself where there is one. */
-export function all(of: readonly PolicyRequirement[]): PolicyRequirement {
+export function allOf(of: readonly PolicyRequirement[]): PolicyRequirement {
   const flat = unique(of.flatMap((one) => (one.kind === "all" ? one.of : [one])));
   const refusal = flat.find(({ kind }) => kind === "never");
   const [only, ...more] = flat;
@@ -132,7 +132,7 @@ export function all(of: readonly PolicyRequirement[]): PolicyRequirement {
 }
 
 /** Any of these; itself where there is one. Several signers of the same thing are one requirement. */
-export function any(of: readonly PolicyRequirement[]): PolicyRequirement {
+export function anyOf(of: readonly PolicyRequirement[]): PolicyRequirement {
   const flat = unique(of.flatMap((one) => (one.kind === "any" ? one.of : [one])));
   const useful = flat.filter(({ kind }) => kind !== "never");
   const merged = mergeSigners(useful.length > 0 ? useful : flat.slice(0, 1));

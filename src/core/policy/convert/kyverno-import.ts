@@ -6,7 +6,7 @@ import { readIdentities } from "./cluster-identities.ts";
 import { predicateUri } from "./cluster-types.ts";
 import { type Imported, Losses } from "./conversion.ts";
 import { checkMembers, type KubernetesObject, listOf, readObjects, wordOf } from "./documents.ts";
-import { all, any, Draft, never, signature, statement } from "./draft.ts";
+import { allOf, anyOf, Draft, never, signature, statement } from "./draft.ts";
 import { type Check, readChecks } from "./kyverno-checks.ts";
 import { readImages } from "./kyverno-images.ts";
 import { layRules, type StackedPolicy } from "./stacked.ts";
@@ -104,7 +104,7 @@ class KyvernoReader {
       place,
       patterns: references.length === 0 ? [{ text: "**/" }] : references.flatMap(({ patterns }) => patterns),
       isAboutAllBut: sharedBy(references.flatMap(({ isAboutAllBut }) => isAboutAllBut ?? [])),
-      requirement: read.length === 0 ? never("it has no validations") : all(read),
+      requirement: read.length === 0 ? never("it has no validations") : allOf(read),
       warns: actions.length > 0 && !actions.includes("Deny"),
     };
   }
@@ -212,7 +212,7 @@ class KyvernoReader {
     if (read !== undefined && !read.includes(undefined)) {
       return read.length === 0
         ? never(message?.text("a message") ?? "refused by a validation")
-        : any(read.flatMap((one) => one ?? []));
+        : anyOf(read.flatMap((one) => one ?? []));
     }
     this.#losses.add(
       placeName(at.place),
@@ -239,7 +239,7 @@ function requirementOf(
   const known = names.map((name) => attestors.get(name));
   if (known.includes(undefined)) return undefined;
   const readable = known.flatMap((one) => (one === undefined || "why" in one ? [] : [one]));
-  if (count === 1) return any(readable.map(({ by, annotations }) => asked(by, annotations, uri, 1)));
+  if (count === 1) return anyOf(readable.map(({ by, annotations }) => asked(by, annotations, uri, 1)));
   const by = new Set(readable.flatMap((one) => one.by));
   const isPlain = readable.every((one) => one.by.length === 1 && Object.keys(one.annotations).length === 0);
   return isPlain && by.size >= count

@@ -7,7 +7,7 @@ import { readIdentities } from "./cluster-identities.ts";
 import { predicateUri } from "./cluster-types.ts";
 import { type Imported, Losses } from "./conversion.ts";
 import { checkMembers, type KubernetesObject, listOf, readObjects, wordOf } from "./documents.ts";
-import { all, any, Draft, never, signature, statement } from "./draft.ts";
+import { allOf, anyOf, Draft, never, signature, statement } from "./draft.ts";
 import { layRules, type StackedPolicy } from "./stacked.ts";
 
 const GROUP = "policy.sigstore.dev/";
@@ -142,7 +142,7 @@ class ClusterReader {
     if (match !== undefined) return this.#lost(match, "match", "which objects an image is used in is not known here");
     if (read.length === 0) return never("it has no authorities");
     const asking = read.flatMap((one) => (one === "open" ? [] : [one]));
-    return asking.length < read.length ? "open" : any(asking);
+    return asking.length < read.length ? "open" : anyOf(asking);
   }
 
   #authority(authority: YamlValue): PolicyRequirement | "open" {
@@ -158,7 +158,7 @@ class ClusterReader {
     if (typeof signers === "string") return this.#lost(authority, "an authority", signers);
     if (types.includes(undefined)) return never("CUE and Rego are not evaluated here");
     const known = types.flatMap((type) => type ?? []);
-    return known.length === 0 ? signature(signers) : all(known.map((type) => statement(signers, type)));
+    return known.length === 0 ? signature(signers) : allOf(known.map((type) => statement(signers, type)));
   }
 
   #static(value: YamlValue): PolicyRequirement | "open" {

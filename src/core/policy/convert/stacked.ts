@@ -2,7 +2,7 @@ import type { PolicyRequirement } from "../document.ts";
 import { overlap } from "../image-overlap.ts";
 import { compareSpecificity, type ImageGlob, parseImagePattern, specificityOf } from "../image-pattern.ts";
 import type { Losses } from "./conversion.ts";
-import { all, type Draft, never } from "./draft.ts";
+import { allOf, type Draft, never } from "./draft.ts";
 import { isMoreSpecific, shareRepositories, textOf } from "./plain-rules.ts";
 
 /** A policy of a cluster: where several are about an image, all of them have to be met. */
@@ -98,8 +98,8 @@ function layRule({ patterns, policies }: Layer, draft: Draft, losses: Losses): v
       losses.add(place, `${name}: warnings`, "other policies are enforced for the same images", "dropped");
   }
   if (requirements.length === 0) draft.rule({ ...said, mode: "warn", require: never("nobody has to sign it") });
-  else if (enforced.length === 0) draft.rule({ ...said, mode: "warn", require: all(requirements) });
-  else draft.rule({ ...said, require: all(requirements) });
+  else if (enforced.length === 0) draft.rule({ ...said, mode: "warn", require: allOf(requirements) });
+  else draft.rule({ ...said, require: allOf(requirements) });
 }
 
 function patternText(glob: ImageGlob): string {
