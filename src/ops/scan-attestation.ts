@@ -20,7 +20,9 @@ import type { SigningOptions } from "./sign.ts";
  * @throws CountersignError `scanner-error` where nobody could; `limit-reached`.
  */
 export function readImageScan(record: ScanRecord, result: Uint8Array): ImageScan {
-  const predicate = parseJsonObject(vulnPredicate(record, result), READING);
+  // The result is bounded where it is printed, and what stands around it is short.
+  const bytes = vulnPredicate(record, result);
+  const predicate = parseJsonObject(bytes, { what: "the scan", code: "scanner-error", maxBytes: bytes.byteLength });
   try {
     return { record, result, scan: readScan(VULN_PREDICATE, { predicate }) };
   } catch (error) {
@@ -33,9 +35,6 @@ export function readImageScan(record: ScanRecord, result: Uint8Array): ImageScan
     });
   }
 }
-
-/** The result may be as long as a scanner may print; what stands around it is short. */
-const READING = { what: "the scan", code: "scanner-error", maxBytes: 2 * LIMITS.scanResultBytes } as const;
 
 /**
  * Attests a scan as the scanner printed it, or reduced to what it is judged by. Those of several platforms are one statement,
