@@ -7,13 +7,12 @@ import { findUncompilable } from "../core/policy/compile.ts";
 import type { KeyIdentity, Place, PolicyDocument } from "../core/policy/document.ts";
 import { lintPolicy } from "../core/policy/lint.ts";
 import { readPolicy } from "../core/policy/parse.ts";
-import { readNamedFile } from "../io/config/file.ts";
 import { loadPublicKey } from "../io/keys/load.ts";
 import { policyChecksDocument, policyChecksText } from "../report/policy-check.ts";
 import type { Context } from "./context.ts";
 import { EXIT_CODES, type ExitCode } from "./exit-codes.ts";
 import type { Output } from "./output.ts";
-import { readPolicyFile } from "./policy-file.ts";
+import { readPolicyFile, readWholly } from "./policy-file.ts";
 import { configurationOf } from "./trust-instances.ts";
 
 export interface CheckFlags {
@@ -100,7 +99,10 @@ async function readNamed(context: Context, folder: string, document: PolicyDocum
     problems.push(...attempts.flatMap((attempt) => ("problem" in attempt ? [attempt.problem] : [])));
   }
   for (const { path, place, maxBytes, read } of filesOf(document)) {
-    const attempt = await orProblem(place, async () => await read(await readBeside(folder, path, maxBytes), path));
+    const attempt = await orProblem(
+      place,
+      async () => await read(await readBeside(context, folder, path, maxBytes), path),
+    );
     if ("problem" in attempt) problems.push(attempt.problem);
   }
   return { keys, problems };
@@ -148,8 +150,7 @@ async function readTrust(bytes: Uint8Array, label: string): Promise<unknown> {
   return await loadTrustMaterial(bytes, label);
 }
 
-async function readBeside(folder: string, label: string, maxBytes: number): Promise<Uint8Array> {
-  const bytes = await readNamedFile({ path: resolve(folder, label), label }, maxBytes);
-  if (bytes !== undefined) return bytes;
-  throw new CountersignError("policy-invalid", `${label} cannot be read`, { found: "there is no such file" });
+async function readBeside(context: Context, folder: string, label: string, maxBytes: number): Promise<Uint8Array> {
+  const wish = { what: label, maxBytes, next: "put it where the policy says, or correct the policy" };
+  return await readWholly(context, { path: resolve(folder, label), label }, wish);
 }

@@ -239,6 +239,8 @@ export const LIMITS = {
   policyBytes: 1 * MIB,
   policyMembers: 1_000,
   policyDepth: 16,
+  /** What is wrong with a policy and said at once. */
+  policyProblems: 100,
   /** The requirements of one threshold: who meets which is a matching. */
   policyAlternatives: 64,
   /** Somebody else's policy that is converted; the documents in one file of them; the parts of a rule that is written out. */

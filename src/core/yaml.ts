@@ -225,9 +225,11 @@ export function oneOf(name: string, known: readonly string[]): string {
 }
 
 const NAMES_SHOWN = 24;
+const NAMES_COMPARED = 1_000;
 
 /** The name that differs in the fewest letters, where that is but a few. */
 function nearest(name: string, known: readonly string[]): string | undefined {
+  if (known.length > NAMES_COMPARED) return undefined;
   const most = Math.min(3, Math.floor(name.length / 2));
   const near = known
     .map((one) => ({ one, distance: distanceOf(name.toLowerCase(), one.toLowerCase()) }))

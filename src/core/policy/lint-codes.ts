@@ -90,6 +90,11 @@ export const LINTS = {
     meaning: "An image pattern adds nothing: another pattern of the same rule matches as much.",
     next: "leave it out",
   },
+  "patterns-uncompared": {
+    severity: "note",
+    meaning: "There are more image patterns than are compared with each other: nothing is said of how they relate.",
+    next: "look at parts of the policy by themselves",
+  },
   "deny-overruled": {
     severity: "note",
     meaning: "A rule closes a place, and a more specific one opens a part of it.",

@@ -37,9 +37,15 @@ export class Problems {
     }
   }
 
-  /** Those that can be read. */
+  /** Those that can be read. Where very many cannot, the rest is not looked at. */
   each<Item, Value extends object>(items: readonly Item[], read: (item: Item) => Value): readonly Value[] {
-    return items.flatMap((item) => this.attempt(() => read(item)) ?? []);
+    const values: Value[] = [];
+    for (const item of items) {
+      const value = this.attempt(() => read(item));
+      if (value !== undefined) values.push(value);
+      if (this.found.length >= LIMITS.policyProblems) break;
+    }
+    return values;
   }
 }
 

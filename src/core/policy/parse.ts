@@ -1,7 +1,7 @@
 import { LIMITS } from "../limits.ts";
 import { digestOf } from "../oci/digest.ts";
 import { readYaml, type YamlError, type YamlValue } from "../yaml.ts";
-import { type Identity, type PolicyDocument, placeName, type Role, type Rule } from "./document.ts";
+import { type PolicyDocument, placeName, type Role, type Rule } from "./document.ts";
 import { findAmbiguity, patternsOf } from "./images.ts";
 import { readIdentity, readTrust } from "./parse-identities.ts";
 import { readRule, readWithdrawn } from "./parse-rules.ts";
@@ -44,10 +44,12 @@ function readDocument(bytes: Uint8Array, label: string, problems: Problems): Pol
   requireText(root, fields.apiVersion, "apiVersion", API_VERSION);
   if (fields.kind !== undefined) requireText(root, fields.kind, "kind", KIND);
   const trust = readNamed(fields.trust, problems, readTrust);
+  const trustNames = new Set(trust.keys());
   const identities = readNamed(fields.identities, problems, (name, value, key) =>
-    readIdentity(name, value, key, new Set(trust.keys())),
+    readIdentity(name, value, key, trustNames),
   );
-  const roles = readNamed(fields.roles, problems, (name, value, key) => readRole(name, value, key, identities));
+  const people = new Set(identities.keys());
+  const roles = readNamed(fields.roles, problems, (name, value, key) => readRole(name, value, key, people));
   const persons = new Persons(identities, roles);
   const scope: Scope = { identities, names: new Set([...identities.keys(), ...roles.keys()]), persons, problems };
   const withdrawn = fields.withdrawn?.items("a list of withdrawn lists") ?? [];
@@ -76,24 +78,21 @@ function readNamed<Value>(
   problems: Problems,
   read: (name: string, value: YamlValue, key: YamlValue) => Value,
 ): ReadonlyMap<string, Value | undefined> {
-  const entries = value?.entries() ?? [];
-  return new Map(
-    entries.map(([name, one, key]) => [name, problems.attempt(() => read(checkName(name, key), one, key))] as const),
-  );
+  const values = new Map<string, Value | undefined>();
+  for (const [name, one, key] of value?.entries() ?? []) {
+    const isEnough = problems.found.length >= LIMITS.policyProblems;
+    values.set(name, isEnough ? undefined : problems.attempt(() => read(checkName(name, key), one, key)));
+  }
+  return values;
 }
 
 function present<Value>(values: ReadonlyMap<string, Value | undefined>): ReadonlyMap<string, Value> {
   return new Map([...values].flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])));
 }
 
-function readRole(
-  name: string,
-  value: YamlValue,
-  key: YamlValue,
-  identities: ReadonlyMap<string, Identity | undefined>,
-): Role {
+function readRole(name: string, value: YamlValue, key: YamlValue, identities: ReadonlySet<string>): Role {
   if (identities.has(name)) key.fail(`${name}, which is an identity already`, "another name for the role");
-  return { name, members: readNames(value, new Set(identities.keys()), "the name of an identity"), place: key.place };
+  return { name, members: readNames(value, identities, "the name of an identity"), place: key.place };
 }
 
 /** Nothing but the patterns may decide which rule applies: not the order of the file. */

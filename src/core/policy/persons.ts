@@ -83,7 +83,8 @@ export function wantedOf(requirement: EvidenceRequirement): readonly string[] {
 
 /** How many of the requirements different people can meet, each one another: the largest matching. */
 export function mostMet(crowds: readonly Crowd[]): number {
-  const counted = crowds.filter((crowd) => crowd !== "any number");
+  // So many people are enough for one more, whoever the others are.
+  const counted = crowds.filter((crowd) => crowd !== "any number" && crowd.size < crowds.length);
   const metBy = new Map<string, number>();
   const assign = (at: number, tried: Set<string>): boolean => {
     for (const person of counted[at] ?? []) {

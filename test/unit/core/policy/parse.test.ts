@@ -449,6 +449,25 @@ describe("several things that are wrong with a policy", () => {
 });
 
 describe("limits of policies", () => {
+  it("say a hundred problems and no more, however many there are", () => {
+    const rules = "  - {images: r.example/a, require: {signature: {by: zoe}}}\n".repeat(LIMITS.policyProblems + 1);
+    assert.equal(readPolicy(Buffer.from(`${HEAD}rules:\n${rules}`), "p").problems.length, LIMITS.policyProblems);
+  });
+
+  it("keep thousands of unknown names among thousands of known ones from taking minutes", () => {
+    const people = Array.from({ length: 15_000 }, (_, at) => `  n${at}: {key: k}\n`).join("");
+    const rules = Array.from(
+      { length: 5_000 },
+      (_, at) => `  - {images: r${at}.example/a, require: {signature: {by: x${at}}}}\n`,
+    );
+    const started = performance.now();
+    thrownBy(
+      () => policyOf(`apiVersion: countersign/v1\nidentities:\n${people}rules:\n${rules.join("")}`),
+      "policy-invalid",
+    );
+    assert.ok(performance.now() - started < 10_000);
+  });
+
   it("refuse one byte more than a policy may have, and ten million", () => {
     const head = "apiVersion: countersign/v1\nrules: []\n#";
     const fits = Buffer.from(head + "x".repeat(LIMITS.policyBytes - head.length));
