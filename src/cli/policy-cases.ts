@@ -1,6 +1,6 @@
 import { type Dirent, existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { join, relative, resolve } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import { CountersignError } from "../core/errors.ts";
 import { LIMITS } from "../core/limits.ts";
 import type { Platform } from "../core/oci/descriptor.ts";
@@ -11,7 +11,7 @@ import { EVIDENCE_FILE, EXPECTATION_FILE, type Expectation, parseExpectation } f
 import { parseRecorded } from "../core/verify/parse-recorded.ts";
 import { type RecordedImage, trustFileName } from "../core/verify/recorded.ts";
 import { readNamedFile } from "../io/config/file.ts";
-import { onDisk } from "../io/disk/errors.ts";
+import { ifPresent, onDisk } from "../io/disk/errors.ts";
 import type { PolicyCase } from "../ops/policy-cases.ts";
 import type { Context } from "./context.ts";
 import type { Output } from "./output.ts";
@@ -62,7 +62,10 @@ export async function openCase(
 }
 
 async function collectCases(path: string, name: string, depth: number, found: string[]): Promise<void> {
-  const entries = await onDisk(`read ${name}`, () => readdir(path, { withFileTypes: true }));
+  const entries = await onDisk(`read ${name}`, () => ifPresent(() => readdir(path, { withFileTypes: true })));
+  if (entries === undefined) {
+    throw new CountersignError("usage", "there is no such folder", { found: name, wanted: "a folder with cases" });
+  }
   const files = new Set(entries.map((entry) => entry.name));
   // A record that nobody expects anything of is a case that was forgotten, and is told as one that cannot be read.
   if (files.has(EXPECTATION_FILE) || files.has(EVIDENCE_FILE)) found.push(name);
@@ -123,13 +126,10 @@ export class CaseFolder implements PolicyCase {
     recorded: RecordedImage,
     now: Instant,
   ): Promise<OpenPolicy> {
-    const override = this.#policy;
-    const { workingDirectory } = this.#context;
-    const file =
-      override === undefined ? expectation.policy : relative(this.#path, resolve(workingDirectory, override));
-    const context = { ...this.#context, workingDirectory: this.#path, referenceTime: now };
+    const own = isAbsolute(expectation.policy) ? expectation.policy : join(this.name, expectation.policy);
+    const context = { ...this.#context, referenceTime: now };
     return await openPolicy(context, this.#output, NO_SERVICES, {
-      file,
+      file: this.#policy ?? own,
       trust: NO_TRUST,
       images: [recorded.repository ?? `oci:${this.name}`],
       find: trustBeside(this.#path, recorded),

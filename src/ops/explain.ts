@@ -70,6 +70,7 @@ export async function explainRecorded(
         subjectOf(recorded, target, descriptor),
         foundAbout(recorded, descriptor),
         everybody,
+        document.identities,
       );
     }),
   );

@@ -1,6 +1,8 @@
+import type { Finding } from "../core/errors.ts";
 import { explainFinding, formatName, nextStep, originName } from "../core/explain.ts";
 import { SIGNATURE_PREDICATE } from "../core/formats/envelope.ts";
 import { describeType } from "../core/formats/predicates.ts";
+import { platformName } from "../core/oci/platform.ts";
 import { placeName } from "../core/policy/document.ts";
 import type { RuleMatch } from "../core/policy/images.ts";
 import { printable } from "../core/printable.ts";
@@ -49,7 +51,7 @@ export function explanationText(explanation: Explanation, style: Style = PLAIN, 
   const heading = `${style[verdict.status](verdict.status.padEnd(HEADING_WIDTH))}${printable(verdict.name)}${code}`;
   const rows: readonly Row[] = [
     ...ruleRows(explanation, rules),
-    ...verdict.reasons.map((reason): Row => ["because", explainFinding(reason)]),
+    ...capped(verdict.reasons, REASONS_SHOWN).map((reason): Row => ["because", reason]),
     ...(first === undefined ? [["because", verdict.because ?? "every requirement is met"] as const] : []),
     ...(verdict.warnings ?? []).map((warning): Row => ["warning", explainFinding(warning)]),
     ...problems.map((problem): Row => ["not read", explainFinding(problem)]),
@@ -57,6 +59,20 @@ export function explanationText(explanation: Explanation, style: Style = PLAIN, 
   ];
   const parts = subjects.map((each) => subjectText(each, subjects.length > 1, verdict.judgedAt, style, marks));
   return [formatBlock(heading, rows, style), ...parts].join("\n");
+}
+
+/** Who can write into a registry can store as much as fits. */
+const EVIDENCE_SHOWN = 64;
+const REASONS_SHOWN = 8;
+
+function capped(findings: readonly Finding[], most: number): readonly string[] {
+  const more = findings.length - most;
+  const shown = findings.slice(0, most).map(explainFinding);
+  return more > 0 ? [...shown, `${more} more, all of them with -o json`] : shown;
+}
+
+function moreRow(more: number): Row {
+  return ["more", `${more} more, all of them with -o json`];
 }
 
 function ruleRows({ verdict: { policy } }: Explanation, [decides, ...others]: readonly RuleMatch[]): readonly Row[] {
@@ -80,13 +96,18 @@ function subjectText(
 ): string {
   const { subject, evidence, obstacles, requirement, status } = explained;
   const mark = style[status](marks.status[status]);
+  const { platform: runs } = subject.descriptor;
+  const platform = runs === undefined ? "" : ` ${platformName(runs)}`;
   const rows: readonly Row[] = [
-    ...evidence.map((each): Row => [`${each.number}${each.counts ? " counts" : ""}`, describeEvidence(each, now)]),
-    ...obstacles.map((obstacle): Row => ["not seen", explainFinding(obstacle)]),
+    ...evidence
+      .slice(0, EVIDENCE_SHOWN)
+      .map((each): Row => [`${each.number}${each.counts ? " counts" : ""}`, describeEvidence(each, now)]),
+    ...(evidence.length > EVIDENCE_SHOWN ? [moreRow(evidence.length - EVIDENCE_SHOWN)] : []),
+    ...capped(obstacles, REASONS_SHOWN).map((obstacle): Row => ["not seen", obstacle]),
     ...(evidence.length + obstacles.length === 0 ? [["none", "nothing is stored as evidence"] as const] : []),
   ];
   return [
-    ...(isOneOfSeveral ? [`${mark} ${style.heading(printable(subject.name))}\n`] : []),
+    ...(isOneOfSeveral ? [`${mark} ${style.heading(printable(`${subject.name}${platform}`))}\n`] : []),
     `${style.heading("evidence")}\n${formatRows(rows, style)}`,
     `${style.heading("requirement")}\n${treeLines(requirement, style, marks)
       .map((line) => `  ${line}\n`)
@@ -156,11 +177,11 @@ function firstLine({ status, wanted, metBy, place }: ExplainedRequirement, style
 }
 
 /** Of a part that is not met: what came nearest to it, or why nothing did. What its own parts say is said there. */
-function whyLines({ status, reasons, nearest, of }: ExplainedRequirement): readonly string[] {
+function whyLines({ kind, status, reasons, nearest, of }: ExplainedRequirement): readonly string[] {
   if (status === "accepted") return [];
   if (nearest !== undefined)
     return [printable(`nearest: evidence ${nearest.evidence}, which differs in ${differs(nearest)}`)];
-  const [reason] = of.length === 0 ? reasons : reasons.filter(({ code }) => code === "threshold-not-met");
+  const [reason] = of.length === 0 || kind === "threshold" ? reasons : [];
   return reason === undefined ? [] : [printable(explainFinding(reason))];
 }
 

@@ -73,8 +73,8 @@ function isBy(exhibit: Exhibit, key: WantedKey): boolean {
 function byCertificate(exhibit: Exhibit, { roots, now }: Everybody): Maker {
   const { provable, envelope } = exhibit.open();
   if (envelope.certificates.length === 0) {
-    throw new CountersignError("wrong-key", "the signature is by a key that is not known here", {
-      found: envelope.keyHint === undefined ? "a signature that names no key" : `key hint ${envelope.keyHint}`,
+    throw new CountersignError("wrong-key", "the signature is by a key that nobody here has", {
+      found: "a signature by a key that is not among those that are named",
     });
   }
   let nearest: unknown;

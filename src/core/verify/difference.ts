@@ -1,8 +1,9 @@
 import type { Finding } from "../errors.ts";
+import type { GithubIdentity, Identity } from "../policy/document.ts";
 import type { ReasonCode } from "../reasons.ts";
-import type { CertificateIdentity, IdentityCondition, TextCondition } from "../trust/identity.ts";
+import { type CertificateIdentity, foldCase, type IdentityCondition, type TextCondition } from "../trust/identity.ts";
 import { describeCondition } from "../trust/identity-mismatch.ts";
-import type { Requirement } from "./requirement.ts";
+import type { IdentityRequirement } from "./requirement.ts";
 import type { SignatureReport } from "./verdict.ts";
 
 /** The one thing in which evidence differs from what is wanted of it. */
@@ -42,12 +43,12 @@ const FIELDS: Readonly<Partial<Record<ReasonCode, string>>> = {
 export function differenceOf(
   finding: Finding,
   report: Pick<SignatureReport, "signedBy">,
-  { identities }: Pick<Requirement, "identities">,
+  wanted: readonly IdentityRequirement[],
+  named: ReadonlyMap<string, Identity>,
 ): FieldDifference {
   const { signedBy } = report;
   if (finding.code === "wrong-identity" && signedBy?.kind === "identity") {
-    const conditions = identities.map(({ condition }) => condition);
-    return identityDifference(signedBy.identity, conditions) ?? fieldOf(finding);
+    return identityDifference(signedBy.identity, wanted, named) ?? fieldOf(finding);
   }
   return fieldOf(finding);
 }
@@ -59,26 +60,55 @@ function fieldOf({ code, found, wanted }: Finding): FieldDifference {
 /** Of several that are wanted, the one that differs least. */
 function identityDifference(
   identity: CertificateIdentity,
-  conditions: readonly IdentityCondition[],
+  wanted: readonly IdentityRequirement[],
+  named: ReadonlyMap<string, Identity>,
 ): FieldDifference | undefined {
-  const [nearest] = conditions
-    .map((condition) => differences(identity, condition))
+  const [nearest] = wanted
+    .map(({ condition, terms }) => {
+      const name = terms === undefined ? undefined : named.get(terms.name);
+      return differences(identity, condition, name?.kind === "github" ? name : undefined);
+    })
     .toSorted((a, b) => a.length - b.length);
   return nearest?.[0];
 }
 
-function differences(identity: CertificateIdentity, wanted: IdentityCondition): readonly FieldDifference[] {
+function differences(
+  identity: CertificateIdentity,
+  wanted: IdentityCondition,
+  workflow: GithubIdentity | undefined,
+): readonly FieldDifference[] {
   const { subject, issuer, claims } = wanted;
   const subjectWords = wanted.label === undefined ? describe(subject) : describeCondition(wanted);
   const isAuthor = subject.matches(identity.subject);
+  const whole = { field: "subject", found: identity.subject, wanted: subjectWords };
   return [
-    ...(isAuthor ? [] : [{ field: "subject", found: identity.subject, wanted: subjectWords }]),
+    ...(isAuthor ? [] : (workflowDifference(identity, workflow) ?? [whole])),
     ...differing("issuer", identity.issuer, issuer),
     ...claims.flatMap(({ name, condition }) => {
       const value = Object.hasOwn(identity.claims, name) ? identity.claims[name] : undefined;
       return differing(`claim ${name}`, value, condition);
     }),
   ];
+}
+
+const WORKFLOW = /^https:\/\/github\.com\/([^/@]+)\/([^/@]+)\/\.github\/workflows\/([^@]+)@(.+)$/;
+
+/** Which part of the address of a workflow it is; undefined for what is none. */
+function workflowDifference(
+  { subject }: CertificateIdentity,
+  wanted: GithubIdentity | undefined,
+): readonly FieldDifference[] | undefined {
+  const [, owner = "", repository = "", workflow = "", ref = ""] = WORKFLOW.exec(subject) ?? [];
+  if (wanted === undefined || owner === "") return undefined;
+  const isOwner = foldCase(owner) === foldCase(wanted.owner);
+  if (!isOwner || (wanted.repository !== undefined && foldCase(repository) !== foldCase(wanted.repository))) {
+    const whole = wanted.repository === undefined ? "" : `/${wanted.repository}`;
+    return [{ field: "repository", found: `${owner}/${repository}`, wanted: `${wanted.owner}${whole}` }];
+  }
+  if (wanted.workflow !== undefined && workflow !== wanted.workflow) {
+    return [{ field: "workflow", found: workflow, wanted: wanted.workflow }];
+  }
+  return wanted.ref === undefined ? undefined : [{ field: "ref", found: ref, wanted: wanted.ref }];
 }
 
 function differing(field: string, value: string | undefined, condition: TextCondition): readonly FieldDifference[] {

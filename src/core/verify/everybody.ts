@@ -1,7 +1,7 @@
 import { type Finding, findingUnlessInterrupted } from "../errors.ts";
 import type { PolicyDocument } from "../policy/document.ts";
 import type { Instant } from "../time.ts";
-import type { Everybody } from "./carried.ts";
+import { carriedBy, type Everybody } from "./carried.ts";
 import { Compiler, type RuleMaterial } from "./compile.ts";
 import type { Believed, Exhibit } from "./exhibit.ts";
 
@@ -12,8 +12,8 @@ export interface KnownSigners {
 }
 
 /**
- * Everybody whom a policy names anywhere; where there are certificates, everybody too for whom its trust roots and the
- * usual one vouch.
+ * Everybody whom a policy names anywhere, and for whom its trust roots vouch; where there are certificates that those do not
+ * know, the usual one too.
  */
 export async function everybodyIn(
   document: PolicyDocument,
@@ -25,9 +25,11 @@ export async function everybodyIn(
   const signers = await Promise.all(
     [...document.identities.keys()].map((name) => attempt(() => compiler.signers([name]))),
   );
-  const usual = exhibits.some(hasCertificate) ? [await attempt(() => material.trustFor(undefined))] : [];
   const known = signers.flatMap(gotten);
-  const roots = [...known.flatMap(({ identities }) => identities), ...usual.flatMap(gotten).flat()];
+  const own = distinct(known.flatMap(({ identities }) => identities));
+  const unproven = exhibits.some((exhibit) => hasCertificate(exhibit) && !isProvenBy(own, exhibit, now));
+  const usual = unproven ? [await attempt(() => material.trustFor(undefined))] : [];
+  const roots = [...own, ...usual.flatMap(gotten).flat()];
   return {
     everybody: { keys: known.flatMap(({ keys }) => keys), roots: distinct(roots), now },
     problems: [...signers, ...usual].flatMap((each) => ("problem" in each ? [each.problem] : [])),
@@ -40,6 +42,10 @@ export function hasCertificate(exhibit: Exhibit): boolean {
   } catch {
     return false;
   }
+}
+
+function isProvenBy(roots: readonly Believed[], exhibit: Exhibit, now: Instant): boolean {
+  return "claim" in carriedBy(exhibit, { keys: [], roots, now });
 }
 
 /** Whose word is taken, each once for what it takes to be believed. */

@@ -1,6 +1,7 @@
 import type { Finding } from "../errors.ts";
-import type { EvidenceFormat, Origin } from "../formats/envelope.ts";
-import { placeName } from "../policy/document.ts";
+import { type EvidenceFormat, type Origin, SIGNATURE_PREDICATE } from "../formats/envelope.ts";
+import { isOfType } from "../formats/predicates.ts";
+import { type Identity, placeName } from "../policy/document.ts";
 import type { RuleMatch } from "../policy/images.ts";
 import type { Instant } from "../time.ts";
 import { type ClaimedMaterial, readClaimedMaterial } from "../trust/claimed-material.ts";
@@ -10,10 +11,11 @@ import { type Criterion, type Leaf, type Outcome, type Ruling, requirementsOf } 
 import { differenceOf, type FieldDifference } from "./difference.ts";
 import type { Evidence, Subject } from "./evidence.ts";
 import { Exhibit } from "./exhibit.ts";
-import { rankOf } from "./findings.ts";
+import { compareTexts, rankOf } from "./findings.ts";
 import { hearLeaf } from "./heard-leaf.ts";
 import { Hearing } from "./hearing.ts";
-import type { SignatureReport, Verdict, VerdictStatus } from "./verdict.ts";
+import type { Requirement } from "./requirement.ts";
+import { describeSignedBy, type SignatureReport, type Verdict, type VerdictStatus } from "./verdict.ts";
 
 /** Why a policy says of an image what it says. */
 export interface Explanation {
@@ -76,27 +78,51 @@ export function explainSubject(
   subject: Subject,
   { candidates, obstacles }: Pick<Evidence, "candidates" | "obstacles">,
   everybody: Everybody,
+  /** As the policy has them. */
+  named: ReadonlyMap<string, Identity>,
 ): SubjectExplanation {
   const { now } = everybody;
   const hearing = new Hearing(ruling, subject, now);
   hearing.add({ candidates, obstacles });
   const { status, reasons, warnings = [], signatures } = hearing.judgement();
-  const exhibits = candidates.map((candidate) => new Exhibit(candidate));
+  const looked = candidates
+    .map((candidate, at): Looked => {
+      const exhibit = new Exhibit(candidate);
+      return { exhibit, carried: carriedBy(exhibit, everybody), counts: signatures[at]?.accepted === true };
+    })
+    .toSorted(inOrder);
   return {
     subject,
     status,
     reasons,
     warnings,
-    evidence: exhibits.map((exhibit, at) => ({
+    evidence: looked.map(({ exhibit, carried, counts }, at) => ({
       number: at + 1,
       format: exhibit.candidate.format,
       origin: exhibit.candidate.origin,
-      ...describeCarried(carriedBy(exhibit, everybody), subject),
-      counts: signatures[at]?.accepted === true,
+      ...describeCarried(carried, subject),
+      counts,
     })),
     obstacles,
-    requirement: explainPart(ruling.criterion, hearing.outcome(), { exhibits, subject, now }),
+    requirement: explainPart(ruling.criterion, hearing.outcome(), { looked, subject, now, named }),
   };
+}
+
+interface Looked {
+  readonly exhibit: Exhibit;
+  readonly carried: Carried;
+  readonly counts: boolean;
+}
+
+/** What counts first, then what is proven; of those by whom it is. A registry lists in any order. */
+function inOrder(a: Looked, b: Looked): number {
+  const [one, other] = [a, b].map(({ carried, counts, exhibit }) => [
+    counts ? "0" : "1",
+    "claim" in carried ? "0" : "1",
+    "claim" in carried ? `${describeSignedBy(carried.signedBy)} ${carried.claim.predicateType}` : carried.finding.code,
+    exhibit.candidate.origin.manifest ?? "",
+  ]);
+  return compareTexts(one?.join("\n"), other?.join("\n"));
 }
 
 function describeCarried(
@@ -109,9 +135,10 @@ function describeCarried(
 }
 
 interface Seen {
-  readonly exhibits: readonly Exhibit[];
+  readonly looked: readonly Looked[];
   readonly subject: Subject;
   readonly now: Instant;
+  readonly named: ReadonlyMap<string, Identity>;
 }
 
 function explainPart(criterion: Criterion, outcome: Outcome, seen: Seen): ExplainedRequirement {
@@ -126,26 +153,39 @@ function explainPart(criterion: Criterion, outcome: Outcome, seen: Seen): Explai
 }
 
 /** Of the evidence that a leaf's reasons are about, that which the first of them is about. */
-function nearestTo(leaf: Leaf, { reasons }: Outcome, { exhibits, subject, now }: Seen): NearestEvidence | undefined {
+function nearestTo(
+  leaf: Leaf,
+  { reasons }: Outcome,
+  { looked, subject, now, named }: Seen,
+): NearestEvidence | undefined {
   const heard = hearLeaf(leaf, subject, now);
-  for (const exhibit of exhibits) heard.examine(exhibit);
+  for (const { exhibit } of looked) heard.examine(exhibit);
+  const [requirement] = requirementsOf(leaf);
+  // Of those that come equally near, what is of another kind altogether is the farther one.
+  const strangeness = ({ at }: Attempt): number => Number(isOtherKind(looked[at]?.carried, requirement));
   const attempts = heard
     .reports()
     .flatMap((report, at) => attemptOf(report, at))
     .filter(({ finding }) => reasons.some((reason) => isSame(reason, finding)))
-    .toSorted((a, b) => rankOf(a.finding) - rankOf(b.finding));
+    .toSorted((a, b) => rankOf(a.finding) - rankOf(b.finding) || strangeness(a) - strangeness(b));
   const [first] = attempts;
   if (first === undefined) return undefined;
   const { finding, report, at } = first;
-  const [requirement] = requirementsOf(leaf);
-  const identities = requirement?.identities ?? [];
   return {
     evidence: at + 1,
     finding,
-    ...differenceOf(finding, report, { identities }),
+    ...differenceOf(finding, report, requirement?.identities ?? [], named),
     ...(leaf.place && { place: placeName(leaf.place) }),
     ...(report.proof && { proof: report.proof }),
   };
+}
+
+function isOtherKind(carried: Carried | undefined, requirement: Requirement | undefined): boolean {
+  if (carried === undefined || !("claim" in carried)) return false;
+  const { predicateType } = carried.claim;
+  const types = requirement?.attestation?.predicateTypes;
+  if (types === undefined) return predicateType !== SIGNATURE_PREDICATE;
+  return !types.some((type) => isOfType(predicateType, type));
 }
 
 interface Attempt {

@@ -54,7 +54,7 @@ function comparePlaces(a = "", b = ""): number {
   return a.length - b.length || compareTexts(a, b);
 }
 
-function compareTexts(a = "", b = ""): number {
+export function compareTexts(a = "", b = ""): number {
   return a < b ? -1 : Number(a > b);
 }
 

@@ -67,6 +67,29 @@ export function proposeRules(images: readonly LearnedImage[], policy?: PolicyDoc
 }
 
 function proposeRule(repository: string, images: readonly LearnedImage[], names: Names): Rule {
+  const ways = shapesOf(images).map((group) => requireAll(group, names));
+  const [only] = ways;
+  return {
+    images: [{ text: repository, place: NOWHERE }],
+    require: ways.length === 1 && only !== undefined ? only : { kind: "any", of: ways, place: NOWHERE },
+    mode: "enforce",
+    platforms: "index",
+    signedAs: [],
+    exceptions: [],
+    place: NOWHERE,
+  };
+}
+
+/** Images that carry the same things are told by one requirement; others are another way to be accepted. */
+function shapesOf(images: readonly LearnedImage[]): readonly (readonly LearnedImage[])[] {
+  const groups = Map.groupBy(images, ({ signedBy, attestedBy }) =>
+    JSON.stringify([signedBy.length > 0, [...attestedBy.keys()].toSorted()]),
+  );
+  return [...groups.values()];
+}
+
+/** All that every one of these images has. */
+function requireAll(images: readonly LearnedImage[], names: Names): PolicyRequirement {
   const types = [...new Set(images.flatMap(({ attestedBy }) => [...attestedBy.keys()]))].toSorted();
   const parts: readonly EvidenceRequirement[] = [
     ...requireOfAll(
@@ -83,17 +106,7 @@ function proposeRule(repository: string, images: readonly LearnedImage[], names:
     ),
   ];
   const [only] = parts;
-  const require: PolicyRequirement =
-    parts.length === 1 && only !== undefined ? only : { kind: "all", of: parts, place: NOWHERE };
-  return {
-    images: [{ text: repository, place: NOWHERE }],
-    require,
-    mode: "enforce",
-    platforms: "index",
-    signedAs: [],
-    exceptions: [],
-    place: NOWHERE,
-  };
+  return parts.length === 1 && only !== undefined ? only : { kind: "all", of: parts, place: NOWHERE };
 }
 
 type By = Pick<EvidenceRequirement & { kind: "signature" }, "by" | "threshold" | "maxAge" | "place">;
@@ -238,8 +251,6 @@ const SCANS = ["vuln", "openvex"];
 function notesOn(repository: string, images: readonly LearnedImage[]): readonly string[] {
   const refs = new Set(images.flatMap(signersOf).flatMap((signer) => refOf(signer)));
   const types = new Set(images.flatMap(({ attestedBy }) => [...attestedBy.keys()]));
-  const partial = [...types].filter((type) => images.some(({ attestedBy }) => !attestedBy.has(type)));
-  const unsigned = images.filter(({ signedBy }) => signedBy.length === 0);
   const scans = [...types].filter((type) => SCANS.includes(typeName(type)));
   return [
     ...(refs.size > 1
@@ -248,9 +259,10 @@ function notesOn(repository: string, images: readonly LearnedImage[]): readonly 
     ...(refs.size === 1
       ? [`${repository}: what is signed at another ref than ${[...refs].join()} will be refused`]
       : []),
-    ...partial.map((type) => `${repository}: ${typeName(type)} is not asked for, since not all of its images have one`),
-    ...(unsigned.length > 0 && unsigned.length < images.length
-      ? [`${repository}: a signature is not asked for, since not all of its images have one`]
+    ...(shapesOf(images).length > 1
+      ? [
+          `${repository}: its images do not all carry the same things; what each of them carries is a way to be accepted`,
+        ]
       : []),
     ...scans.map(
       (type) => `${repository}: ${typeName(type)} is asked for, whatever it says; vulnerabilities: says what it may`,
