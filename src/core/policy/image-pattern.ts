@@ -157,10 +157,14 @@ function couldMatch({ prefix, suffix, middle }: ImageGlob, name: string): boolea
 
 /** Whether the one matches every name that the other matches. Where it says so it is so; of odd pairs it may not find it. */
 export function covers(wide: ImageGlob, narrow: ImageGlob): boolean {
-  if (!narrow.prefix.startsWith(wide.prefix)) return false;
+  return couldCover(wide, narrow) && run(tokensOf(wide), tokensOf(narrow));
+}
+
+/** Rules out most: what has to be in every name of the one has to be written in the other. */
+export function couldCover(wide: ImageGlob, narrow: ImageGlob): boolean {
   if (wide.tag !== undefined && wide.tag !== narrow.tag) return false;
   if (wide.digest !== undefined && wide.digest !== narrow.digest) return false;
-  return run(tokensOf(wide), tokensOf(narrow));
+  return couldMatch(wide, narrow.name);
 }
 
 /** All ways at once, character by character: nothing is tried twice. `reached[i]`: the first i tokens match what was read. */

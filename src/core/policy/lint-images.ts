@@ -1,7 +1,7 @@
 import { LIMITS } from "../limits.ts";
 import { type ImagePattern, type PolicyDocument, placeName, type Rule } from "./document.ts";
 import { overlap } from "./image-overlap.ts";
-import { compareSpecificity, covers, STAR, STARS, specificityOf } from "./image-pattern.ts";
+import { compareSpecificity, couldCover, covers, STAR, STARS, specificityOf } from "./image-pattern.ts";
 import { globOf, patternsOf, type RulePattern } from "./images.ts";
 import type { Report } from "./lint.ts";
 
@@ -28,8 +28,8 @@ type Glob = RulePattern["glob"];
 
 class TooMany extends Error {}
 
-/** A character held against a token takes less than a step of finding out whether patterns overlap. */
-const STATES_A_STEP = 32;
+/** What it costs to see that a pattern has nothing of another, in characters held against others. */
+const STEPS_A_PAIR = 4;
 
 /** Holds patterns against each other, as long as that takes no more work than it may. */
 class Comparison {
@@ -37,8 +37,8 @@ class Comparison {
 
   /** Whether the one has all of the other. */
   covers(wide: Glob, narrow: Glob): boolean {
-    const isCandidate = narrow.prefix.startsWith(wide.prefix);
-    this.#spend(isCandidate ? 1 + (wide.name.length * narrow.name.length) / STATES_A_STEP : 1);
+    const isCandidate = couldCover(wide, narrow);
+    this.#spend(isCandidate ? wide.name.length * narrow.name.length : STEPS_A_PAIR);
     return isCandidate && covers(wide, narrow);
   }
 
