@@ -62,7 +62,8 @@ export interface GithubWorkflow extends GithubSource {
 /**
  * A workflow as a policy names it. Exactly, where nothing is left open: `https://github.com/acme/app/.github/workflows/
  * release.yml@refs/heads/main`. What ran has to have run for that repository or owner as well: a workflow of theirs that
- * others may call signs for the others too.
+ * others may call signs for the others too. Where a repository's own ref is wanted, it has to have run for that ref too: called
+ * from a branch, a workflow still signs as of the tag that it was called at. Claims that speak of that ref say so instead.
  *
  * @throws CountersignError `usage` for what makes no pattern.
  */
@@ -75,14 +76,25 @@ export async function namedWorkflow(
   const subject = isExact
     ? exactly(`https://github.com/${owner}/${repository}/.github/workflows/${workflow}@${ref}`)
     : await pattern(refPattern(source));
-  const condition = await githubWorkflow({ owner, repository }, { subject, claims });
+  const ranFor = repository === undefined || ref === undefined ? [] : await sourceRef(ref, claims);
+  const condition = await githubWorkflow({ owner, repository }, { subject, claims: [...ranFor, ...claims] });
   return { ...condition, label: describeWorkflow(source) + describeClaims(claims) };
 }
 
-/** Names of GitHub are the same in either case; files and refs are not. */
+const SOURCE_REF = "source-repository-ref";
+
+async function sourceRef(ref: string, claims: IdentityCondition["claims"]): Promise<IdentityCondition["claims"]> {
+  if (claims.some(({ name }) => name === SOURCE_REF)) return [];
+  return [{ name: SOURCE_REF, condition: ref.includes("*") ? await pattern(globPattern(ref)) : exactly(ref) }];
+}
+
+/**
+ * Names of GitHub are the same in either case; files and refs are not. A ref may have an `@` in it, so that a file has none:
+ * else a branch `x@refs/tags/v1` would be the tag `v1`.
+ */
 function refPattern({ owner, repository, workflow, ref }: GithubWorkflow): string {
   const inside = repository === undefined ? "[^/]+" : quote(repository);
-  const file = workflow === undefined ? ".+" : quote(workflow);
+  const file = workflow === undefined ? "[^/@]+" : quote(workflow);
   return `(?i:https://github\\.com/${quote(owner)}/${inside})/\\.github/workflows/${file}@${globPattern(ref ?? "**")}`;
 }
 

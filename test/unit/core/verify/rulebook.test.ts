@@ -171,7 +171,11 @@ describe("a workflow of GitHub that a policy names", () => {
         certificate: {
           subject: { uri: subjectUri },
           issuer: "https://token.actions.githubusercontent.com",
-          claims: { "source-repository-uri": SOURCE, "source-repository-owner-uri": "https://github.com/acme" },
+          claims: {
+            "source-repository-uri": SOURCE,
+            "source-repository-owner-uri": "https://github.com/acme",
+            "source-repository-ref": subjectUri.replace(/^[^@]*@/, ""),
+          },
           ...more,
         },
       }),
