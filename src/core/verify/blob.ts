@@ -5,8 +5,9 @@ import type { Origin, SignedBytes, SignedDigest } from "../formats/envelope.ts";
 import { describeTypes } from "../formats/predicates.ts";
 import { type MessageSignature, parseBundle, type UntrustedBundle } from "../formats/sigstore-bundle.ts";
 import type { Digest } from "../oci/digest.ts";
-import { brokenCandidate, examine, proveSigner } from "./examine.ts";
+import { examine } from "./examine.ts";
 import { ProvableSignature } from "./exhibit.ts";
+import { brokenCandidate, proveSigner } from "./prove-signer.ts";
 import type { Requirement } from "./requirement.ts";
 import type { SignatureReport } from "./verdict.ts";
 

@@ -1,9 +1,9 @@
 import type { Finding } from "../errors.ts";
 import { describeTypes } from "../formats/predicates.ts";
-import { describeWanted } from "./examine.ts";
 import { distinctFindings, isUnseen, nearestFirst } from "./findings.ts";
 import type { Judgement } from "./judgement.ts";
 import { signerId } from "./persons.ts";
+import { describeWanted } from "./prove-signer.ts";
 import type { Requirement } from "./requirement.ts";
 import { describeSignedBy, type SignatureReport, type VerdictStatus } from "./verdict.ts";
 

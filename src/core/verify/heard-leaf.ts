@@ -7,10 +7,11 @@ import type { Instant } from "../time.ts";
 import { weigh } from "./conclude.ts";
 import type { EvidenceLeaf, Leaf, VulnerabilitiesLeaf } from "./criterion.ts";
 import type { Subject } from "./evidence.ts";
-import { describeWanted, examineExhibit } from "./examine.ts";
+import { examineExhibit } from "./examine.ts";
 import type { Exhibit } from "./exhibit.ts";
 import { isUnseen, nearestFirst } from "./findings.ts";
 import { signerId } from "./persons.ts";
+import { describeWanted } from "./prove-signer.ts";
 import type { Requirement } from "./requirement.ts";
 import { describeSignedBy, type SignatureReport, type VerdictStatus } from "./verdict.ts";
 

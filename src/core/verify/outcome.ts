@@ -2,7 +2,7 @@ import { describeTypes } from "../formats/predicates.ts";
 import { describeAge, type Instant } from "../time.ts";
 import type { Criterion, EvidenceLeaf, Outcome, VulnerabilitiesLeaf } from "./criterion.ts";
 import type { Result } from "./evaluate.ts";
-import { describeWanted } from "./examine.ts";
+import { describeWanted } from "./prove-signer.ts";
 import type { Requirement } from "./requirement.ts";
 
 /** What became of a criterion and its parts, in words. */

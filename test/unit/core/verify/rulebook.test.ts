@@ -232,6 +232,7 @@ describe("a workflow of GitHub that a policy names", () => {
       claims: {
         "source-repository-uri": "https://github.com/evil/app",
         "source-repository-owner-uri": "https://github.com/evil",
+        "source-repository-ref": "refs/heads/main",
       },
     });
     await refusedWith("wrong-identity", judge(EXACT, called));
