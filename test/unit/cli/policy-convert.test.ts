@@ -196,8 +196,14 @@ describe("policy import", () => {
   it("stops at files and documents beyond what is read", async (t) => {
     const many = `${KYVERNO}---\n`.repeat(LIMITS.foreignDocuments + 1);
     const large = `${KYVERNO}${"#".repeat(LIMITS.foreignPolicyBytes)}\n`;
-    const { countersign } = await inFolder(t, { many, large });
-    for (const name of ["many", "large"]) {
+    const globs = Array.from({ length: 800 }, (_, at) => `{glob: "a.example/*/t${at}/**"}`);
+    const authority = "authorities: [{name: a, static: {action: fail}}]";
+    const alike = globs.map(
+      (glob) =>
+        `apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nspec: {images: [${glob}], ${authority}}\n`,
+    );
+    const { countersign } = await inFolder(t, { many, large, alike: alike.join("---\n") });
+    for (const name of ["many", "large", "alike"]) {
       const { code, stderr } = await countersign("import", name);
       assert.equal(code, 3, stderr);
       assert.match(stderr, /\[limit-reached\]/);

@@ -1,4 +1,5 @@
 import type { PublicKey } from "../../crypto/public-key.ts";
+import { LIMITS } from "../../limits.ts";
 import type { PolicyDocument } from "../document.ts";
 
 /** The enforcers whose policies are read and written here. */
@@ -21,13 +22,20 @@ export class Losses {
   readonly #found: Map<string, Loss> = new Map();
 
   add(place: string, what: string, why: string, effect: Loss["effect"] = "stricter"): void {
-    const loss = { place, what, why, effect };
+    const loss = { place, what: shorten(what), why, effect };
     this.#found.set(JSON.stringify(loss), loss);
   }
 
   get all(): readonly Loss[] {
     return [...this.#found.values()];
   }
+}
+
+/** What a file calls something may be as long as the file. */
+function shorten(text: string): string {
+  return text.length <= LIMITS.imagePatternCharacters
+    ? text
+    : `${text.slice(0, LIMITS.imagePatternCharacters).toWellFormed()}…`;
 }
 
 /** A policy of somebody else's, read. */

@@ -37,7 +37,7 @@ export function exportPolicy(source: ExportSource, dialect: Dialect): Exported {
  * @throws CountersignError `policy-invalid` for a file of nobody's, and where it is several.
  */
 export function detectDialect(bytes: Uint8Array, label: string): Dialect {
-  const found = isJson(bytes) ? byMembers(bytes, label) : byGroups(bytes, label);
+  const found = isOneObject(bytes) ? byMembers(bytes, label) : byGroups(bytes, label);
   const [only, ...more] = found;
   if (only !== undefined && more.length === 0) return only;
   throw new CountersignError("policy-invalid", `${label} does not show whose policy it is`, {
@@ -47,8 +47,9 @@ export function detectDialect(bytes: Uint8Array, label: string): Dialect {
   });
 }
 
-function isJson(bytes: Uint8Array): boolean {
-  return bytes.find((byte) => !BLANK.has(byte)) === BRACE;
+/** JSON, and no documents of YAML that are written like it. */
+function isOneObject(bytes: Uint8Array): boolean {
+  return bytes.find((byte) => !BLANK.has(byte)) === BRACE && !Buffer.from(bytes).includes("\n---");
 }
 
 const BLANK: ReadonlySet<number> = new Set([0x09, 0x0a, 0x0d, 0x20]);

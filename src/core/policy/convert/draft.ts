@@ -110,7 +110,12 @@ export class Draft {
       withdrawn: [],
       rules: this.#rules,
     };
-    return { document: parsePolicy(encodeUtf8(formatPolicy(document)), label), losses: losses.all, notes };
+    // What is wrong with it stands in what is written, not in what was read.
+    return {
+      document: parsePolicy(encodeUtf8(formatPolicy(document)), `${label}, imported`),
+      losses: losses.all,
+      notes,
+    };
   }
 }
 

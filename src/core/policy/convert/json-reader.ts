@@ -18,7 +18,13 @@ export class JsonReader {
   /** @throws CountersignError `policy-invalid`, or `limit-reached`. */
   static open(bytes: Uint8Array, label: string): JsonReader {
     const options = { what: label, code: "policy-invalid", maxBytes: LIMITS.foreignPolicyBytes } as const;
-    return new JsonReader(parseJson(bytes, options), label, "");
+    try {
+      return new JsonReader(parseJson(bytes, options), label, "");
+    } catch (thrown) {
+      if (!(thrown instanceof CountersignError) || thrown.code !== options.code) throw thrown;
+      const { message, found, wanted } = thrown;
+      throw new CountersignError(options.code, message, { found, wanted, next: NEXT });
+    }
   }
 
   /** `policy.json: transports.docker."registry.example"[0]`. */
@@ -83,7 +89,7 @@ export class JsonReader {
   }
 }
 
-const NEXT = "correct the file there; it is no policy for the tool that it is for either";
+const NEXT = "correct the file; the tool that it is for would not take it either";
 
 function isList(value: JsonValue): value is readonly JsonValue[] {
   return Array.isArray(value);

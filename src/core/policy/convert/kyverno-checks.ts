@@ -1,3 +1,5 @@
+import { LIMITS } from "../../limits.ts";
+
 /** What a validation asks for: so many of these attestors have signed the image, or a statement about it. */
 export interface Check {
   readonly attestors: readonly string[];
@@ -21,6 +23,7 @@ const EVERYWHERE = new RegExp(
 
 /** Any of these; nothing at all where it is false. undefined for an expression that says anything else. */
 export function readChecks(expression: string): readonly Check[] | undefined {
+  if (expression.length > LIMITS.conditionCharacters) return undefined;
   const text = expression.replace(/\s*([()[\],.<>=|]+)\s*/g, "$1").trim();
   const mapped = MAPPED.exec(text)?.groups;
   const groups = mapped ?? EVERYWHERE.exec(text)?.groups ?? ALL.exec(text)?.groups;

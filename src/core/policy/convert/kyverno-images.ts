@@ -1,3 +1,4 @@
+import { LIMITS } from "../../limits.ts";
 import { type ImageGlob, parseImagePattern, STARS, tokensOf } from "../image-pattern.ts";
 import { textOf } from "./plain-rules.ts";
 import type { StackedPattern, StackedPolicy } from "./stacked.ts";
@@ -97,6 +98,7 @@ function readMatches(text: string): readonly string[] | undefined {
 
 /** The pattern of which this is the expression: guessed, and held against what would be written for it. */
 function readMatch(match: string): string | undefined {
+  if (match.length > EXPANSION * LIMITS.imagePatternCharacters) return undefined;
   const inner = match.slice("ref.matches('^".length, -"$')".length).replaceAll("\\\\", "\\");
   const version = VERSION.exec(inner)?.[0] ?? "";
   const tag = /:([\w.[\]-]+)\(@/.exec(version)?.[1]?.replaceAll("[.]", ".");
@@ -113,6 +115,8 @@ function readMatch(match: string): string | undefined {
   return glob !== undefined && imageExpression(glob) === match ? textOf(glob) : undefined;
 }
 
+/** How much longer an expression gets than its pattern: a dot is `[.]`, and few of its characters are wildcards. */
+const EXPANSION = 4;
 const VERSION =
   /(?:\(:[^)]*\)\?(?:\(@[^)]*\)\?|@[a-z0-9]+:[0-9a-f]+)|\(?:[\w.[\]-]+\(@[^)]*\)\?\)?\??|\(:latest\(@[^)]*\)\?\)\?)$/;
 

@@ -1,4 +1,5 @@
 import { CountersignError, toFinding } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
 import type { YamlValue } from "../../yaml.ts";
 import { type PolicyRequirement, placeName } from "../document.ts";
 import { parseImagePattern } from "../image-pattern.ts";
@@ -281,6 +282,7 @@ function naming<Result>(at: YamlValue, read: () => Result): Result {
 
 /** Their stars cross slashes and stand for tags as well. */
 function patternOf(glob: string): string | undefined {
+  if (glob.length > LIMITS.imagePatternCharacters) return undefined;
   if (/^\*+(?:\/\*+)?$/.test(glob)) return "**/";
   if (/[?[\]{}\\!]/.test(glob)) return undefined;
   const [, name = "", version = ""] = /^([^@]*?)((?::[^/]*)?(?:@.*)?)$/.exec(glob) ?? [];

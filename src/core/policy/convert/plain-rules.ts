@@ -36,9 +36,13 @@ function plainRule(rule: Rule, source: ExportSource, losses: Losses): PlainRule 
   return { rule, globs, isOpen: rule.mode === "warn" && !isClosed, clauses };
 }
 
-/** Whether there is a repository that both are about, be it by other tags or digests. */
-export function shareRepositories(a: ImageGlob, b: ImageGlob): boolean {
-  return overlap(withoutVersion(a), withoutVersion(b), () => undefined);
+/** Whether there is a repository that both are about, be it by other tags or digests. `spend` is told of every step. */
+export function shareRepositories(
+  a: ImageGlob,
+  b: ImageGlob,
+  spend: (steps: number) => void = () => undefined,
+): boolean {
+  return overlap(withoutVersion(a), withoutVersion(b), spend);
 }
 
 function withoutVersion(glob: ImageGlob): ImageGlob {

@@ -1,3 +1,5 @@
+import { CountersignError } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
 import type { PolicyRequirement } from "../document.ts";
 import { overlap } from "../image-overlap.ts";
 import { compareSpecificity, type ImageGlob, parseImagePattern, specificityOf } from "../image-pattern.ts";
@@ -35,57 +37,78 @@ interface Layer {
 /**
  * Rules of which the most specific decides, from policies that all have to be met: every rule asks what all the policies ask
  * that could be about some of its images.
+ *
+ * @throws CountersignError `limit-reached` where it takes too much work to find out which those are.
  */
 export function layRules(policies: readonly StackedPolicy[], draft: Draft, losses: Losses): void {
-  const globs = new Map(
-    policies.flatMap(({ patterns }) => patterns.map(({ text }) => [text, parseImagePattern(text)] as const)),
-  );
-  const layers = new Map<string, Layer>();
-  for (const glob of globs.values()) {
-    const about = policies.filter((policy) => isAbout(policy, glob, globs));
-    const mark = about.map((policy) => policies.indexOf(policy)).join();
-    const known = layers.get(mark);
-    layers.set(mark, { patterns: [...(known?.patterns ?? []), glob], policies: new Set(about) });
+  for (const layer of new Layering(policies).layers()) layRule(layer, draft, losses);
+}
+
+class Layering {
+  readonly #policies: readonly StackedPolicy[];
+  readonly #globs: ReadonlyMap<string, ImageGlob>;
+  #steps = 0;
+
+  constructor(policies: readonly StackedPolicy[]) {
+    this.#policies = policies;
+    const texts = policies.flatMap(({ patterns }) => patterns.map(({ text }) => text));
+    this.#globs = new Map(texts.map((text) => [text, parseImagePattern(text)]));
   }
-  for (const layer of apart([...layers.values()])) layRule(layer, draft, losses);
-}
 
-function isAbout(
-  { patterns, isAboutAllBut }: StackedPolicy,
-  glob: ImageGlob,
-  globs: ReadonlyMap<string, ImageGlob>,
-): boolean {
-  const written = textOf(glob);
-  if (isAboutAllBut !== undefined && !isAboutAllBut.has(written)) return true;
-  return patterns.some(({ text, but }) => {
-    if (but?.has(written) === true) return false;
-    const other = globs.get(text) ?? parseImagePattern(text);
-    // What is more specific decides itself about what it matches.
-    return !isMoreSpecific(other, glob) && shareRepositories(other, glob);
-  });
-}
+  layers(): readonly Layer[] {
+    const layers = new Map<string, Layer>();
+    for (const glob of this.#globs.values()) {
+      const about = [...this.#policies.entries()].filter(([, policy]) => this.#isAbout(policy, glob));
+      const mark = about.map(([at]) => at).join();
+      const known = layers.get(mark);
+      const patterns = [...(known?.patterns ?? []), glob];
+      layers.set(mark, { patterns, policies: new Set(about.map(([, policy]) => policy)) });
+    }
+    return this.#apart([...layers.values()]);
+  }
 
-/** Two layers with patterns between which nothing decides become one. */
-function apart(layers: readonly Layer[]): readonly Layer[] {
-  const merged: Layer[] = [];
-  for (const layer of layers) {
-    const same = merged.filter((other) => areAlike(other, layer));
-    const together = [...same, layer];
-    for (const other of same) merged.splice(merged.indexOf(other), 1);
-    merged.push({
-      patterns: together.flatMap(({ patterns }) => patterns),
-      policies: new Set(together.flatMap((other) => [...other.policies])),
+  #isAbout({ patterns, isAboutAllBut }: StackedPolicy, glob: ImageGlob): boolean {
+    const written = textOf(glob);
+    if (isAboutAllBut !== undefined && !isAboutAllBut.has(written)) return true;
+    return patterns.some(({ text, but }) => {
+      if (but?.has(written) === true) return false;
+      const other = this.#globs.get(text) ?? parseImagePattern(text);
+      // What is more specific decides itself about what it matches.
+      return !isMoreSpecific(other, glob) && shareRepositories(other, glob, this.#spend);
     });
   }
-  return merged;
-}
 
-function areAlike(a: Layer, b: Layer): boolean {
-  return a.patterns.some((one) => b.patterns.some((other) => isTie(one, other)));
-}
+  /** Two layers with patterns between which nothing decides become one. */
+  #apart(layers: readonly Layer[]): readonly Layer[] {
+    let apart: readonly Layer[] = [];
+    for (const layer of layers) {
+      const same = apart.filter((other) => this.#areAlike(other, layer));
+      const together = [...same, layer];
+      const merged = {
+        patterns: together.flatMap(({ patterns }) => patterns),
+        policies: new Set(together.flatMap((other) => [...other.policies])),
+      };
+      apart = [...apart.filter((other) => !same.includes(other)), merged];
+    }
+    return apart;
+  }
 
-function isTie(a: ImageGlob, b: ImageGlob): boolean {
-  return compareSpecificity(specificityOf(a), specificityOf(b)) === 0 && overlap(a, b, () => undefined);
+  #areAlike(a: Layer, b: Layer): boolean {
+    return a.patterns.some((one) => b.patterns.some((other) => this.#isTie(one, other)));
+  }
+
+  #isTie(a: ImageGlob, b: ImageGlob): boolean {
+    this.#spend(1);
+    return compareSpecificity(specificityOf(a), specificityOf(b)) === 0 && overlap(a, b, this.#spend);
+  }
+
+  readonly #spend = (steps: number): void => {
+    this.#steps += steps;
+    if (this.#steps <= LIMITS.patternComparisons) return;
+    throw new CountersignError("limit-reached", "the policies have too many image patterns that are alike", {
+      wanted: `patterns that are compared in ${LIMITS.patternComparisons} steps: such as begin differently`,
+    });
+  };
 }
 
 function layRule({ patterns, policies }: Layer, draft: Draft, losses: Losses): void {
