@@ -251,8 +251,8 @@ function requirement(names: readonly string[]): fc.Arbitrary<object> {
   const list = fc.array(leaf, { minLength: 1, maxLength: 3 });
   return fc.oneof(
     leaf,
-    list.map((all) => ({ all })),
-    list.map((any) => ({ any })),
-    list.map((any) => ({ all: [{ any }] })),
+    list.map((of) => ({ all: of })),
+    list.map((of) => ({ any: of })),
+    list.map((of) => ({ all: [{ any: of }] })),
   );
 }
