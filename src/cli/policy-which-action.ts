@@ -38,7 +38,8 @@ function choose(document: PolicyDocument, image: string): RuleChoice {
   }
   const { reference } = location;
   const { tag, digest } = reference;
-  const of = { repository: repositoryName(reference), tag, digest };
+  // As the doors do: beside a digest, a tag is only what somebody says.
+  const of = { repository: repositoryName(reference), tag: digest === undefined ? tag : undefined, digest };
   const forDigests = digest === undefined ? digestPatterns(document, of.repository) : [];
   return { image, name: formatReference(reference), of, matches: matchingRules(document, of), forDigests };
 }

@@ -65,6 +65,21 @@ describe("policy check, which and init -o json", () => {
   }
 });
 
+describe("policy which", () => {
+  it("goes by no tag that stands beside a digest: no door does", async () => {
+    const rules =
+      "rules:\n  - {images: registry.example/a, require: {never: x}}\n" +
+      "  - {images: 'registry.example/a:1', require: {signature: {by: alice}}}\n";
+    const name = policy("tags.yaml", "{key: cosign.pub}", rules);
+    const patternFor = async (image: string): Promise<unknown> => {
+      const { stdout } = await countersign("policy", "which", "--policy", name, image, "-o", "json");
+      return JSON.parse(stdout).images[0].rule.pattern;
+    };
+    assert.equal(await patternFor("registry.example/a:1"), "registry.example/a:1");
+    assert.equal(await patternFor(`registry.example/a:1@sha256:${"a".repeat(64)}`), "registry.example/a");
+  });
+});
+
 describe("policy check", () => {
   const unusable: readonly (readonly [what: string, identity: string, rest: string, said: RegExp])[] = [
     ["a key that is not there", "{key: nobody.pub}", RULES, /nobody\.pub cannot be used as a key/],
