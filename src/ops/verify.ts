@@ -2,12 +2,12 @@ import { CountersignError, findingUnlessInterrupted } from "../core/errors.ts";
 import { LIMITS } from "../core/limits.ts";
 import type { Descriptor, Platform } from "../core/oci/descriptor.ts";
 import type { ImageIndex, Manifest } from "../core/oci/manifest.ts";
-import { choosePlatform, platformName } from "../core/oci/platform.ts";
+import { choosePlatform, platformName, runsNowhere } from "../core/oci/platform.ts";
 import { reasonClass } from "../core/reasons.ts";
 import { describeChecks, type Scope } from "../core/verify/checks.ts";
 import { type Ruling, requirementsOf } from "../core/verify/criterion.ts";
 import type { Judgement } from "../core/verify/judgement.ts";
-import { type Judged, judgeEach } from "../core/verify/platforms.ts";
+import { isForDigest, type Judged, judgeBeside, judgeEach, rulingWithin } from "../core/verify/platforms.ts";
 import type { Verdict } from "../core/verify/verdict.ts";
 import { Budget } from "./budget.ts";
 import { mapConcurrently } from "./concurrency.ts";
@@ -84,9 +84,14 @@ async function verifyIndex(target: Target, index: ImageIndex, court: Court): Pro
   if (ruling.platforms === "each") return await verifyEach(target, index, ruling, court);
   const alsoRuns = index.manifests.map(({ digest }) => digest);
   const judgement = await judgeOnce({ target, descriptor, ruling, alsoRuns }, court);
-  const first = toVerdict(target, descriptor, judgement, court, recursive === true ? "image" : "index only");
-  const rest = recursive === true ? await judgeChildren(target, index, court) : [];
-  return toResult([first, ...rest.map(({ verdict }) => verdict)], index, descriptor);
+  const isWhole = recursive === true;
+  const children = await judgeChildren(target, index, ruling, court, isWhole ? () => true : isForDigest);
+  const beside = judgeBeside(
+    judgement,
+    children.filter(({ ruling: own }) => isForDigest(own)),
+  );
+  const first = toVerdict(target, descriptor, beside, court, isWhole ? "image" : "index only");
+  return toResult([first, ...(isWhole ? children.map(({ verdict }) => verdict) : [])], index, descriptor);
 }
 
 /** The signature of the index that lists a platform by digest covers it, unless the rule says otherwise; else its own has to. */
@@ -101,18 +106,24 @@ async function verifyPlatform(
   const answer = (judgement: Judgement, scope: Scope): VerifiedImage =>
     toResult([{ ...toVerdict(target, selected, judgement, court, scope), ...chosen }], index, selected);
   const ruling = await rulingOf(target, index.descriptor, court);
-  const ownRuling = await rulingOf(target, selected, court);
+  const own = rulingWithin(await rulingOf(target, selected, court), ruling);
   const judgeItself = () =>
-    judgeOnce({ target, descriptor: selected, ruling: ownRuling, alsoRuns: [index.descriptor.digest] }, court);
-  if (ruling.platforms === "each" || isOtherRule(ruling, ownRuling)) return answer(await judgeItself(), "platform");
-  const alsoRuns = [selected.digest];
-  const byIndex = await judgeOnce({ target, descriptor: index.descriptor, ruling, alsoRuns }, court);
+    judgeOnce({ target, descriptor: selected, ruling: own, alsoRuns: [index.descriptor.digest] }, court);
+  if (ruling.platforms === "each") return answer(await judgeItself(), "platform");
+  const judgeIndex = () =>
+    judgeOnce({ target, descriptor: index.descriptor, ruling, alsoRuns: [selected.digest] }, court);
+  if (isOtherRule(ruling, own)) {
+    const itself = await judgeItself();
+    const byIndex = isForDigest(ruling) && itself.status === "accepted" ? await judgeIndex() : itself;
+    return answer(byIndex.status === "accepted" ? itself : byIndex, "platform");
+  }
+  const byIndex = await judgeIndex();
   if (byIndex.status === "accepted") return answer(byIndex, "platform through its index");
   const byItself = await judgeItself();
   return answer(byItself.status === "accepted" ? byItself : nearer(byIndex, byItself), "platform");
 }
 
-/** A rule for the platform's own digest is not answered by what is said of the index. */
+/** A rule for the platform's own digest is not answered by what is said of the index; one for the index's holds as well. */
 function isOtherRule(a: Ruling, b: Ruling): boolean {
   const [one, other] = [a.policy?.rule?.place, b.policy?.rule?.place];
   return one?.line !== other?.line || one?.column !== other?.column;
@@ -124,30 +135,44 @@ function nearer(a: Judgement, b: Judgement): Judgement {
   return a.reasons[0]?.code === "unsigned" ? b : a;
 }
 
-/** What is said of the index does not count: everything that it lists has to meet the rule by itself. */
+/** What is said of the index does not count: everything that it lists and that could be run has to meet the rule by itself. */
 async function verifyEach(target: Target, index: ImageIndex, ruling: Ruling, court: Court): Promise<VerifiedImage> {
   const { descriptor } = index;
-  const children = await judgeChildren(target, index, court);
+  const manifests = index.manifests.filter((entry) => !runsNowhere(entry));
+  const children = await judgeChildren(target, { ...index, manifests }, court);
   const judgement = judgeEach(children, ruling, subjectOf(target, descriptor), court.rulebook.now);
   const first = toVerdict(target, descriptor, judgement, court, "image");
   const rest = court.options.recursive === true ? children.map(({ verdict }) => verdict) : [];
   return toResult([first, ...rest], index, descriptor);
 }
 
+/** A manifest that an index lists, by which rule it was judged, and the verdict on it. */
+interface Child extends Judged {
+  readonly ruling: Ruling;
+  readonly verdict: Verdict;
+}
+
 async function judgeChildren(
   target: Target,
   index: ImageIndex,
+  ofIndex: Ruling,
   court: Court,
-): Promise<readonly (Judged & { readonly verdict: Verdict })[]> {
+  isAsked: (ruling: Ruling) => boolean = () => true,
+): Promise<readonly Child[]> {
   const within = new Budget({ items: LIMITS.indexCandidates, bytes: LIMITS.indexCandidateBytes });
   const alsoRuns = [index.descriptor.digest];
-  return await mapConcurrently(index.manifests, court.options.maxWorkers ?? DEFAULT_WORKERS, async (descriptor) => {
-    const ruling = await rulingOf(target, descriptor, court);
+  const judge = async (descriptor: Descriptor): Promise<readonly Child[]> => {
+    const own = await rulingOf(target, descriptor, court);
+    if (!isAsked(own)) return [];
+    const ruling = rulingWithin(own, ofIndex);
     const judgement = await judgeOnce({ target, descriptor, ruling, alsoRuns, within }, court);
     const verdict = toVerdict({ ...target, tag: undefined }, descriptor, judgement, court, "platform");
     const platform = descriptor.platform === undefined ? {} : { platform: platformName(descriptor.platform) };
-    return { descriptor, judgement, verdict: { ...verdict, ...platform, index: index.descriptor.digest } };
-  });
+    return [
+      { descriptor, judgement, ruling: own, verdict: { ...verdict, ...platform, index: index.descriptor.digest } },
+    ];
+  };
+  return (await mapConcurrently(index.manifests, court.options.maxWorkers ?? DEFAULT_WORKERS, judge)).flat();
 }
 
 // --- verdicts ---------------------------------------------------------------------------------------------------------

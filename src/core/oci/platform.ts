@@ -47,10 +47,12 @@ export function platformName(platform: Platform): string {
 
 /** BuildKit's attestation manifests ride in the index as `unknown/unknown`: they are no platform to run. */
 export function isRunnable(entry: Descriptor): boolean {
-  return (
-    entry.annotations?.["vnd.docker.reference.type"] === undefined &&
-    !(entry.platform?.os === "unknown" && entry.platform.architecture === "unknown")
-  );
+  return entry.annotations?.["vnd.docker.reference.type"] === undefined && !runsNowhere(entry);
+}
+
+/** No machine is called so, and no engine chooses it. What says in an annotation alone that it is no image could be run. */
+export function runsNowhere({ platform }: Descriptor): boolean {
+  return platform?.os === "unknown" && platform.architecture === "unknown";
 }
 
 /**

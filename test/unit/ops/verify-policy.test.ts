@@ -7,7 +7,7 @@ import type { Rulebook } from "../../../src/core/verify/criterion.ts";
 import { keySignatory, type SignOptions, signImage } from "../../../src/ops/sign.ts";
 import { type Target, type VerifyOptions, verifyImage, verifyImages } from "../../../src/ops/verify.ts";
 import { rejectedBy } from "../../support/codes.ts";
-import { makeImage, makeIndex, pushImage, type TestImage } from "../../support/images.ts";
+import { makeImage, makeIndex, makeManifest, pushImage, type TestImage } from "../../support/images.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
 import { policyText, rulebookOf, type World } from "../../support/policies.ts";
 import { type TestSigner, testSigner } from "../../support/signatures.ts";
@@ -242,6 +242,32 @@ describe("an index under a rule for each platform", () => {
     const { verdicts, accepted } = await verifyImage(target(store), { requirement, recursive: true });
     assert.deepEqual([verdicts.length, accepted], [digests.length + 1, true]);
     assert.equal(verdicts[0]?.digest, index.manifest.descriptor.digest);
+  });
+
+  it("asks nothing of what no machine runs, and is refused where it lists nothing else", async () => {
+    const index = await makeIndex({ attestation: true });
+    const store = await stored(index);
+    const platforms = index.manifest.kind === "index" ? index.manifest.manifests : [];
+    const images = platforms.filter(({ platform }) => platform?.os !== "unknown");
+    assert.equal(images.length, platforms.length - 1);
+    for (const { digest } of images) await sign(store, digest);
+    assert.deepEqual(await outcome(store, { requirement: book(BY_ALICE, EACH) }), ["accepted"]);
+    const none = await stored(await makeIndex({ platforms: [{ os: "unknown", architecture: "unknown" }] }), alice);
+    assert.deepEqual(await outcome(none, { requirement: book(BY_ALICE, EACH) }), ["refused platform-missing"]);
+  });
+
+  it("asks of what only an annotation says is no image: an engine would run it", async () => {
+    const index = await makeIndex();
+    const { manifest } = index;
+    assert.ok(manifest.kind === "index");
+    const entries = manifest.manifests.map((entry, at) => ({
+      ...entry,
+      ...(at === 0 && { annotations: { "vnd.docker.reference.type": "attestation-manifest" } }),
+    }));
+    const disguised = makeManifest({ mediaType: manifest.descriptor.mediaType, manifests: entries }, "sha256");
+    const store = await stored({ ...index, manifest: disguised });
+    for (const { digest } of entries.slice(1)) await sign(store, digest);
+    assert.deepEqual(await outcome(store, { requirement: book(BY_ALICE, EACH) }), ["refused unsigned"]);
   });
 
   it("is refused with the name of the platform that is not", async () => {
