@@ -1,9 +1,10 @@
 import type { YamlOutput } from "../../yaml-write.ts";
+import { placeName } from "../document.ts";
 import type { ImageGlob } from "../image-pattern.ts";
 import { type ClusterAtom, clusterClause, identityMembers } from "./cluster-atoms.ts";
 import { type Exported, type ExportSource, Losses } from "./conversion.ts";
 import { anyBut, noneOf } from "./kyverno-images.ts";
-import { isMoreSpecific, type PlainRule, plainRules, shareRepositories } from "./plain-rules.ts";
+import { isMoreSpecific, type PlainRule, plainRules, shareRepositories, textOf } from "./plain-rules.ts";
 import { formatDocuments } from "./written.ts";
 
 /**
@@ -13,6 +14,7 @@ import { formatDocuments } from "./written.ts";
 export function exportKyverno(source: ExportSource): Exported {
   const losses = new Losses();
   const rules = plainRules(source, losses);
+  sayOfTags(rules, losses);
   const policies = rules.map((rule, at) => policyOf(rule, at, rules, { source, losses }));
   const content = formatDocuments([...policies, remainder(rules)]);
   return { files: [{ name: "image-validating-policies.yaml", content }], losses: losses.all, notes: NOTES };
@@ -23,6 +25,21 @@ const NOTES = [
   "Image signatures count in bundles alone: of signatures in the form cosign-legacy Kyverno does not compare the repository.",
   "Images have to be written in full, docker.io/library/nginx:1.27 for nginx:1.27, where Kyverno does not do so itself.",
 ];
+
+/**
+ * A tag that Kyverno has resolved looks like one that somebody wrote beside a digest of their choice. By the latter no rule is
+ * chosen, so what asks of the tag is asked beside what asks of its repository, and alone for nothing.
+ */
+function sayOfTags(rules: readonly PlainRule[], losses: Losses): void {
+  for (const { rule, globs } of rules) {
+    for (const [at, glob] of globs.entries()) {
+      if (glob.tag !== undefined) losses.add(placeName(rule.images[at]?.place ?? rule.place), textOf(glob), TAGS);
+    }
+  }
+}
+
+const TAGS =
+  "Kyverno cannot tell a tag that it resolved from one that was written beside any digest; what is asked of the repository is asked too, and without a rule for that it is refused";
 
 interface Writing {
   readonly source: ExportSource;
@@ -48,7 +65,7 @@ function policyOf(rule: PlainRule, at: number, rules: readonly PlainRule[], writ
 
 /** What no rule is about, and what could be read as another name than it is written. */
 function remainder(rules: readonly PlainRule[]): YamlOutput {
-  const expression = noneOf(rules.flatMap(({ globs }) => globs));
+  const expression = noneOf(rules.flatMap(({ globs }) => globs.filter(({ tag }) => tag === undefined)));
   return document("countersign-all-others", {
     validationActions: ["Deny"],
     matchImageReferences: [{ expression }],
@@ -92,7 +109,8 @@ function decidedBy(rule: PlainRule, rules: readonly PlainRule[]): string {
 
 function moreSpecific(glob: ImageGlob, rule: PlainRule, rules: readonly PlainRule[]): readonly ImageGlob[] {
   const others = rules.filter((other) => other !== rule).flatMap(({ globs }) => globs);
-  return others.filter((other) => isMoreSpecific(other, glob) && shareRepositories(other, glob));
+  const deciding = others.filter(({ tag }) => tag === undefined);
+  return deciding.filter((other) => isMoreSpecific(other, glob) && shareRepositories(other, glob));
 }
 
 /** An attestor has to be there, be it for nothing. */

@@ -2,7 +2,14 @@ import { CountersignError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import type { PolicyRequirement } from "../document.ts";
 import { overlap } from "../image-overlap.ts";
-import { compareSpecificity, type ImageGlob, parseImagePattern, specificityOf } from "../image-pattern.ts";
+import {
+  compareSpecificity,
+  type ImageGlob,
+  isExact,
+  matchesName,
+  parseImagePattern,
+  specificityOf,
+} from "../image-pattern.ts";
 import type { Losses } from "./conversion.ts";
 import { allOf, type Draft, never } from "./draft.ts";
 import { isMoreSpecific, shareRepositories, textOf } from "./plain-rules.ts";
@@ -69,7 +76,7 @@ class Layering {
 
   #isAbout({ patterns, isAboutAllBut }: StackedPolicy, glob: ImageGlob): boolean {
     const written = textOf(glob);
-    if (isAboutAllBut !== undefined && !isAboutAllBut.has(written)) return true;
+    if (isAboutAllBut !== undefined && !isAmong(glob, written, isAboutAllBut)) return true;
     return patterns.some(({ text, but }) => {
       if (but?.has(written) === true) return false;
       const other = this.#globs.get(text) ?? parseImagePattern(text);
@@ -109,6 +116,15 @@ class Layering {
       wanted: `patterns that are compared in ${LIMITS.patternComparisons} steps: such as begin differently`,
     });
   };
+}
+
+/** Whether all that it matches is matched by one of these. */
+function isAmong(glob: ImageGlob, written: string, patterns: ReadonlySet<string>): boolean {
+  if (patterns.has(written)) return true;
+  if (!isExact(glob)) return false;
+  return [...patterns]
+    .map(parseImagePattern)
+    .some((one) => (one.tag ?? one.digest) === undefined && matchesName(one, glob.name));
 }
 
 function layRule({ patterns, policies }: Layer, draft: Draft, losses: Losses): void {

@@ -218,6 +218,19 @@ describe("a policy that is exported to Kyverno", () => {
     );
   });
 
+  it("asks of a tag what is asked of its repository too, and refuses a tag that alone has a rule", () => {
+    const open = '{images: "a.example/x:1", mode: warn, require: {never: nobody signs}}';
+    const { text, losses } = exported(`  - {images: a.example/x, require: {signature: {by: alice}}}\n  - ${open}`);
+    const [repository = "", tag = "", others = ""] = text.match(/expression: .*ref\.matches.*/g) ?? [];
+    assert.doesNotMatch(repository, /&& !/);
+    assert.match(tag, /x:1/);
+    assert.doesNotMatch(others, /x:1/);
+    assert.deepEqual(
+      losses.map(({ what, effect }) => [what, effect]),
+      [["a.example/x:1", "stricter"]],
+    );
+  });
+
   const LOST: readonly (readonly [string, string])[] = [
     ["nameBinding", "{signature: {by: alice, nameBinding: true}}"],
     ["annotations", "{signature: {by: alice, annotations: {env: prod}}}"],
