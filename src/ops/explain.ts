@@ -2,13 +2,14 @@ import type { Finding } from "../core/errors.ts";
 import type { Descriptor, Platform } from "../core/oci/descriptor.ts";
 import { choosePlatform } from "../core/oci/platform.ts";
 import type { ImageName, PolicyDocument } from "../core/policy/document.ts";
-import { matchingRules } from "../core/policy/images.ts";
+import { digestPatterns, matchingRules } from "../core/policy/images.ts";
 import type { RuleMaterial } from "../core/verify/compile.ts";
 import type { Rulebook, Ruling } from "../core/verify/criterion.ts";
 import { everybodyIn } from "../core/verify/everybody.ts";
 import type { Evidence, Subject } from "../core/verify/evidence.ts";
 import { Exhibit } from "../core/verify/exhibit.ts";
 import { type Explanation, explainSubject } from "../core/verify/explanation.ts";
+import { isForDigest, rulingWithin } from "../core/verify/platforms.ts";
 import type { RecordedImage } from "../core/verify/recorded.ts";
 import { openRecorded, type RecordOptions, recordImage, ruledName } from "./recorded.ts";
 import { resolveTarget, type Target, verifyImage } from "./verify.ts";
@@ -36,8 +37,10 @@ export async function explainImage(
 ): Promise<Explanation> {
   const { now } = policy.rulebook;
   const { descriptor } = await resolveTarget(target);
-  const { platforms } = await policy.rulebook.rulingOf({ ...ruledName(target), digest: descriptor.digest });
-  const isShallow = platforms === "index" && platform === undefined;
+  const name = ruledName(target);
+  const { platforms } = await policy.rulebook.rulingOf({ ...name, digest: descriptor.digest });
+  const haveOwnRules = name.repository !== undefined && digestPatterns(policy.document, name.repository).length > 0;
+  const isShallow = platforms === "index" && platform === undefined && !haveOwnRules;
   const recorded = await recordImage(target, { now, cache, sources, isShallow });
   return await explainRecorded(recorded, target.image, policy, { platform });
 }
@@ -77,8 +80,13 @@ export async function explainRecorded(
   return { verdict, rules: matchingRules(document, named), subjects, problems };
 }
 
-function rulingOf({ repository, tag }: RecordedImage, rulebook: Rulebook, { digest }: Descriptor): Promise<Ruling> {
-  return rulebook.rulingOf({ repository, tag, digest });
+async function rulingOf(
+  { repository, tag, manifest }: RecordedImage,
+  rulebook: Rulebook,
+  { digest }: Descriptor,
+): Promise<Ruling> {
+  const ofIndex = await rulebook.rulingOf({ repository, tag, digest: manifest.descriptor.digest });
+  return rulingWithin(await rulebook.rulingOf({ repository, tag, digest }), ofIndex);
 }
 
 /** What the verdict rests on. */
@@ -92,7 +100,10 @@ async function subjectsOf(
   const { platforms } = await rulingOf(recorded, rulebook, manifest.descriptor);
   const all = platform === undefined ? manifest.manifests : [choosePlatform(manifest, platform)];
   if (platforms === "each") return all;
-  return platform === undefined ? [manifest.descriptor] : [manifest.descriptor, ...all];
+  if (platform !== undefined) return [manifest.descriptor, ...all];
+  const { repository, tag } = recorded;
+  const rulings = await Promise.all(all.map(({ digest }) => rulebook.rulingOf({ repository, tag, digest })));
+  return [manifest.descriptor, ...all.filter((_, at) => rulings[at] !== undefined && isForDigest(rulings[at]))];
 }
 
 function subjectOf({ repository, manifest }: RecordedImage, { store }: Target, descriptor: Descriptor): Subject {

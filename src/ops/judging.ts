@@ -118,9 +118,10 @@ interface Case {
 export function judgeOnce(one: Case, court: Court): Promise<Judgement> {
   const { target, descriptor, ruling, alsoRuns = [] } = one;
   const withdrawn = alsoRuns.filter((digest) => ruling.withdrawn.has(digest));
-  // Where a policy decides, its rule depends on what the image is called.
+  // Where a policy decides, its rule depends on what the image is called, and on the index that it was reached by.
   const { repository, tag } = imageName(target);
-  const name = ruling.policy === undefined ? [] : [repository, tag];
+  const { rule } = ruling.policy ?? {};
+  const name = ruling.policy === undefined ? [] : [repository, tag, rule?.place.line, rule?.place.column];
   const key = JSON.stringify([target.store.location, descriptor.digest, withdrawn, ...name]);
   const known = court.judged.get(key);
   if (known !== undefined) return known;

@@ -139,7 +139,7 @@ function nearer(a: Judgement, b: Judgement): Judgement {
 async function verifyEach(target: Target, index: ImageIndex, ruling: Ruling, court: Court): Promise<VerifiedImage> {
   const { descriptor } = index;
   const manifests = index.manifests.filter((entry) => !runsNowhere(entry));
-  const children = await judgeChildren(target, { ...index, manifests }, court);
+  const children = await judgeChildren(target, { ...index, manifests }, ruling, court);
   const judgement = judgeEach(children, ruling, subjectOf(target, descriptor), court.rulebook.now);
   const first = toVerdict(target, descriptor, judgement, court, "image");
   const rest = court.options.recursive === true ? children.map(({ verdict }) => verdict) : [];

@@ -1,5 +1,6 @@
 import type { Finding } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
+import { isIndexType } from "../oci/media-types.ts";
 import { platformName } from "../oci/platform.ts";
 import type { Instant } from "../time.ts";
 import type { Leaf, Ruling } from "./criterion.ts";
@@ -15,10 +16,46 @@ export interface Judged {
   readonly judgement: Judgement;
 }
 
+/**
+ * What applies to a manifest that is reached by way of an index. A rule for its own digest does; where none is there, a rule
+ * for the index's digest is about all that the index lists, as one for its name is.
+ */
+export function rulingWithin(own: Ruling, ofIndex: Ruling): Ruling {
+  return isForDigest(own) || !isForDigest(ofIndex) ? own : ofIndex;
+}
+
+/** Whether the image falls under a rule by its digest, and not by what it is called. */
+export function isForDigest({ policy }: Ruling): boolean {
+  return policy?.rule?.pattern.includes("@") === true;
+}
+
 /** An index of which every manifest has to meet the rule by itself. One that lists none has nothing that does. */
 export function judgeEach(children: readonly Judged[], ruling: Ruling, subject: Subject, now: Instant): Judgement {
   const alsoRuns = children.map(({ descriptor }) => descriptor.digest);
-  return decide(children.length === 0 ? NOTHING_LISTED : combine(children), ruling, { ...subject, alsoRuns }, now);
+  const judged = children.length === 0 ? NOTHING_LISTED : combine(children.map(withoutWhatIsNested));
+  return decide(judged, ruling, { ...subject, alsoRuns }, now);
+}
+
+/** What an index in the index lists is not looked at, so that it cannot be said of each. */
+function withoutWhatIsNested(child: Judged): Judged {
+  const { descriptor, judgement } = child;
+  if (!isIndexType(descriptor.mediaType)) return child;
+  const finding: Finding = {
+    code: "forbidden",
+    message: "what an index in an index lists cannot be judged each by itself",
+    found: `the index ${descriptor.digest}`,
+    wanted: "an index that lists its platforms itself",
+  };
+  return { descriptor, judgement: { ...judgement, status: "refused", reasons: [finding], met: undefined } };
+}
+
+/** An index that covers what it lists, but for those manifests whose digests have rules of their own: they have to meet those. */
+export function judgeBeside(index: Judgement, withOwnRules: readonly Judged[]): Judgement {
+  const unmet = withOwnRules.filter(({ judgement }) => judgement.status !== "accepted");
+  if (unmet.length === 0 || index.status === "refused") return index;
+  const { status, reasons } = combine(unmet);
+  if (index.status === "undetermined" && status === "undetermined") return index;
+  return { ...index, status, reasons, because: undefined, met: undefined, warnings: undefined };
 }
 
 const NOTHING_LISTED: Judgement = {
