@@ -97,7 +97,6 @@ export function tableAfter(text: string, anchor: string): readonly (readonly str
 /** The rows of bench/RESULTS.md that the front page shows: those of these names, where they have a goal. */
 const SHOWN = [
   "verify by tag, first",
-  "sign by tag, first",
   "verify, first",
   "images a second",
   "wall time, 1024 MiB, random",

@@ -318,6 +318,7 @@ const GENERATED: Readonly<Record<string, () => string>> = {
       program
         .createHelp()
         .visibleCommands(program)
+        .filter((command) => command.helpGroup() !== "Around it:")
         .map((command) => [commandCell(command), command.summary()]),
     ),
   "exit codes": () =>
