@@ -52,7 +52,7 @@ export async function* gather(
   if (formats.includes("bundle")) yield* gatherBundles(search);
   if (formats.includes("cosign-legacy")) yield* gatherTagged(search, SIGNATURE_TAG);
   if (formats.includes("cosign-attestation")) yield* gatherTagged(search, ATTESTATION_TAG);
-  for (const source of sources) yield* gatherFrom(source, search);
+  for (const source of sources) yield* gatherFrom(source, search, formats);
 }
 
 /** Each kind has a tag of its own; what is not wanted is not asked for. */
@@ -144,9 +144,11 @@ async function* gatherTagged(search: Search, tag: CosignTag): AsyncGenerator<Evi
 async function* gatherFrom(
   source: EvidenceSource,
   { subject, budget }: Search,
+  formats: readonly EvidenceFormat[],
 ): AsyncGenerator<EvidencePart, void, undefined> {
   try {
-    for await (const { candidates, obstacles } of source.look(subject)) {
+    for await (const { candidates: offered, obstacles } of source.look(subject)) {
+      const candidates = offered.filter(({ format }) => formats.includes(format));
       const allowed = candidates.slice(0, budget.take(candidates.length));
       for (const candidate of allowed) budget.spend(candidateBytes(candidate).byteLength);
       yield { candidates: allowed, obstacles };

@@ -16,7 +16,7 @@ import type {
   SubjectExplanation,
 } from "../core/verify/explanation.ts";
 import { describeSignedBy, type SignedBy, shortFingerprint, type VerdictStatus } from "../core/verify/verdict.ts";
-import { findingMember, formatDocument, proofMember, verdictMember } from "./json.ts";
+import { findingMember, formatDocument, proofMember, signedByMember, verdictMember } from "./json.ts";
 import { PLAIN, type Style } from "./style.ts";
 import { formatBlock, formatRows, HEADING_WIDTH, type Row } from "./text.ts";
 
@@ -214,6 +214,7 @@ function subjectMember(explained: SubjectExplanation): Readonly<Record<string, u
   const { subject, status, reasons, warnings, evidence, obstacles, requirement } = explained;
   return {
     digest: subject.descriptor.digest,
+    platform: subject.descriptor.platform && platformName(subject.descriptor.platform),
     verdict: status,
     reasons: reasons.map(findingMember),
     warnings: warnings.map(findingMember),
@@ -233,7 +234,7 @@ function evidenceMember(evidence: ExplainedEvidence): Readonly<Record<string, un
   const { signedBy, proof, claim, unproven } = carried;
   return {
     ...common,
-    signedBy,
+    signedBy: signedByMember(signedBy),
     proof: proof && proofMember(proof),
     predicateType: claim.predicateType,
     subjects: claim.subjects,

@@ -101,7 +101,8 @@ function timeMember(at: Instant | undefined): string | undefined {
   return at === undefined ? undefined : formatInstant(at);
 }
 
-function signedByMember({ terms, ...signedBy }: SignedBy): Readonly<Record<string, unknown>> {
+/** Who made a signature, as every document has it. */
+export function signedByMember({ terms, ...signedBy }: SignedBy): Readonly<Record<string, unknown>> {
   return { ...signedBy, name: terms?.name };
 }
 

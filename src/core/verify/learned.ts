@@ -212,17 +212,22 @@ function keylessIdentity({ identity, trust }: LearnedSigner & { kind: "identity"
 
 /** But for what they are called and where they stand. */
 function isSame(a: Identity, b: Identity): boolean {
-  const essence = (identity: Identity): string =>
-    JSON.stringify(identity, (name, value: unknown) => (name === "place" || name === "name" ? undefined : value));
-  const essenceOfClaims = (identity: Identity): string => ("claims" in identity ? claimsText(identity.claims) : "");
-  return (
-    essence({ ...a, claims: [] } as Identity) === essence({ ...b, claims: [] } as Identity) &&
-    essenceOfClaims(a) === essenceOfClaims(b)
-  );
+  return essenceOf(a) === essenceOf(b);
 }
 
-function claimsText(claims: readonly WantedClaim[]): string {
-  return JSON.stringify(claims.map(({ name, wanted }) => [name, wanted.kind, wanted.text]).toSorted());
+function essenceOf(identity: Identity): string {
+  const { trust, proof } = identity;
+  const common = [identity.kind, trust ?? "", Object.entries(proof).toSorted()];
+  if (identity.kind === "keys") {
+    return JSON.stringify([common, identity.keys.map(({ source, window }) => [Object.values(source), window])]);
+  }
+  const { window, claims } = identity;
+  const wanted = claims.map(({ name, wanted: { kind, text } }) => [name, kind, text]).toSorted();
+  const who =
+    identity.kind === "github"
+      ? [identity.owner, identity.repository, identity.workflow, identity.ref]
+      : [identity.subject, identity.issuer].map(({ kind, text }) => [kind, text]);
+  return JSON.stringify([common, who, window, wanted]);
 }
 
 const WORKFLOW =
