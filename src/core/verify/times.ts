@@ -1,4 +1,5 @@
 import type { Finding } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import type { Window } from "../policy/document.ts";
 import { describeAge, formatInstant, type Instant } from "../time.ts";
 import type { SignatureProof } from "../trust/material.ts";
@@ -28,7 +29,12 @@ export function checkTimes(
     const message = "the signer was not trusted when this was signed";
     return { code: "signer-distrusted", message, found, wanted };
   }
-  if (maxAge === undefined || now - signedAt <= maxAge) return undefined;
+  if (maxAge === undefined) return undefined;
+  if (signedAt > now + LIMITS.clockSkewMs) {
+    const message = "what was signed is of the future, and its age cannot be told: one of two clocks is wrong";
+    return { code: "timestamp-invalid", message, found, wanted };
+  }
+  if (now - signedAt <= maxAge) return undefined;
   return { code: "evidence-old", message: "what was signed is too old", found, wanted };
 }
 
