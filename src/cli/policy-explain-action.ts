@@ -1,7 +1,8 @@
 import { CountersignError } from "../core/errors.ts";
 import type { Explanation } from "../core/verify/explanation.ts";
 import { explainImage, explainRecorded } from "../ops/explain.ts";
-import { ASCII_MARKS, explanationDocument, explanationText, type Marks, UNICODE_MARKS } from "../report/explain.ts";
+import { ASCII_MARKS, explanationText, type Marks, UNICODE_MARKS } from "../report/explain.ts";
+import { explanationDocument } from "../report/explain-json.ts";
 import { readCaseOptions } from "./case-options.ts";
 import type { Context } from "./context.ts";
 import { exitCodeOfVerdicts } from "./exit-codes.ts";

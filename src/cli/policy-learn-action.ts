@@ -1,46 +1,30 @@
-import { basename, dirname, extname, relative, resolve, sep } from "node:path";
+import { resolve } from "node:path";
 import { decodeUtf8, encodeUtf8 } from "../core/bytes.ts";
-import { type PublicKey, publicKeyPem } from "../core/crypto/public-key.ts";
-import { refusePublishedKeys } from "../core/crypto/published.ts";
 import { CountersignError, findingUnlessInterrupted } from "../core/errors.ts";
 import { LIMITS } from "../core/limits.ts";
-import type { KeyIdentity, PolicyDocument, TrustReference } from "../core/policy/document.ts";
+import type { PolicyDocument } from "../core/policy/document.ts";
 import { extendPolicy } from "../core/policy/extend.ts";
 import { matchingRules } from "../core/policy/images.ts";
 import { lintPolicy } from "../core/policy/lint.ts";
 import { parsePolicy } from "../core/policy/parse.ts";
 import { reasonClass } from "../core/reasons.ts";
-import type { Everybody } from "../core/verify/carried.ts";
 import type { Rulebook } from "../core/verify/criterion.ts";
-import type { Believed } from "../core/verify/exhibit.ts";
 import { type LearnedImage, proposeRules, type UnlearnedImage } from "../core/verify/learned.ts";
 import { openRulebook } from "../core/verify/rulebook.ts";
 import { readNamedFile } from "../io/config/file.ts";
 import { writeFileAtomic } from "../io/disk/atomic.ts";
-import { loadPublicKey } from "../io/keys/load.ts";
-import { parseKeyReference } from "../io/keys/reference.ts";
-import {
-  acceptedBy,
-  checkLearned,
-  type GatheredImage,
-  gatherImages,
-  isUnproven,
-  learnFrom,
-  type NameSigner,
-  needsTrust,
-} from "../ops/learn.ts";
+import { acceptedBy, checkLearned, type GatheredImage, gatherImages, learnFrom } from "../ops/learn.ts";
 import type { Target } from "../ops/verify.ts";
 import { type Learning, learningDocument, learningLines, learningText } from "../report/learn.ts";
-import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { exitCodeOfClasses } from "./exit-codes.ts";
 import { openWiring, placesOf } from "./images.ts";
+import { LearnableSigners, type Lessons } from "./learnable-signers.ts";
 import { flag, list, type RawOptions, readRegistryOptions, text } from "./options.ts";
 import { type Output, styleFor } from "./output.ts";
 import { PolicyFiles } from "./policy-material.ts";
-import { namesTrust } from "./signer-options.ts";
 import { findTrust } from "./trust.ts";
-import { readTrustOptions, refuseRegistriesOffline, type TrustOptions } from "./trust-options.ts";
+import { readTrustOptions, refuseRegistriesOffline } from "./trust-options.ts";
 
 /** `countersign policy learn IMAGE…`: proposes rules from what images carry. */
 export async function learn(
@@ -97,27 +81,15 @@ async function readOld(context: Context, file: string | undefined): Promise<OldP
   return { file, bytes, document: parsePolicy(bytes ?? encodeUtf8(NEW_POLICY), label) };
 }
 
-interface Lessons {
-  readonly context: Context;
-  readonly output: Output;
-  readonly wiring: Wiring;
-  readonly trust: TrustOptions;
-  readonly images: readonly string[];
-  /** Keys that may be learned, as the user names them. */
-  readonly keys: readonly string[];
-}
-
 class Student {
   readonly #lessons: Lessons;
   readonly #old: OldPolicy;
-  /** By the label under which a root proves. */
-  readonly #trustNames = new Map<string, string>();
-  readonly #trust = new Map<string, TrustReference>();
-  readonly #keySources = new Map<string, { source: KeyIdentity["keys"][number]["source"]; calledAfter: string }>();
+  readonly #signers: LearnableSigners;
 
   constructor(lessons: Lessons, old: OldPolicy) {
     this.#lessons = lessons;
     this.#old = old;
+    this.#signers = new LearnableSigners(lessons, old.document);
   }
 
   async learn(): Promise<Learning> {
@@ -131,8 +103,8 @@ class Student {
       this.#old.bytes === undefined
         ? new Set<string>()
         : await acceptedBy(gathered, this.#rulebook(this.#old.document));
-    const everybody = await this.#everybody(gathered);
-    const lesson = learnFrom(gathered, everybody, this.#nameSigner);
+    const everybody = await this.#signers.everybody(gathered);
+    const lesson = learnFrom(gathered, everybody, this.#signers.name);
     const { learned, blocked } = this.#unblocked(lesson.learned, known);
     const common = {
       file: this.#old.file,
@@ -165,76 +137,6 @@ class Student {
     }
     return { targets, failed };
   }
-
-  // --- whom to believe ------------------------------------------------------------------------------------------------
-
-  async #everybody(images: readonly GatheredImage[]): Promise<Everybody> {
-    const { context, trust } = this.#lessons;
-    const keys = await Promise.all(this.#lessons.keys.map((key) => this.#readKey(key)));
-    refusePublishedKeys(keys, placesOf(this.#lessons.images));
-    const everybody: Everybody = { keys, roots: [], now: context.referenceTime };
-    if (!needsTrust(images)) return everybody;
-    const usual = { ...everybody, roots: [await this.#root(trust)] };
-    if (namesTrust(trust) || !isUnproven(images, usual)) return usual;
-    // GitHub signs what comes from private repositories by an instance of its own.
-    const github = await this.#root({ ...trust, instance: "github" }).catch(findingUnlessInterrupted);
-    return "trust" in github ? { ...usual, roots: [...usual.roots, github] } : usual;
-  }
-
-  async #readKey(reference: string): Promise<PublicKey> {
-    const { context, output } = this.#lessons;
-    const key = await loadPublicKey(reference, { ...context, warn: output.warn });
-    const isFile = parseKeyReference(reference).kind === "file";
-    const source = isFile
-      ? ({ kind: "file", path: this.#fromPolicy(reference) } as const)
-      : ({ kind: "pem", pem: publicKeyPem(key) } as const);
-    this.#keySources.set(key.fingerprint, { source, calledAfter: basename(reference, extname(reference)) });
-    return key;
-  }
-
-  async #root(flags: TrustOptions): Promise<Believed> {
-    const { context, output, wiring } = this.#lessons;
-    const { bytes, label, demands, instance } = await findTrust(context, output, flags, wiring);
-    const { loadTrustMaterial } = await import("../core/trust/load.ts");
-    this.#trustNames.set(label, instance ?? this.#trustFile(flags.trustedRoot ?? label));
-    return { trust: await loadTrustMaterial(bytes, label), demands };
-  }
-
-  /** What the policy calls a trust root in a file: as it does already, else after the file. */
-  #trustFile(file: string): string {
-    const path = this.#fromPolicy(file);
-    const { trust } = this.#old.document;
-    const known = [...trust.values()].find(({ source }) => source.kind === "file" && source.path === path);
-    if (known !== undefined) return known.name;
-    const plain = basename(file, extname(file))
-      .replaceAll(/[^A-Za-z0-9._-]+/g, "-")
-      .replace(/^[^A-Za-z0-9]+/, "");
-    const name =
-      ["", "-2", "-3", "-4"].map((suffix) => `${plain || "root"}${suffix}`).find((each) => !trust.has(each)) ??
-      "learned";
-    this.#trust.set(name, { name, source: { kind: "file", path }, proof: {}, place: NOWHERE });
-    return name;
-  }
-
-  /** What a policy names is beside it. */
-  #fromPolicy(file: string): string {
-    const { workingDirectory } = this.#lessons.context;
-    return relative(this.#folder, resolve(workingDirectory, file)).split(sep).join("/");
-  }
-
-  get #folder(): string {
-    return dirname(resolve(this.#lessons.context.workingDirectory, this.#old.document.label));
-  }
-
-  readonly #nameSigner: NameSigner = (signedBy, trust) => {
-    if (signedBy.kind === "key") {
-      const known = this.#keySources.get(signedBy.fingerprint);
-      return known === undefined ? undefined : { kind: "key", fingerprint: signedBy.fingerprint, ...known };
-    }
-    const name = trust === undefined ? undefined : this.#trustNames.get(trust);
-    if (name === undefined || signedBy.identity.issuer === "") return undefined;
-    return { kind: "identity", identity: signedBy.identity, trust: name };
-  };
 
   // --- the policy -----------------------------------------------------------------------------------------------------
 
@@ -274,7 +176,7 @@ class Student {
     const used = new Set(identities.map(({ trust }) => trust));
     const extended = extendPolicy(bytes, document, {
       identities: new Map(identities.map((identity) => [identity.name, identity])),
-      trust: new Map([...this.#trust].filter(([name]) => used.has(name))),
+      trust: new Map([...this.#signers.newTrust].filter(([name]) => used.has(name))),
       rules,
     });
     const after = parsePolicy(encodeUtf8(extended.text), document.label);
@@ -313,12 +215,15 @@ class Student {
   #rulebook(document: PolicyDocument): Rulebook {
     const { context, output, wiring, trust, images } = this.#lessons;
     const places = placesOf(images);
-    const material = new PolicyFiles(context, output, wiring, { folder: this.#folder, trust, places, find: findTrust });
+    const material = new PolicyFiles(context, output, wiring, {
+      folder: this.#signers.folder,
+      trust,
+      places,
+      find: findTrust,
+    });
     return openRulebook(document, material, context.referenceTime);
   }
 }
-
-const NOWHERE = { label: "", line: 1, column: 1 };
 
 function hasRule(repository: string, place: string): UnlearnedImage["finding"] {
   return {

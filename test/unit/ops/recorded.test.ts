@@ -36,7 +36,13 @@ async function signed(by = [alice], format: "bundle" | "cosign-legacy" = "bundle
   await pushImage(store, await makeImage(), "1");
   for (const signer of by) {
     const target = { image: "app:1", store, tag: "1" };
-    await signImage(target, { signatory: keySignatory(signer), formats: [format], annotations: {}, createdAt: now, now });
+    await signImage(target, {
+      signatory: keySignatory(signer),
+      formats: [format],
+      annotations: {},
+      createdAt: now,
+      now,
+    });
   }
   return { image: "app:1", store, tag: "1" };
 }
