@@ -6,7 +6,7 @@ import { LINTS, type LintCode, type LintSeverity } from "./lint-codes.ts";
 import { lintImages } from "./lint-images.ts";
 import { lintPattern } from "./lint-patterns.ts";
 import { BUILT_IN_TRUST } from "./parse-identities.ts";
-import { mostMet, Persons, wantedOf } from "./persons.ts";
+import { mostMet, namesIn, Persons, wantedOf } from "./persons.ts";
 
 /** Something to look at in a policy that can be used. */
 export interface LintFinding {
@@ -95,21 +95,6 @@ function lintUse(document: PolicyDocument, report: Report): void {
   }
 }
 
-/** The identities and roles that a requirement names. */
-function namesIn(requirement: PolicyRequirement): readonly string[] {
-  switch (requirement.kind) {
-    case "all":
-    case "any":
-    case "threshold":
-      return requirement.of.flatMap(namesIn);
-    case "never":
-      return [];
-    case "vulnerabilities":
-      return [...requirement.scannedBy, ...(requirement.vex?.by ?? [])];
-    default:
-      return requirement.by;
-  }
-}
 
 // --- requirements -----------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-import type { EvidenceRequirement, Identity, Role } from "./document.ts";
+import type { EvidenceRequirement, Identity, PolicyRequirement, Role } from "./document.ts";
 
 /** How many people could meet a requirement: these, or any number where a pattern says who. */
 export type Crowd = ReadonlySet<string> | "any number";
@@ -79,6 +79,22 @@ function marksOf(identity: Identity): readonly string[] | undefined {
 /** Whose evidence a requirement asks for. */
 export function wantedOf(requirement: EvidenceRequirement): readonly string[] {
   return requirement.kind === "vulnerabilities" ? requirement.scannedBy : requirement.by;
+}
+
+/** The identities and roles that a requirement names. */
+export function namesIn(requirement: PolicyRequirement): readonly string[] {
+  switch (requirement.kind) {
+    case "all":
+    case "any":
+    case "threshold":
+      return requirement.of.flatMap(namesIn);
+    case "never":
+      return [];
+    case "vulnerabilities":
+      return [...requirement.scannedBy, ...(requirement.vex?.by ?? [])];
+    default:
+      return requirement.by;
+  }
 }
 
 /** How many of the requirements different people can meet, each one another: the largest matching. */

@@ -1,5 +1,4 @@
-import type { PredicateType } from "../formats/predicates.ts";
-import { resolveType } from "../formats/predicates.ts";
+import { type PredicateType, resolveType } from "../formats/predicates.ts";
 import {
   type AttestationRequirement,
   type EvidenceRequirement,
@@ -8,6 +7,7 @@ import {
   placeName,
   type VulnerabilitiesRequirement,
 } from "../policy/document.ts";
+import { namesIn } from "../policy/persons.ts";
 import type { Instant } from "../time.ts";
 import { atPlace } from "./at-place.ts";
 import type { Criterion, Leaf, VulnerabilitiesLeaf } from "./criterion.ts";
@@ -93,20 +93,5 @@ export class Compiler {
       assess: assessScan,
       place,
     };
-  }
-}
-
-function namesIn(requirement: PolicyRequirement): readonly string[] {
-  switch (requirement.kind) {
-    case "all":
-    case "any":
-    case "threshold":
-      return requirement.of.flatMap(namesIn);
-    case "never":
-      return [];
-    case "vulnerabilities":
-      return [...requirement.scannedBy, ...(requirement.vex?.by ?? [])];
-    default:
-      return requirement.by;
   }
 }
