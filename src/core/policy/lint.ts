@@ -95,7 +95,6 @@ function lintUse(document: PolicyDocument, report: Report): void {
   }
 }
 
-
 // --- requirements -----------------------------------------------------------------------------------------------------
 
 interface Surroundings {
