@@ -8,9 +8,15 @@ import { LIMITS } from "../limits.ts";
 export class Meter {
   #spent = 0;
   /** Made once: throwing it has to be cheap, since loops of the library go on after an error. */
-  readonly #exhausted = new CountersignError("limit-reached", "the condition takes too much work on this statement", {
-    wanted: `at most ${LIMITS.conditionWork} steps`,
-  });
+  readonly #exhausted: CountersignError;
+
+  /** @param condition what is evaluated, as it is shown. */
+  constructor(condition: string) {
+    this.#exhausted = new CountersignError("limit-reached", "the condition takes too much work on this statement", {
+      found: condition,
+      wanted: `at most ${LIMITS.conditionWork} steps`,
+    });
+  }
 
   start(): void {
     this.#spent = 0;

@@ -28,7 +28,7 @@ import type { Condition, ConditionResult } from "./condition.ts";
 export async function compileCondition(text: string, now?: Instant): Promise<Condition> {
   if (text.trim() === "") throw notOne(text, "it is empty");
   if (text.length > LIMITS.conditionCharacters) throw notOne(text, `it is longer than ${LIMITS.conditionCharacters}`);
-  const meter = new Meter();
+  const meter = new Meter(excerpt(text));
   const weights: Weights = new WeakMap();
   const expression = compile(text, await openDialect(meter, now), meter, weights);
   return { text, check: (statement) => check(statement) };

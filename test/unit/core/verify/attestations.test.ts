@@ -197,6 +197,7 @@ describe("a condition on an attestation", () => {
     const judgement = judged([attested({ predicate: JSON.stringify(Array(5000).fill(1)) })], requirement);
     assert.equal(judgement.status, "undetermined");
     assert.equal(judgement.reasons[0]?.code, "limit-reached");
+    assert.equal(judgement.reasons[0]?.found, "predicate.all(a, predicate.all(b, a == b)) || true");
   });
 });
 
