@@ -107,7 +107,7 @@ function parseHost(text: string, host: string): string {
     throw invalid(
       text,
       "its registry is an address that can be read in several ways",
-      "four decimal numbers, or a name",
+      name.startsWith("[") ? "the shortest form of the address, as in [::1]" : "four decimal numbers, or a name",
     );
   }
   const dotted = name.includes(".") || port !== undefined || bracketed || name.toLowerCase() === "localhost";
@@ -121,10 +121,12 @@ function parseHost(text: string, host: string): string {
   return host.toLowerCase();
 }
 
-/** WHATWG URL takes a name whose last part is a number for an IPv4 address: `0x7f.1` and `127.1` are 127.0.0.1 to it. */
+/**
+ * WHATWG URL takes a name whose last part is a number for an IPv4 address: `0x7f.1` and `127.1` are 127.0.0.1 to it. Of an
+ * IPv6 address there are many spellings and one is the shortest (RFC 5952).
+ */
 function isCanonicalHost(name: string): boolean {
-  const read = URL.parse(`https://${name}/`)?.hostname;
-  return read !== undefined && (name.startsWith("[") || read === name.toLowerCase());
+  return URL.parse(`https://${name}/`)?.hostname === name.toLowerCase();
 }
 
 function isIpv6(bracketed: string): boolean {

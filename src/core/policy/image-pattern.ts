@@ -99,6 +99,7 @@ function isHost(part: string): boolean {
   return part === "localhost" || part.includes(".") || part.includes(":") || /[A-Z]/.test(part);
 }
 
+const ANY_PATH = "a/a";
 const HUB = "docker.io";
 const HUB_NAMES: ReadonlySet<string> = new Set([HUB, "index.docker.io", "registry-1.docker.io"]);
 const HOST = /^[a-z0-9.:[\]*-]+$/;
@@ -116,6 +117,8 @@ function normalGlob(text: string, name: string): string {
   // Slashes crossed in a host's name: `**.example/app` would be met by evil.test/a.example/app.
   if (slash === -1 || !HOST.test(host) || host.includes(STARS))
     throw notOne(text, "its registry is not a host name", "host/… or host:port/…");
+  // One that no image is called would stand there and do nothing.
+  if (!host.includes(STAR)) parseReference(`${host}/${ANY_PATH}`);
   if (host === HUB && path !== "" && !path.includes("/") && !path.startsWith(STARS)) {
     throw notOne(text, "it can be read in two ways", `${HUB}/library/${path} or ${HUB}/${path}/${STARS}`);
   }
