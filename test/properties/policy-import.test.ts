@@ -98,13 +98,11 @@ const GLOBS = [
 const authority = fc.oneof(
   fc.constantFrom("pass", "fail").map((action) => ({ name: "static", static: { action } })),
   fc.constantFrom(...NAMES).map((name) => ({ name, key: { data: pemOf(name) } })),
-  fc
-    .constantFrom(...NAMES)
-    .map((name) => ({
-      name,
-      key: { data: pemOf(name) },
-      attestations: [{ name: "slsa", predicateType: "https://slsa.dev/provenance/v1" }],
-    })),
+  fc.constantFrom(...NAMES).map((name) => ({
+    name,
+    key: { data: pemOf(name) },
+    attestations: [{ name: "slsa", predicateType: "https://slsa.dev/provenance/v1" }],
+  })),
 );
 const clusterPolicy = fc
   .record({

@@ -1,10 +1,10 @@
 import { dirname, resolve } from "node:path";
 import { LIMITS } from "../../core/limits.ts";
 import { type Demands, PUBLIC_DEMANDS } from "../../core/trust/material.ts";
+import { readYaml, type YamlValue } from "../../core/yaml.ts";
 import { BUILT_IN, DEFAULT_INSTANCE } from "./builtin.ts";
 import type { Configuration } from "./configuration.ts";
 import { type FileTrust, INSTANCE_NAME, type NamedFile, type TrustInstance, type TufTrust } from "./instances.ts";
-import { readYaml, type YamlValue } from "../../core/yaml.ts";
 
 export const API_VERSION = "countersign/v1";
 export const KIND = "Configuration";
