@@ -16,11 +16,17 @@ function identityId({ issuer, subjectKind, subject }: CertificateIdentity): stri
 
 const REF_OF_WORKFLOW = /(?<=^https:\/\/github\.com\/[^/@]+\/[^/@]+\/\.github\/workflows\/[^/@]+)@.*$/;
 
+/** Behind what ran: `https://gitlab.example/acme/app//.gitlab-ci.yml@refs/tags/v1`. */
+const REF = /@refs\/.*$/s;
+
 /**
  * The same to a policy, by whichever of its names somebody is wanted: a workflow that ran for two tags is one workflow, or
  * whoever may push tags could meet any threshold alone.
  */
 export function personOf(identity: CertificateIdentity): string {
-  if (identity.issuer !== GITHUB_ISSUER) return identityId(identity);
-  return identityId({ ...identity, subject: foldCase(identity.subject.replace(REF_OF_WORKFLOW, "")) });
+  const { issuer, subjectKind, subject } = identity;
+  if (issuer === GITHUB_ISSUER) {
+    return identityId({ ...identity, subject: foldCase(subject.replace(REF_OF_WORKFLOW, "")) });
+  }
+  return identityId(subjectKind === "uri" ? { ...identity, subject: subject.replace(REF, "") } : identity);
 }
