@@ -73,7 +73,10 @@ describe("one key", () => {
     assert.ok(point instanceof Uint8Array);
     const algorithm = der.subarray(2, der.length - 68);
     const body = Buffer.concat([algorithm, Buffer.from([3, point.length + 1, 0]), point]);
-    const compressed = formatPem("PUBLIC KEY", Buffer.concat([Buffer.from([0x30, body.length]), body]));
+    const compressed = formatPem({
+      label: "PUBLIC KEY",
+      content: Buffer.concat([Buffer.from([0x30, body.length]), body]),
+    });
     await rejectedBy(async () => parsePublicKey(compressed, "the key"), "key-invalid");
   });
 });
