@@ -80,6 +80,12 @@ export const LINTS = {
     meaning: "An exception is for images that the rule is not about.",
     next: "move it to the rule that they fall under",
   },
+  "list-ageless": {
+    severity: "warning",
+    meaning:
+      "A list of withdrawn digests may be of any age: whoever can replace it can put back an old one that names fewer.",
+    next: "give it maxAge, and have it issued again more often than that: countersign policy withdraw --refresh",
+  },
   "no-rules": {
     severity: "warning",
     meaning: "There is no rule: every image is refused.",

@@ -38,6 +38,10 @@ export function lintPolicy(document: PolicyDocument, options: LintOptions): read
   };
   for (const identity of document.identities.values()) lintIdentity(identity, document, options, report);
   lintUse(document, report);
+  for (const { source, maxAge, place } of document.withdrawn) {
+    const name = source.kind === "file" ? source.path : source.reference;
+    if (maxAge === undefined) report("list-ageless", place, `the list ${name} may be of any age`);
+  }
   lintImages(document, report);
   const persons = new Persons(document.identities, document.roles, options.keys);
   for (const rule of document.rules) {

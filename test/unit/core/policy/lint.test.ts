@@ -19,7 +19,7 @@ identities:
   builds: {keyless: {subjectPattern: 'https://ci\\.acme\\.example/builds/.*', issuer: https://ci.acme.example}}
 roles: {team: [alice, bob]}
 trust: {lab: {instance: lab}}
-withdrawn: [{file: withdrawn.json, by: dana}]
+withdrawn: [{file: withdrawn.json, by: dana, maxAge: 7d}]
 rules:
   - images: registry.example/acme/
     require:
@@ -116,6 +116,7 @@ const FOUND: readonly (readonly [code: LintCode, what: string, text: string])[] 
     "an exception for other images",
     changed(`{digest: "${SAMPLE_DIGEST}",`, "{images: registry.example/acme/db,"),
   ],
+  ["list-ageless", "a list of withdrawn digests that may be of any age", changed("by: dana, maxAge: 7d}", "by: dana}")],
   ["no-rules", "no rules", "apiVersion: countersign/v1\nrules: []\n"],
   [
     "pattern-shadowed",
