@@ -1,5 +1,5 @@
 import { type Dirent, existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
 import { CountersignError } from "../core/errors.ts";
 import { LIMITS } from "../core/limits.ts";
@@ -11,6 +11,7 @@ import { EVIDENCE_FILE, EXPECTATION_FILE, type Expectation, parseExpectation } f
 import { parseRecorded } from "../core/verify/parse-recorded.ts";
 import { type RecordedImage, trustFileName } from "../core/verify/recorded.ts";
 import { readNamedFile } from "../io/config/file.ts";
+import type { NamedFile } from "../io/config/instances.ts";
 import { ifPresent, onDisk } from "../io/disk/errors.ts";
 import type { PolicyCase } from "../ops/policy-cases.ts";
 import type { Context } from "./context.ts";
@@ -138,13 +139,23 @@ export class CaseFolder implements PolicyCase {
 
   async #read(file: string, maxBytes: number): Promise<Uint8Array> {
     const label = join(this.name, file);
-    const bytes = await readNamedFile({ path: resolve(this.#path, file), label }, maxBytes);
+    const bytes = await readCaseFile({ path: resolve(this.#path, file), label }, maxBytes);
     if (bytes !== undefined) return bytes;
     throw new CountersignError("configuration-invalid", `the case has no ${file}`, {
       found: label,
       next: "add it, or take the folder away",
     });
   }
+}
+
+/** Cases come out of checkouts, where a pipe would be waited for without end. */
+async function readCaseFile(file: NamedFile, maxBytes: number): Promise<Uint8Array | undefined> {
+  const found = await onDisk(`read ${file.label}`, () => ifPresent(() => stat(file.path)));
+  if (found === undefined || found.isFile()) return await readNamedFile(file, maxBytes);
+  throw new CountersignError("configuration-invalid", "a case is made of files", {
+    found: `${file.label}, which is something else`,
+    next: "put a file there, or take the folder away",
+  });
 }
 
 const NO_TRUST: TrustOptions = { trustedRoot: undefined, instance: undefined, offline: true, config: undefined };
@@ -166,7 +177,7 @@ function trustBeside(folder: string, recorded: RecordedImage): FindTrust {
     if (flags.trustedRoot !== undefined) return await findTrust(context, output, flags, wiring);
     const name = [flags.instance, undefined].find((each) => existsSync(join(folder, trustFileName(each))));
     const label = trustFileName(name);
-    const bytes = await readNamedFile({ path: join(folder, label), label }, LIMITS.trustedRootBytes);
+    const bytes = await readCaseFile({ path: join(folder, label), label }, LIMITS.trustedRootBytes);
     if (bytes === undefined) throw noTrust(flags.instance);
     const kept = recorded.trust.find((each) => each.name === name);
     const demands: Demands = { ...PUBLIC_DEMANDS, ...kept?.demands };
