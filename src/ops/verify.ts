@@ -1,6 +1,7 @@
 import { CountersignError, findingUnlessInterrupted } from "../core/errors.ts";
 import { LIMITS } from "../core/limits.ts";
 import type { Descriptor, Platform } from "../core/oci/descriptor.ts";
+import { type Digest, digestAlgorithm, digestOf } from "../core/oci/digest.ts";
 import type { ImageIndex, Manifest } from "../core/oci/manifest.ts";
 import { choosePlatform, platformName, runsNowhere } from "../core/oci/platform.ts";
 import { reasonClass } from "../core/reasons.ts";
@@ -57,8 +58,8 @@ async function verifyTarget(target: Target, court: Court): Promise<VerifiedImage
     const root = await resolveTarget(target);
     if (root.kind === "index") return await verifyIndex(target, root, court);
     const { descriptor } = root;
-    const ruling = await rulingOf(target, descriptor, court);
-    const judgement = await judgeOnce({ target, descriptor, ruling }, court);
+    const ruling = await rulingOfRoot(target, root, court);
+    const judgement = await judgeOnce({ target, descriptor, ruling, alsoRuns: otherDigestsOf(root) }, court);
     return toResult([toVerdict(target, descriptor, judgement, court, "image")], root, descriptor);
   } catch (error) {
     if (error instanceof UnusablePolicy) throw error.cause;
@@ -74,15 +75,26 @@ export async function resolveTarget(target: Target): Promise<Manifest> {
   throw new CountersignError("not-found", "there is no such image", { wanted: target.image });
 }
 
+/** Digests that are taken back and rules for digests are written with SHA-256: the same content is no other by another hash. */
+function otherDigestsOf({ descriptor, bytes }: Manifest): readonly Digest[] {
+  return digestAlgorithm(descriptor.digest) === "sha256" ? [] : [digestOf(bytes)];
+}
+
+async function rulingOfRoot(target: Target, root: Manifest, court: Court): Promise<Ruling> {
+  const own = await rulingOf(target, root.descriptor, court);
+  const others = otherDigestsOf(root).map((digest) => rulingOf(target, { ...root.descriptor, digest }, court));
+  return [own, ...(await Promise.all(others))].find(isForDigest) ?? own;
+}
+
 // --- indexes ----------------------------------------------------------------------------------------------------------
 
 async function verifyIndex(target: Target, index: ImageIndex, court: Court): Promise<VerifiedImage> {
   const { platform, recursive } = court.options;
   if (platform !== undefined) return await verifyPlatform(target, index, platform, court);
   const { descriptor } = index;
-  const ruling = await rulingOf(target, descriptor, court);
+  const ruling = await rulingOfRoot(target, index, court);
   if (ruling.platforms === "each") return await verifyEach(target, index, ruling, court);
-  const alsoRuns = index.manifests.map(({ digest }) => digest);
+  const alsoRuns = [...otherDigestsOf(index), ...index.manifests.map(({ digest }) => digest)];
   const judgement = await judgeOnce({ target, descriptor, ruling, alsoRuns }, court);
   const isWhole = recursive === true;
   const children = await judgeChildren(target, index, ruling, court, isWhole ? () => true : isForDigest);
@@ -105,13 +117,14 @@ async function verifyPlatform(
   const chosen = { platform: platformName(platform), index: index.descriptor.digest };
   const answer = (judgement: Judgement, scope: Scope): VerifiedImage =>
     toResult([{ ...toVerdict(target, selected, judgement, court, scope), ...chosen }], index, selected);
-  const ruling = await rulingOf(target, index.descriptor, court);
+  const ruling = await rulingOfRoot(target, index, court);
+  const others = otherDigestsOf(index);
   const own = rulingWithin(await rulingOf(target, selected, court), ruling);
   const judgeItself = () =>
-    judgeOnce({ target, descriptor: selected, ruling: own, alsoRuns: [index.descriptor.digest] }, court);
+    judgeOnce({ target, descriptor: selected, ruling: own, alsoRuns: [index.descriptor.digest, ...others] }, court);
   if (ruling.platforms === "each") return answer(await judgeItself(), "platform");
   const judgeIndex = () =>
-    judgeOnce({ target, descriptor: index.descriptor, ruling, alsoRuns: [selected.digest] }, court);
+    judgeOnce({ target, descriptor: index.descriptor, ruling, alsoRuns: [selected.digest, ...others] }, court);
   if (isOtherRule(ruling, own)) {
     const itself = await judgeItself();
     const byIndex = isForDigest(ruling) && itself.status === "accepted" ? await judgeIndex() : itself;
@@ -160,7 +173,7 @@ async function judgeChildren(
   isAsked: (ruling: Ruling) => boolean = () => true,
 ): Promise<readonly Child[]> {
   const within = new Budget({ items: LIMITS.indexCandidates, bytes: LIMITS.indexCandidateBytes });
-  const alsoRuns = [index.descriptor.digest];
+  const alsoRuns = [index.descriptor.digest, ...otherDigestsOf(index)];
   const judge = async (descriptor: Descriptor): Promise<readonly Child[]> => {
     const own = await rulingOf(target, descriptor, court);
     if (!isAsked(own)) return [];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Digest } from "../../../src/core/oci/digest.ts";
+import { type Digest, digestOf } from "../../../src/core/oci/digest.ts";
 import { MEDIA_TYPES } from "../../../src/core/oci/media-types.ts";
 import { instant } from "../../../src/core/time.ts";
 import { keySignatory, signImage } from "../../../src/ops/sign.ts";
@@ -144,5 +144,31 @@ describe("an index in an index", () => {
     );
     assert.deepEqual(await outcomes(each, [{ image: "outer", store, tag: "dev" }]), ["refused forbidden"]);
     assert.deepEqual(await outcomes(book(), [{ image: "outer", store, tag: "dev" }]), ["accepted"]);
+  });
+});
+
+describe("a digest by another hash", () => {
+  it("is the same image to rules for digests and to what was withdrawn, also where a rule only warns", async () => {
+    for (const image of [await makeImage(), await makeIndex()]) {
+      const store = await stored(image);
+      const { bytes, descriptor } = image.manifest;
+      const digest = digestOf(bytes, "sha512");
+      store.manifests.set(digest, { bytes, mediaType: descriptor.mediaType });
+      store.resolve = async () => ({ ...image.manifest, descriptor: { ...descriptor, digest } });
+      const target = { image: "by SHA-512", store, digest };
+      const warns = `  - {images: ${NAME}, require: ${BY_ALICE}, mode: warn}\n`;
+      const head = "apiVersion: countersign/v1\nidentities: {alice: {key: alice.pub}}\n";
+      const closed = `  - {images: "${NAME}@${descriptor.digest}", require: {never: closed}}\n`;
+      assert.deepEqual(await outcomes(rulebookOf(`${head}rules:\n${warns}`, { keys: KEYS }), [target]), ["accepted"]);
+      assert.deepEqual(await outcomes(rulebookOf(`${head}rules:\n${warns}${closed}`, { keys: KEYS }), [target]), [
+        "refused forbidden",
+      ]);
+      const withdrawn = new Map([[descriptor.digest, { code: "withdrawn", message: "leaked" } as const]]);
+      const list = `${head}withdrawn: [{file: withdrawn.json, by: alice}]\nrules:\n${warns}`;
+      for (const each of ["", ", platforms: each"]) {
+        const requirement = rulebookOf(list.replace("mode: warn", `mode: warn${each}`), { keys: KEYS, withdrawn });
+        assert.deepEqual((await outcomes(requirement, [target]))[0]?.split(" ")[0], "refused");
+      }
+    }
   });
 });
