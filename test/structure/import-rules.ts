@@ -28,6 +28,7 @@ const TRUST = [...FORMATS, "src/core/trust/"];
 const POLICY = [...TRUST, "src/core/policy/", "src/core/yaml"];
 const VERIFY = [...POLICY, "src/core/verify/"];
 const SHARED_IO = ["src/core/", "src/io/http/", "src/io/disk/"];
+const RUNS_PROGRAMS = [...SHARED_IO, "src/io/process/"];
 const HASHES = ["node:crypto"];
 
 /** Imports point inwards (docs/design.md, "Rooms"). Room by room, what a file may name; all else is refused. */
@@ -50,6 +51,7 @@ export const ROOMS: readonly Room[] = [
   { path: "src/core/results.ts", rooms: VERIFY, builtins: [] },
   { path: "src/core/", rooms: CORE_BASE, builtins: HASHES },
   { path: "src/io/disk/", rooms: ["src/core/", "src/io/disk/"], builtins: "any" },
+  { path: "src/io/process/", rooms: ["src/core/", "src/io/disk/"], builtins: "any" },
   { path: "src/io/http/", rooms: SHARED_IO, builtins: "any", packages: ["undici"] },
   { path: "src/io/registry/", rooms: [...SHARED_IO, "src/io/registry/"], builtins: "any" },
   { path: "src/io/layout/", rooms: [...SHARED_IO, "src/io/layout/"], builtins: "any", packages: ["tar-stream"] },
@@ -65,12 +67,12 @@ export const ROOMS: readonly Room[] = [
   { path: "src/io/config/", rooms: [...SHARED_IO, "src/io/config/"], builtins: "any", packages: ["yaml"] },
   {
     path: "src/io/keys/",
-    rooms: [...SHARED_IO, "src/io/keys/"],
+    rooms: [...RUNS_PROGRAMS, "src/io/keys/"],
     builtins: "any",
     packages: ["@noble/ciphers", "pkcs11js"],
   },
-  { path: "src/io/scanners/", rooms: [...SHARED_IO, "src/io/scanners/"], builtins: "any" },
-  { path: "src/io/engine/", rooms: [...SHARED_IO, "src/io/engine/"], builtins: "any", packages: ["tar-stream"] },
+  { path: "src/io/scanners/", rooms: [...RUNS_PROGRAMS, "src/io/scanners/"], builtins: "any" },
+  { path: "src/io/engine/", rooms: [...RUNS_PROGRAMS, "src/io/engine/"], builtins: "any", packages: ["tar-stream"] },
   { path: "src/ops/", rooms: ["src/core/", "src/ops/"], builtins: HASHES },
   { path: "src/report/", rooms: ["src/core/", "src/report/"], builtins: [] },
   { path: "src/testbed/", rooms: ["src/core/", "src/io/disk/", "src/testbed/"], builtins: "any" },

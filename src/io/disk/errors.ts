@@ -55,7 +55,11 @@ export async function ifPresent<Result>(work: () => Promise<Result>): Promise<Re
 
 /** Ends the work when the command was stopped. @throws CountersignError: the signal's own reason, or `interrupted`. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted !== true) return;
-  if (signal.reason instanceof CountersignError) throw signal.reason;
-  throw new CountersignError("interrupted", "stopped before it was done", { cause: signal.reason });
+  if (signal?.aborted === true) throw interruption(signal);
+}
+
+/** What an aborted signal is thrown as. */
+export function interruption(signal: AbortSignal | undefined): CountersignError {
+  if (signal?.reason instanceof CountersignError) return signal.reason;
+  return new CountersignError("interrupted", "stopped before it was done", { cause: signal?.reason });
 }

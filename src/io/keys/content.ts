@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
-import { errnoOf, throwIfAborted } from "../disk/errors.ts";
+import { errnoOf, interruption, throwIfAborted } from "../disk/errors.ts";
 import { parseKeyReference } from "./reference.ts";
 import type { KeySurroundings, PublicKeySurroundings } from "./surroundings.ts";
 
@@ -171,12 +171,6 @@ async function readSome(fd: number, buffer: Buffer, offset: number, label: strin
 
 function timeLimit({ timeoutMs = LIMITS.keyReadMs }: ReadOptions): number {
   return timeoutMs;
-}
-
-/** What an aborted signal is thrown as. */
-export function interruption(signal: AbortSignal | undefined): CountersignError {
-  if (signal?.reason instanceof CountersignError) return signal.reason;
-  return new CountersignError("interrupted", "stopped before it was done", { cause: signal?.reason });
 }
 
 function tooLarge({ label, maxBytes }: ReadOptions): CountersignError {

@@ -8,7 +8,7 @@ import { CountersignError } from "../../core/errors.ts";
 import { describeJson, isObject, type JsonObject, kindOf, parseJsonObject } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type { Signer } from "../../core/ports.ts";
-import { findProgram } from "../disk/programs.ts";
+import { findProgram } from "../process/find.ts";
 import { callProgram, timeLimit } from "./program.ts";
 import type { PluginReference } from "./reference.ts";
 import type { KeySurroundings, PublicKeySurroundings } from "./surroundings.ts";

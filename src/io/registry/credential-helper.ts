@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { CountersignError } from "../../core/errors.ts";
 import { parseJsonObject } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
-import { throwIfAborted } from "../disk/errors.ts";
+import { interruption } from "../disk/errors.ts";
 import type { Credential } from "../http/auth.ts";
 import { peerText } from "../http/redact.ts";
 
@@ -79,15 +79,6 @@ function collect(stream: NodeJS.ReadableStream, tooMuch: () => void): () => Buff
     else chunks.push(chunk);
   });
   return () => Buffer.concat(chunks);
-}
-
-function interruption(signal: AbortSignal | undefined): unknown {
-  try {
-    throwIfAborted(signal);
-  } catch (thrown) {
-    return thrown;
-  }
-  return undefined;
 }
 
 function notStarted(cause: Error): string {

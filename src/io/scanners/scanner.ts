@@ -2,7 +2,7 @@ import { CountersignError } from "../../core/errors.ts";
 import type { ScannerDatabase } from "../../core/formats/vuln-predicate.ts";
 import { isObject, type JsonObject, type JsonValue, parseJsonObject } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
-import { findProgram } from "../disk/programs.ts";
+import { findProgram } from "../process/find.ts";
 import { runScanner, type ScannerAnswer } from "./runner.ts";
 
 /** The form in which a scanner takes an image from disk. */
