@@ -1,15 +1,15 @@
 import { type Dirent, existsSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
+import { EVIDENCE_FILE, EXPECTATION_FILE, type Expectation, parseExpectation } from "../core/cases/expectation.ts";
+import { parseRecorded } from "../core/cases/parse-recorded.ts";
+import { type RecordedImage, trustFileName } from "../core/cases/recorded.ts";
 import { CountersignError } from "../core/errors.ts";
 import { LIMITS } from "../core/limits.ts";
 import type { Platform } from "../core/oci/descriptor.ts";
 import type { Instant } from "../core/time.ts";
 import { type Demands, PUBLIC_DEMANDS } from "../core/trust/material.ts";
 import type { Rulebook } from "../core/verify/criterion.ts";
-import { EVIDENCE_FILE, EXPECTATION_FILE, type Expectation, parseExpectation } from "../core/verify/expectation.ts";
-import { parseRecorded } from "../core/verify/parse-recorded.ts";
-import { type RecordedImage, trustFileName } from "../core/verify/recorded.ts";
 import { readNamedFile } from "../io/config/file.ts";
 import type { NamedFile } from "../io/config/instances.ts";
 import { ifPresent, onDisk } from "../io/disk/errors.ts";

@@ -1,5 +1,5 @@
 import { CountersignError } from "../core/errors.ts";
-import type { Explanation } from "../core/verify/explanation.ts";
+import type { Explanation } from "../core/review/explanation.ts";
 import { explainImage, explainRecorded } from "../ops/explain.ts";
 import { ASCII_MARKS, explanationText, type Marks, UNICODE_MARKS } from "../report/explain.ts";
 import { explanationDocument } from "../report/explain-json.ts";

@@ -1,9 +1,9 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
+import { EVIDENCE_FILE, EXPECTATION_FILE, formatExpectation } from "../core/cases/expectation.ts";
+import { formatRecorded, type RecordedImage, trustFileName } from "../core/cases/recorded.ts";
 import { CountersignError } from "../core/errors.ts";
 import { explainFinding } from "../core/explain.ts";
-import { EVIDENCE_FILE, EXPECTATION_FILE, formatExpectation } from "../core/verify/expectation.ts";
-import { formatRecorded, type RecordedImage, trustFileName } from "../core/verify/recorded.ts";
 import type { Verdict } from "../core/verify/verdict.ts";
 import { writeFileAtomic } from "../io/disk/atomic.ts";
 import { onDisk } from "../io/disk/errors.ts";

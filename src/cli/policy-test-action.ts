@@ -1,5 +1,5 @@
+import type { CaseResult } from "../core/cases/case-result.ts";
 import { CountersignError } from "../core/errors.ts";
-import type { CaseResult } from "../core/verify/case-result.ts";
 import { runCases } from "../ops/policy-cases.ts";
 import { casesDocument, casesText } from "../report/policy-cases.ts";
 import type { Context } from "./context.ts";

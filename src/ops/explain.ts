@@ -1,16 +1,16 @@
+import type { RecordedImage } from "../core/cases/recorded.ts";
 import type { Finding } from "../core/errors.ts";
 import type { Descriptor, Platform } from "../core/oci/descriptor.ts";
 import { choosePlatform } from "../core/oci/platform.ts";
 import type { ImageName, PolicyDocument } from "../core/policy/document.ts";
 import { digestPatterns, matchingRules } from "../core/policy/images.ts";
+import { everybodyIn } from "../core/review/everybody.ts";
+import { type Explanation, explainSubject } from "../core/review/explanation.ts";
 import type { RuleMaterial } from "../core/verify/compile.ts";
 import type { Rulebook, Ruling } from "../core/verify/criterion.ts";
-import { everybodyIn } from "../core/verify/everybody.ts";
 import type { Evidence, Subject } from "../core/verify/evidence.ts";
 import { Exhibit } from "../core/verify/exhibit.ts";
-import { type Explanation, explainSubject } from "../core/verify/explanation.ts";
 import { isForDigest, rulingWithin } from "../core/verify/platforms.ts";
-import type { RecordedImage } from "../core/verify/recorded.ts";
 import { openRecorded, type RecordOptions, recordImage, ruledName } from "./recorded.ts";
 import { resolveTarget, type Target, verifyImage } from "./verify.ts";
 

@@ -1,13 +1,13 @@
+import type { RecordedImage } from "../core/cases/recorded.ts";
 import { CountersignError, type Finding, findingUnlessInterrupted } from "../core/errors.ts";
 import { SIGNATURE_PREDICATE } from "../core/formats/envelope.ts";
 import type { ContentCache } from "../core/ports.ts";
+import { type Carried, carriedBy, type Everybody } from "../core/review/carried.ts";
+import { hasCertificate } from "../core/review/everybody.ts";
+import type { LearnedImage, LearnedSigner, UnlearnedImage } from "../core/review/learned.ts";
 import type { Instant } from "../core/time.ts";
-import { type Carried, carriedBy, type Everybody } from "../core/verify/carried.ts";
 import type { Rulebook } from "../core/verify/criterion.ts";
-import { hasCertificate } from "../core/verify/everybody.ts";
 import { Exhibit } from "../core/verify/exhibit.ts";
-import type { LearnedImage, LearnedSigner, UnlearnedImage } from "../core/verify/learned.ts";
-import type { RecordedImage } from "../core/verify/recorded.ts";
 import type { SignedBy } from "../core/verify/verdict.ts";
 import { mapConcurrently } from "./concurrency.ts";
 import { openRecorded, recordImage } from "./recorded.ts";

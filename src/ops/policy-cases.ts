@@ -1,16 +1,16 @@
-import { CountersignError, type Finding, findingUnlessInterrupted } from "../core/errors.ts";
-import type { Instant } from "../core/time.ts";
-import type { CaseResult } from "../core/verify/case-result.ts";
-import type { Rulebook } from "../core/verify/criterion.ts";
+import type { CaseResult } from "../core/cases/case-result.ts";
 import {
   type Actual,
   type Difference,
   differencesFrom,
   type Expectation,
   parseExpectation,
-} from "../core/verify/expectation.ts";
-import { parseRecorded } from "../core/verify/parse-recorded.ts";
-import type { RecordedImage } from "../core/verify/recorded.ts";
+} from "../core/cases/expectation.ts";
+import { parseRecorded } from "../core/cases/parse-recorded.ts";
+import type { RecordedImage } from "../core/cases/recorded.ts";
+import { CountersignError, type Finding, findingUnlessInterrupted } from "../core/errors.ts";
+import type { Instant } from "../core/time.ts";
+import type { Rulebook } from "../core/verify/criterion.ts";
 import { openRecorded } from "./recorded.ts";
 import { verifyImage } from "./verify.ts";
 

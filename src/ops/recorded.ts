@@ -1,3 +1,4 @@
+import type { RecordedImage, RecordedSubject } from "../core/cases/recorded.ts";
 import { CountersignError, type Finding } from "../core/errors.ts";
 import type { UntrustedCandidate } from "../core/formats/envelope.ts";
 import { LIMITS } from "../core/limits.ts";
@@ -6,7 +7,6 @@ import type { Manifest } from "../core/oci/manifest.ts";
 import type { ImageName } from "../core/policy/document.ts";
 import type { ContentCache, ContentStore, EvidenceSource } from "../core/ports.ts";
 import { type Instant, instant } from "../core/time.ts";
-import type { RecordedImage, RecordedSubject } from "../core/verify/recorded.ts";
 import { Budget } from "./budget.ts";
 import { mapConcurrently } from "./concurrency.ts";
 import { type GatherOptions, gather } from "./gather.ts";

@@ -6,7 +6,7 @@ import type {
   Explanation,
   NearestEvidence,
   SubjectExplanation,
-} from "../core/verify/explanation.ts";
+} from "../core/review/explanation.ts";
 import { findingMember, formatDocument, proofMember, signedByMember, verdictMember } from "./json.ts";
 
 /** docs/schemas/explanation.json. */

@@ -6,15 +6,15 @@ import { platformName } from "../core/oci/platform.ts";
 import { placeName } from "../core/policy/document.ts";
 import type { RuleMatch } from "../core/policy/images.ts";
 import { printable } from "../core/printable.ts";
-import { describeAge, type Instant } from "../core/time.ts";
-import { describeIdentity } from "../core/trust/identity-mismatch.ts";
 import type {
   ExplainedEvidence,
   ExplainedRequirement,
   Explanation,
   NearestEvidence,
   SubjectExplanation,
-} from "../core/verify/explanation.ts";
+} from "../core/review/explanation.ts";
+import { describeAge, type Instant } from "../core/time.ts";
+import { describeIdentity } from "../core/trust/identity-mismatch.ts";
 import { describeSignedBy, type SignedBy, shortFingerprint, type VerdictStatus } from "../core/verify/verdict.ts";
 import { PLAIN, type Style } from "./style.ts";
 import { formatBlock, formatRows, HEADING_WIDTH, type Row } from "./text.ts";

@@ -1,6 +1,6 @@
 import { explainFinding, nextStep } from "../core/explain.ts";
 import { printable, printableLines } from "../core/printable.ts";
-import type { LearnedImage, UnlearnedImage } from "../core/verify/learned.ts";
+import type { LearnedImage, UnlearnedImage } from "../core/review/learned.ts";
 import { unifiedDiff } from "./diff.ts";
 import { findingMember, formatDocument } from "./json.ts";
 import { PLAIN, type Style } from "./style.ts";

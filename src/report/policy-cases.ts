@@ -1,7 +1,7 @@
+import type { CaseResult } from "../core/cases/case-result.ts";
+import type { RecordedImage } from "../core/cases/recorded.ts";
 import { explainFinding } from "../core/explain.ts";
 import { printable } from "../core/printable.ts";
-import type { CaseResult } from "../core/verify/case-result.ts";
-import type { RecordedImage } from "../core/verify/recorded.ts";
 import type { Verdict } from "../core/verify/verdict.ts";
 import { plural } from "./amounts.ts";
 import { findingMember, formatDocument, verdictMember } from "./json.ts";

@@ -45,6 +45,8 @@ export const ROOMS: readonly Room[] = [
   { path: "src/core/policy/", rooms: POLICY, builtins: HASHES, packages: ["@marcbachmann/cel-js", "re2js"] },
   { path: "src/core/compat/", rooms: [...TRUST, "src/core/compat/"], builtins: HASHES },
   { path: "src/core/verify/", rooms: VERIFY, builtins: HASHES },
+  { path: "src/core/review/", rooms: [...VERIFY, "src/core/review/"], builtins: [] },
+  { path: "src/core/cases/", rooms: [...VERIFY, "src/core/cases/"], builtins: [] },
   { path: "src/core/yaml", rooms: [...CORE_BASE, "src/core/yaml"], builtins: [], packages: ["yaml"] },
   { path: "src/core/ports.ts", rooms: VERIFY, builtins: [] },
   { path: "src/core/explain.ts", rooms: VERIFY, builtins: [] },

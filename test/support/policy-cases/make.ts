@@ -1,7 +1,7 @@
 import { encodeUtf8 } from "../../../src/core/bytes.ts";
+import type { RecordedImage } from "../../../src/core/cases/recorded.ts";
+import { formatRecorded } from "../../../src/core/cases/recorded.ts";
 import type { Manifest } from "../../../src/core/oci/manifest.ts";
-import type { RecordedImage } from "../../../src/core/verify/recorded.ts";
-import { formatRecorded } from "../../../src/core/verify/recorded.ts";
 import { withKeysFrom } from "../sigstore/keys.ts";
 import { ALGEBRA_CASES } from "./algebra-cases.ts";
 import { CIRCUMSTANCE_CASES } from "./circumstance-cases.ts";

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { parseRecorded } from "../../../src/core/cases/parse-recorded.ts";
+import { formatRecorded, type RecordedImage } from "../../../src/core/cases/recorded.ts";
 import type { UntrustedCandidate } from "../../../src/core/formats/envelope.ts";
 import { resolveType } from "../../../src/core/formats/predicates.ts";
 import { instant } from "../../../src/core/time.ts";
-import { parseRecorded } from "../../../src/core/verify/parse-recorded.ts";
-import { formatRecorded, type RecordedImage } from "../../../src/core/verify/recorded.ts";
 import type { Requirement } from "../../../src/core/verify/requirement.ts";
 import { openRecorded, recordImage } from "../../../src/ops/recorded.ts";
 import { keySignatory, signImage } from "../../../src/ops/sign.ts";

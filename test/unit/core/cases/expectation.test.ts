@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { encodeUtf8 } from "../../../../src/core/bytes.ts";
-import { CountersignError, type Finding } from "../../../../src/core/errors.ts";
-import { LIMITS } from "../../../../src/core/limits.ts";
-import type { ReasonCode } from "../../../../src/core/reasons.ts";
-import { instant } from "../../../../src/core/time.ts";
 import {
   type Difference,
   differencesFrom,
   type Expectation,
   formatExpectation,
   parseExpectation,
-} from "../../../../src/core/verify/expectation.ts";
+} from "../../../../src/core/cases/expectation.ts";
+import { CountersignError, type Finding } from "../../../../src/core/errors.ts";
+import { LIMITS } from "../../../../src/core/limits.ts";
+import type { ReasonCode } from "../../../../src/core/reasons.ts";
+import { instant } from "../../../../src/core/time.ts";
 import type { Verdict } from "../../../../src/core/verify/verdict.ts";
 import { refusal } from "../../../support/scans.ts";
 

@@ -1,9 +1,9 @@
 import { type Finding, findingUnlessInterrupted } from "../errors.ts";
 import type { PolicyDocument } from "../policy/document.ts";
 import type { Instant } from "../time.ts";
+import { Compiler, type RuleMaterial } from "../verify/compile.ts";
+import type { Believed, Exhibit } from "../verify/exhibit.ts";
 import { carriedBy, type Everybody } from "./carried.ts";
-import { Compiler, type RuleMaterial } from "./compile.ts";
-import type { Believed, Exhibit } from "./exhibit.ts";
 
 export interface KnownSigners {
   readonly everybody: Everybody;

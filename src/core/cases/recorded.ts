@@ -8,7 +8,7 @@ import type { Manifest } from "../oci/manifest.ts";
 import { printableJson } from "../printable.ts";
 import { formatInstant, type Instant } from "../time.ts";
 import type { Demands } from "../trust/material.ts";
-import type { Evidence } from "./evidence.ts";
+import type { Evidence } from "../verify/evidence.ts";
 
 /**
  * Everything that was found about an image at one moment, so that it can be judged again where there is no network:

@@ -1,6 +1,6 @@
 import type { Finding } from "../errors.ts";
+import type { Verdict } from "../verify/verdict.ts";
 import type { Difference } from "./expectation.ts";
-import type { Verdict } from "./verdict.ts";
 
 /** What became of one case of a policy. */
 export interface CaseResult {

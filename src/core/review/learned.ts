@@ -9,8 +9,8 @@ import type {
   PolicyRequirement,
   Rule,
 } from "../policy/document.ts";
+import { personOf } from "../verify/persons.ts";
 import { type LearnedSigner, Names } from "./learned-names.ts";
-import { personOf } from "./persons.ts";
 
 export type { LearnedSigner } from "./learned-names.ts";
 

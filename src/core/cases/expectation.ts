@@ -5,8 +5,8 @@ import type { Platform } from "../oci/descriptor.ts";
 import { parsePlatformName, platformName } from "../oci/platform.ts";
 import { REASONS, type ReasonCode } from "../reasons.ts";
 import type { Instant } from "../time.ts";
+import type { Verdict, VerdictStatus } from "../verify/verdict.ts";
 import { readYaml, type YamlValue } from "../yaml.ts";
-import type { Verdict, VerdictStatus } from "./verdict.ts";
 
 /** `expected.yaml`: what a policy has to say to recorded evidence, and what of it is judged. */
 export interface Expectation {

@@ -2,9 +2,9 @@ import { CountersignError, type Finding, toFinding } from "../errors.ts";
 import type { UntrustedEnvelope, VerifiedClaim } from "../formats/envelope.ts";
 import type { Instant } from "../time.ts";
 import type { SignatureProof } from "../trust/material.ts";
-import type { Believed, Exhibit } from "./exhibit.ts";
-import type { WantedKey } from "./requirement.ts";
-import type { SignedBy } from "./verdict.ts";
+import type { Believed, Exhibit } from "../verify/exhibit.ts";
+import type { WantedKey } from "../verify/requirement.ts";
+import type { SignedBy } from "../verify/verdict.ts";
 
 /** Everybody who may turn out to have signed, wanted or not: known keys, and whom these roots vouch for. */
 export interface Everybody {

@@ -6,16 +6,16 @@ import type { RuleMatch } from "../policy/images.ts";
 import type { Instant } from "../time.ts";
 import { type ClaimedMaterial, readClaimedMaterial } from "../trust/claimed-material.ts";
 import type { SignatureProof } from "../trust/material.ts";
+import { type Criterion, type Leaf, type Outcome, type Ruling, requirementsOf } from "../verify/criterion.ts";
+import type { Evidence, Subject } from "../verify/evidence.ts";
+import { Exhibit } from "../verify/exhibit.ts";
+import { compareTexts, rankOf } from "../verify/findings.ts";
+import { hearLeaf } from "../verify/heard-leaf.ts";
+import { Hearing } from "../verify/hearing.ts";
+import type { Requirement } from "../verify/requirement.ts";
+import { describeSignedBy, type SignatureReport, type Verdict, type VerdictStatus } from "../verify/verdict.ts";
 import { type Carried, carriedBy, type Everybody } from "./carried.ts";
-import { type Criterion, type Leaf, type Outcome, type Ruling, requirementsOf } from "./criterion.ts";
 import { differenceOf, type FieldDifference } from "./difference.ts";
-import type { Evidence, Subject } from "./evidence.ts";
-import { Exhibit } from "./exhibit.ts";
-import { compareTexts, rankOf } from "./findings.ts";
-import { hearLeaf } from "./heard-leaf.ts";
-import { Hearing } from "./hearing.ts";
-import type { Requirement } from "./requirement.ts";
-import { describeSignedBy, type SignatureReport, type Verdict, type VerdictStatus } from "./verdict.ts";
 
 /** Why a policy says of an image what it says. */
 export interface Explanation {

@@ -3,8 +3,8 @@ import type { GithubIdentity, Identity } from "../policy/document.ts";
 import type { ReasonCode } from "../reasons.ts";
 import { type CertificateIdentity, foldCase, type IdentityCondition, type TextCondition } from "../trust/identity.ts";
 import { describeCondition } from "../trust/identity-mismatch.ts";
-import type { IdentityRequirement } from "./requirement.ts";
-import type { SignatureReport } from "./verdict.ts";
+import type { IdentityRequirement } from "../verify/requirement.ts";
+import type { SignatureReport } from "../verify/verdict.ts";
 
 /** The one thing in which evidence differs from what is wanted of it. */
 export interface FieldDifference {

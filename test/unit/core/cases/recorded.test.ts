@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { encodeUtf8 } from "../../../../src/core/bytes.ts";
+import { parseRecorded } from "../../../../src/core/cases/parse-recorded.ts";
+import { formatRecorded, type RecordedImage } from "../../../../src/core/cases/recorded.ts";
 import type { Finding } from "../../../../src/core/errors.ts";
 import { candidateBytes, type UntrustedCandidate } from "../../../../src/core/formats/envelope.ts";
 import { LIMITS } from "../../../../src/core/limits.ts";
 import { instant } from "../../../../src/core/time.ts";
-import { parseRecorded } from "../../../../src/core/verify/parse-recorded.ts";
-import { formatRecorded, type RecordedImage } from "../../../../src/core/verify/recorded.ts";
 import { makeImage, makeIndex } from "../../../support/images.ts";
 import { bundleOf, legacyOf, testSigner, testSubject } from "../../../support/signatures.ts";
 import { bundleCandidate, fakeSigstore, legacyAttestation, signKeyless } from "../../../support/sigstore/sign.ts";
