@@ -4,17 +4,28 @@ import type { ReasonCode } from "../reasons.ts";
 import { describeAge, formatInstant, type Instant } from "../time.ts";
 import type { PolicyStamp, RuledException, Ruling } from "./criterion.ts";
 import type { Subject } from "./evidence.ts";
+import { distinctFindings } from "./findings.ts";
 import type { Judgement } from "./judgement.ts";
 
 /**
  * What a rule makes of what its requirement came to: digests that were taken back, exceptions while they last, rules that
  * only warn. An acceptance is stamped with the rule that it is by.
+ *
+ * @param obstacles all that stood in the way of looking: what is never lifted stays so beside what could not be seen.
  */
-export function decide(judgement: Judgement, ruling: Ruling, subject: Subject, now: Instant): Judgement {
+export function decide(
+  judgement: Judgement,
+  ruling: Ruling,
+  subject: Subject,
+  now: Instant,
+  obstacles: readonly Finding[] = [],
+): Judgement {
   const stamped = stamp(judgement, ruling.policy);
   const withdrawn = withdrawal(ruling, subject);
   if (withdrawn !== undefined) return refuse(stamped, [withdrawn, ...refusals(judgement)]);
-  if (judgement.status === "accepted" || !mayPass(judgement)) return stamped;
+  if (judgement.status === "accepted" || !judgement.reasons.every(mayPass)) return stamped;
+  const stuck = obstacles.filter((each) => !mayPass(each));
+  if (stuck.length > 0) return { ...stamped, reasons: distinctFindings([...stamped.reasons, ...stuck]) };
   const exceptions = ruling.exceptions.filter((each) => covers(each, subject));
   const current = exceptions.find(({ expires }) => now < expires);
   if (current !== undefined) return letThrough(stamped, exceptedBy(current), (each) => excepted(each, current));
@@ -63,8 +74,8 @@ function refuse(judgement: Judgement, reasons: readonly Finding[]): Judgement {
 
 const NEVER_LIFTED: ReadonlySet<ReasonCode> = new Set(["withdrawn", "no-policy", "digest-mismatch", "size-mismatch"]);
 
-function mayPass({ reasons }: Judgement): boolean {
-  return reasons.every(({ code }) => !NEVER_LIFTED.has(code));
+function mayPass({ code }: Finding): boolean {
+  return !NEVER_LIFTED.has(code);
 }
 
 function letThrough(judgement: Judgement, because: string, warn: (reason: Finding) => Finding): Judgement {

@@ -46,7 +46,7 @@ export class Hearing {
   }
 
   judgement(): Judgement {
-    return decide(this.#weighed(), this.#ruling, this.#subject, this.#now);
+    return decide(this.#weighed(), this.#ruling, this.#subject, this.#now, this.#obstacles);
   }
 
   /** What became of the requirements one by one. */
