@@ -97,3 +97,8 @@ export function describeType(predicateType: string): string {
 export function describeTypes(types: readonly PredicateType[]): string {
   return types.map(({ uri, hasVersions }) => (hasVersions ? `${uri} (any version)` : uri)).join(" or ");
 }
+
+/** The same in short names, each once: `vuln or in-toto-vulns`. */
+export function typeNames(types: readonly PredicateType[]): string {
+  return [...new Set(types.map(({ uri }) => typeName(uri)))].join(" or ");
+}

@@ -1,6 +1,6 @@
 import type { Finding } from "../errors.ts";
 import { SIGNATURE_PREDICATE } from "../formats/envelope.ts";
-import { describeTypes, isOfType } from "../formats/predicates.ts";
+import { isOfType, typeNames } from "../formats/predicates.ts";
 import { type Place, placeName } from "../policy/document.ts";
 import type { Assessment, SignedStatement } from "../policy/vulnerabilities.ts";
 import type { Instant } from "../time.ts";
@@ -205,6 +205,6 @@ function unscanned(scan: Requirement): Finding {
     code: "unscanned",
     message: "nobody who is believed has scanned the image",
     found: "no such scan",
-    wanted: `${describeTypes(scan.attestation?.predicateTypes ?? [])}, by ${describeWanted(scan)}`,
+    wanted: `a signed scan (${typeNames(scan.attestation?.predicateTypes ?? [])}) by ${describeWanted(scan)}`,
   };
 }
