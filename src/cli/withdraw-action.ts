@@ -3,8 +3,10 @@ import { CountersignError } from "../core/errors.ts";
 import { LIMITS } from "../core/limits.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import { repositoryName } from "../core/oci/reference.ts";
+import { isName, NAME_FORM } from "../core/policy/parse-scope.ts";
 import { formatWithdrawn, parseWithdrawn, type Withdrawn, withDigests } from "../core/policy/withdrawn.ts";
 import type { Signatory } from "../core/ports.ts";
+import type { Instant } from "../core/time.ts";
 import type { Requirement } from "../core/verify/requirement.ts";
 import { requireSigned } from "../core/verify/withdrawn.ts";
 import { withLock } from "../io/disk/lock.ts";
@@ -58,13 +60,33 @@ async function rewrite(
 ): Promise<WithdrawResult> {
   const { referenceTime: now, signal } = context;
   const before = await readList(context, place, options, signatory);
-  const { list, added, known } = withDigests(before, options.digests, options.reason, now);
+  const { list, added, known } = withDigests(named(before, options, now), options.digests, options.reason, now);
   const bytes = formatWithdrawn(list);
   const { bundle, digest, signedBy, proof } = await signBlob(place.label, bytes, { signatory, now });
   await writePair(place, { bytes, bundle }, signal);
   const pushed = options.push && push && { place: options.push, digest: await push({ bytes, bundle }) };
   const bundleFile = bundleBeside(place.label);
   return { file: place.label, bundleFile, digest, list, added, known, signedBy, proof, ...(pushed && { pushed }) };
+}
+
+/** A list keeps its name: policies hold it to that. */
+function named(
+  list: Withdrawn | undefined,
+  { list: label, name }: WithdrawOptions,
+  now: Instant,
+): Withdrawn | undefined {
+  if (name === undefined) return list;
+  if (!isName(name)) {
+    throw new CountersignError("usage", "not a name for a list", { found: JSON.stringify(name), wanted: NAME_FORM });
+  }
+  if (list !== undefined) {
+    if (list.name === name) return list;
+    throw new CountersignError("usage", `${label} is another list`, {
+      found: list.name === undefined ? "a list without a name" : `the list ${list.name}`,
+      wanted: `the list ${name}, or no --name`,
+    });
+  }
+  return { name, issued: now, digests: [] };
 }
 
 /** After the files: a registry that fails leaves a list that the next run issues again. */

@@ -8,6 +8,10 @@ import { addSignatoryOptions, readSignatoryOptions, type SignatoryOptions } from
 export function addWithdrawOptions(command: Command): Command {
   grouped(command, "The list:", [
     new Option("--list <file>", "the list to add to; it is begun where there is none").argParser(once("--list")),
+    new Option(
+      "--name <name>",
+      "what a new list is called, for policies that name it: whoever keeps several lists needs it",
+    ).argParser(once("--name")),
     new Option("--reason <text>", "why, for those whose images are refused").argParser(once("--reason")),
     new Option("--refresh", "add nothing; say again, as of now, that the list is complete"),
     new Option(
@@ -25,6 +29,8 @@ export function addWithdrawOptions(command: Command): Command {
 export interface WithdrawOptions {
   /** As the user called it. */
   readonly list: string;
+  /** What it is called; as before where nothing is said. */
+  readonly name: string | undefined;
   /** None where the list is only issued again. */
   readonly digests: readonly Digest[];
   readonly reason: string;
@@ -41,6 +47,7 @@ export function readWithdrawOptions(digests: readonly string[], raw: RawOptions)
   if (list === "") throw wrong("nothing says which list", "no --list", "--list FILE");
   const options = {
     list,
+    name: text(raw, "name"),
     digests: [...new Set(digests.map(readDigest))],
     reason: text(raw, "reason") ?? "",
     previousKey: text(raw, "previousKey"),

@@ -32,6 +32,7 @@ export function withdrawText(result: WithdrawResult, style: Style = PLAIN): stri
   const rows: readonly Row[] = [
     ...added.map((one): Row => ["withdrawn", `${one.digest}: ${one.reason}`]),
     ...known.map((one): Row => ["already", `${one.digest}: ${one.reason}`]),
+    ...(list.name === undefined ? [] : [["list", list.name] as const]),
     ["holds", plural(list.digests.length, "digest")],
     ["issued", formatInstant(list.issued)],
     ...(signedBy === undefined ? [] : [["signed as", describeSignedBy(signedBy)] as const]),
@@ -49,6 +50,7 @@ export function withdrawDocument(result: WithdrawResult): string {
     file,
     digest,
     bundle: bundleFile,
+    name: list.name,
     issued: formatInstant(list.issued),
     digests: list.digests.length,
     added: added.map((one) => one.digest),

@@ -38,7 +38,7 @@ trust:
   acme: {trustedRoot: acme-root.json, logs: 0, timestamps: 1, certificateLogs: 0}
   lab: {instance: lab}
 withdrawn:
-  - {file: withdrawn.json, by: dana, maxAge: 7d}
+  - {file: withdrawn.json, name: production, by: dana, maxAge: 7d}
   - {artifact: "oci://registry.example/policies/withdrawn:latest", by: [maintainers, dana]}
 rules:
   - name: acme images come from their release workflow

@@ -260,6 +260,8 @@ export interface WithdrawnList {
   readonly source:
     | { readonly kind: "file"; readonly path: string }
     | { readonly kind: "artifact"; readonly reference: string };
+  /** What the list has to call itself: one signer may keep several. */
+  readonly name?: string | undefined;
   readonly by: readonly string[];
   /** Milliseconds since the list says that it was issued. */
   readonly maxAge?: number | undefined;

@@ -126,9 +126,9 @@ function trustOf({ source, proof }: TrustReference): YamlOutput {
   return { ...(source.kind === "file" ? { trustedRoot: source.path } : { instance: source.instance }), ...proof };
 }
 
-function withdrawnOf({ source, by, maxAge }: WithdrawnList): YamlOutput {
+function withdrawnOf({ source, name, by, maxAge }: WithdrawnList): YamlOutput {
   const where = source.kind === "file" ? { file: source.path } : { artifact: source.reference };
-  return { ...where, by: oneOrMore(by), maxAge: ageOf(maxAge) };
+  return { ...where, name, by: oneOrMore(by), maxAge: ageOf(maxAge) };
 }
 
 // --- what -------------------------------------------------------------------------------------------------------------

@@ -7,12 +7,12 @@ import { isExact, parseImagePattern } from "./image-pattern.ts";
 import { globOf } from "./images.ts";
 import { readPath } from "./parse-identities.ts";
 import { readAccount, readRequirement } from "./parse-requirement.ts";
-import { atPlace, readBy, readDuration, type Scope } from "./parse-scope.ts";
+import { atPlace, checkName, readBy, readDuration, type Scope } from "./parse-scope.ts";
 
 export const RULE_FIELDS = ["name", "images", "require", "mode", "platforms", "signedAs", "exceptions"] as const;
 export const EXCEPTION_FIELDS = ["digest", "digests", "images", "owner", "reason", "expires"] as const;
 export const SIGNED_AS_FIELDS = ["prefix", "signedPrefix"] as const;
-export const WITHDRAWN_FIELDS = ["file", "artifact", "by", "maxAge"] as const;
+export const WITHDRAWN_FIELDS = ["file", "artifact", "name", "by", "maxAge"] as const;
 
 const MODES: readonly RuleMode[] = ["enforce", "warn"];
 const PLATFORMS = ["index", "each"] as const;
@@ -87,7 +87,7 @@ function readDigest(value: YamlValue): Digest {
 
 /** @throws YamlError */
 export function readWithdrawn(value: YamlValue, scope: Scope): WithdrawnList {
-  const { file, artifact, by, maxAge } = value.fields(WITHDRAWN_FIELDS);
+  const { file, artifact, name, by, maxAge } = value.fields(WITHDRAWN_FIELDS);
   if ((file === undefined) === (artifact === undefined)) {
     value.fail(file === undefined ? "neither file nor artifact" : "file and artifact", "one of them");
   }
@@ -97,6 +97,7 @@ export function readWithdrawn(value: YamlValue, scope: Scope): WithdrawnList {
       artifact === undefined
         ? { kind: "file", path: readPath(file ?? value, "a list") }
         : { kind: "artifact", reference: readArtifact(artifact) },
+    ...(name === undefined ? {} : { name: checkName(name.text("the name of the list"), name) }),
     by: readBy(by, value, scope),
     ...(age === undefined ? {} : { maxAge: age }),
     place: value.place,

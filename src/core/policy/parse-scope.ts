@@ -52,11 +52,16 @@ export class Problems {
 /** What identities, roles and trust roots can be called. */
 export const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
+/** What a name looks like, for messages. */
+export const NAME_FORM = "letters, digits and ._-, at most 63, a letter or digit first";
+
+export function isName(text: string): boolean {
+  return NAME.test(text);
+}
+
 /** A name that is given to somebody or something. */
 export function checkName(name: string, key: YamlValue): string {
-  return NAME.test(name)
-    ? name
-    : key.fail(`the name ${name}`, "letters, digits and ._-, at most 63, a letter or digit first");
+  return isName(name) ? name : key.fail(`the name ${name}`, NAME_FORM);
 }
 
 /** Names of identities and roles, each once. */

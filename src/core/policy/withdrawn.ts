@@ -5,9 +5,12 @@ import { type Digest, isDigest } from "../oci/digest.ts";
 import { describeAge, formatInstant, type Instant } from "../time.ts";
 import { readYaml, type YamlPlace, type YamlValue } from "../yaml.ts";
 import { placeName } from "./document.ts";
+import { checkName } from "./parse-scope.ts";
 
 /** A list of digests that are not to be run any more, as its file says it: docs/schemas/withdrawn.json. */
 export interface Withdrawn {
+  /** What it is called, where somebody keeps several: a policy that says a name takes no other's. */
+  readonly name?: string | undefined;
   /** When somebody last stood by it: what it does not name was not taken back then. */
   readonly issued: Instant;
   readonly digests: readonly WithdrawnDigest[];
@@ -33,9 +36,10 @@ const ABOUT = { code: "policy-invalid", what: "the list of withdrawn digests" } 
  */
 export function parseWithdrawn(bytes: Uint8Array, label: string): ReadWithdrawn {
   const root = readYaml(bytes, { label, maxBytes: LIMITS.withdrawnBytes, about: ABOUT });
-  const fields = root.fields(["apiVersion", "kind", "issued", "digests"]);
+  const fields = root.fields(["apiVersion", "kind", "name", "issued", "digests"]);
   requireText(required(root, fields.apiVersion, "apiVersion"), API_VERSION);
   requireText(required(root, fields.kind, "kind"), KIND);
+  const name = fields.name && checkName(fields.name.text("the name of the list"), fields.name);
   const issued = required(root, fields.issued, "issued").instant();
   const listed = required(root, fields.digests, "digests");
   const entries = listed.items("a list of digests, which may be empty");
@@ -43,7 +47,8 @@ export function parseWithdrawn(bytes: Uint8Array, label: string): ReadWithdrawn 
     listed.fail(`${entries.length} digests`, `at most ${LIMITS.withdrawnDigests}`);
   }
   const places = new Map<Digest, YamlPlace>();
-  return { issued, digests: entries.map((entry) => readEntry(entry, places)), places };
+  const digests = entries.map((entry) => readEntry(entry, places));
+  return { ...(name === undefined ? {} : { name }), issued, digests, places };
 }
 
 /** A list that was read. */
@@ -120,6 +125,19 @@ export function requireRecent(
   });
 }
 
+/** @throws CountersignError `policy-untrusted` for another list, whoever has signed it. */
+export function requireNamed(
+  { name }: Withdrawn,
+  { label, name: wanted }: { readonly label: string; readonly name: string | undefined },
+): void {
+  if (wanted === undefined || name === wanted) return;
+  throw new CountersignError("policy-untrusted", `the list of withdrawn digests ${label} is another one`, {
+    found: name === undefined ? "a list without a name" : `the list ${name}`,
+    wanted: `the list ${wanted}`,
+    next: "get the list of this name, with its bundle, from whoever keeps it",
+  });
+}
+
 // --- adding -----------------------------------------------------------------------------------------------------------
 
 /** A list with more on it, issued now; what was on it before stays as it was. */
@@ -139,14 +157,15 @@ export function withDigests(
   const added = digests
     .filter((digest) => !known.some((one) => one.digest === digest))
     .map((digest) => ({ digest, reason, since: now }));
-  return { list: { issued: now, digests: [...before, ...added] }, added, known };
+  return { list: { ...list, issued: now, digests: [...before, ...added] }, added, known };
 }
 
 // --- writing ----------------------------------------------------------------------------------------------------------
 
 /** JSON, an entry a line. @throws CountersignError `limit-reached` for a list that would not be read again. */
-export function formatWithdrawn({ issued, digests }: Withdrawn): Uint8Array {
-  const head = { apiVersion: API_VERSION, kind: KIND, issued: formatInstant(issued) };
+export function formatWithdrawn({ name, issued, digests }: Withdrawn): Uint8Array {
+  const named = name === undefined ? {} : { name };
+  const head = { apiVersion: API_VERSION, kind: KIND, ...named, issued: formatInstant(issued) };
   const entries = digests.map(({ digest, reason, since }) =>
     JSON.stringify({ digest, reason, since: since === undefined ? undefined : formatInstant(since) }),
   );

@@ -1,7 +1,7 @@
 import { CountersignError, type Finding } from "../errors.ts";
 import { type Digest, digestOf } from "../oci/digest.ts";
 import type { WithdrawnList } from "../policy/document.ts";
-import { parseWithdrawn, requireRecent, withdrawnFindings } from "../policy/withdrawn.ts";
+import { parseWithdrawn, requireNamed, requireRecent, withdrawnFindings } from "../policy/withdrawn.ts";
 import { examineBlob } from "./blob.ts";
 import type { Requirement } from "./requirement.ts";
 
@@ -40,12 +40,13 @@ export function requireSigned({ label, bytes, bundles }: UntrustedWithdrawn, sig
  */
 export function proveWithdrawn(
   found: UntrustedWithdrawn,
-  { maxAge }: Pick<WithdrawnList, "maxAge">,
+  { name, maxAge }: Pick<WithdrawnList, "name" | "maxAge">,
   signers: Requirement,
 ): ReadonlyMap<Digest, Finding> {
   requireSigned(found, signers);
   const { bytes, label } = found;
   const list = parseWithdrawn(bytes, label);
+  requireNamed(list, { label, name });
   requireRecent(list, { label, maxAge }, signers.now);
   return withdrawnFindings(list);
 }

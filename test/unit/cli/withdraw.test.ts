@@ -94,6 +94,30 @@ const BY_ALICE = ["--key", "alice.key", "--list", "w.json"] as const;
 const WHY = ["--reason", "a backdoor"] as const;
 
 describe("policy withdraw", () => {
+  it("keeps the name that a list was begun with", async (t) => {
+    const place = await scene(t);
+    await place.withdraw([...BY_ALICE, ...WHY, "--name", "production", digest(1)]);
+    await place.withdraw([...BY_ALICE, ...WHY, digest(2)], { after: DAY });
+    await place.withdraw([...BY_ALICE, "--name", "production", "--refresh"], { after: DAY });
+    assert.deepEqual([(await place.list()).name, (await place.list()).digests.length], ["production", 2]);
+    await rejectedBy(() => place.withdraw([...BY_ALICE, ...WHY, "--name", "staging", digest(3)]), "usage");
+    await rejectedBy(() => place.withdraw([...BY_ALICE, "--name", "staging", "--refresh"]), "usage");
+    assert.equal((await place.list()).digests.length, 2);
+  });
+
+  it("gives no name to a list that has none, and none that is no name", async (t) => {
+    const place = await scene(t);
+    for (const name of ["", "two words", "../up"]) {
+      await rejectedBy(() => place.withdraw([...BY_ALICE, ...WHY, "--name", name, digest(1)]), "usage");
+    }
+    await place.withdraw([...BY_ALICE, ...WHY, digest(1)]);
+    await rejectedBy(() => place.withdraw([...BY_ALICE, ...WHY, "--name", "production", digest(2)]), "usage");
+    await rejectedBy(
+      () => place.withdraw(["--key", "alice.key", "--list", "new.json", "--name", "production", "--refresh"]),
+      "usage",
+    );
+  });
+
   it("begins a list, adds to it, and says what it did", async (t) => {
     const place = await scene(t);
     await place.withdraw([...BY_ALICE, ...WHY, digest(1)]);

@@ -97,6 +97,13 @@ describe("a list of withdrawn digests", () => {
     assert.match(error.found ?? "", /^withdrawn\.yaml:6:14: /);
   });
 
+  it("may have a name, which is one", () => {
+    assert.equal(parse(`${HEAD}name: production\ndigests: []\n`).name, "production");
+    for (const name of ['""', "two words", "../up", "[production]", "7", '"a\\nb"', "a".repeat(64)]) {
+      thrownBy(() => parse(`${HEAD}name: ${name}\ndigests: []\n`), "policy-invalid");
+    }
+  });
+
   it("has an end: bytes, digests, and the length of a reason", () => {
     const entry = (at: number, reason = "a") => `{digest: "${digest(at)}", reason: ${reason}}`;
     const entries = (count: number) => Array.from({ length: count }, (_, at) => entry(at)).join(",");

@@ -49,6 +49,18 @@ describe("a signed list of withdrawn digests", () => {
     thrownBy(() => proveWithdrawn({ ...list, bundles: older.bundles }, TERMS, BY_ALICE), "policy-untrusted");
   });
 
+  it("does not count where another name is asked for, though the same person signed it", async () => {
+    const named = (name?: string) => signed(formatWithdrawn({ ...(name && { name }), issued: NOW, digests: [] }));
+    const terms = { ...TERMS, name: "production" };
+    assert.equal(proveWithdrawn(await named("production"), terms, BY_ALICE).size, 0);
+    for (const other of ["staging", "Production", undefined]) {
+      const list = await named(other);
+      const error = thrownBy(() => proveWithdrawn(list, terms, BY_ALICE), "policy-untrusted");
+      assert.match(error.wanted ?? "", /production/);
+      assert.equal(proveWithdrawn(list, TERMS, BY_ALICE).size, 0);
+    }
+  });
+
   it("does not count when it is too old, whoever has signed it", async () => {
     const old = await signed(formatWithdrawn({ issued: instant(NOW - 8 * DAY), digests: [] }));
     thrownBy(() => proveWithdrawn(old, TERMS, BY_ALICE), "trust-stale");
