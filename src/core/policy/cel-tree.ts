@@ -57,13 +57,14 @@ function use(node: CelNode, uses: Map<CelNode, Use>): Use {
 /** A macro puts a few levels of its own, lists and objects, between an expression and the one in it. */
 const NESTED = 8 * LIMITS.conditionDepth;
 
-function isNode(value: object): value is CelNode {
+export function isNode(value: unknown): value is CelNode {
+  if (typeof value !== "object" || value === null) return false;
   return "op" in value && "args" in value && "meta" in value && "evaluate" in value;
 }
 
 function nodesIn(value: unknown): readonly CelNode[] {
   const items: readonly unknown[] = Array.isArray(value) ? value : [value];
-  return items.filter((item): item is CelNode => typeof item === "object" && item !== null && isNode(item));
+  return items.filter(isNode);
 }
 
 function iterable({ op, args }: CelNode): unknown {

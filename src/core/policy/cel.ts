@@ -14,6 +14,7 @@ import {
   unknownFunction,
 } from "./cel-functions.ts";
 import { Meter } from "./cel-meter.ts";
+import { describeParts, type NamedPart, namedParts } from "./cel-parts.ts";
 import { type CelNode, collectNodes, meterNodes } from "./cel-tree.ts";
 import { toCel, type Weights } from "./cel-values.ts";
 import type { Condition, ConditionResult } from "./condition.ts";
@@ -30,7 +31,7 @@ export async function compileCondition(text: string, now?: Instant): Promise<Con
   if (text.length > LIMITS.conditionCharacters) throw notOne(text, `it is longer than ${LIMITS.conditionCharacters}`);
   const meter = new Meter(excerpt(text));
   const weights: Weights = new WeakMap();
-  const expression = compile(text, await openDialect(meter, now), meter, weights);
+  const { expression, parts } = compile(text, await openDialect(meter, now), meter, weights);
   return { text, check: (statement) => check(statement) };
 
   function check(statement: JsonObject): ConditionResult {
@@ -42,7 +43,7 @@ export async function compileCondition(text: string, now?: Instant): Promise<Con
     const result = settle(() => expression(context));
     meter.check();
     if (meter.isIdle) throw new CountersignError("internal", "the work of a condition is not counted");
-    return result;
+    return result.met || result.why !== undefined ? result : { met: false, values: describeParts(parts, statement) };
   }
 }
 
@@ -85,9 +86,12 @@ async function openDialect(meter: Meter, now: Instant | undefined): Promise<Dial
   return { environment, engine };
 }
 
-type Expression = (context: ReadonlyMap<string, unknown>) => unknown;
+interface Compiled {
+  readonly expression: (context: ReadonlyMap<string, unknown>) => unknown;
+  readonly parts: readonly NamedPart[];
+}
 
-function compile(text: string, { environment, engine }: Dialect, meter: Meter, weights: Weights): Expression {
+function compile(text: string, { environment, engine }: Dialect, meter: Meter, weights: Weights): Compiled {
   try {
     const parsed = environment.parse(text);
     // The library's types leave out what its own walk over the tree uses.
@@ -98,12 +102,13 @@ function compile(text: string, { environment, engine }: Dialect, meter: Meter, w
       checkPattern(node, engine);
       checkKeys(node);
     }
+    const parts = namedParts(nodes.keys(), MEMBERS);
     for (const node of nodes.keys()) redirectCall(node);
     const { valid, type, error } = parsed.check();
     if (!valid) throw error ?? new Error("it does not hold together");
     if (type !== "bool" && type !== "dyn") throw notOne(text, `it is of type ${type} and never true`);
     meterNodes(nodes, meter, weights);
-    return (context) => parsed(context);
+    return { expression: (context) => parsed(context), parts };
   } catch (error) {
     if (error instanceof CountersignError) throw error;
     throw notOne(text, `${reasonOf(error)}${placeOf(error)}`);

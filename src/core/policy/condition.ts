@@ -14,5 +14,5 @@ export interface Condition {
 
 export type ConditionResult =
   | { readonly met: true }
-  /** `why` where it could not be evaluated. */
-  | { readonly met: false; readonly why?: string | undefined };
+  /** `why` where it could not be evaluated; else what the statement says where the condition looks. */
+  | { readonly met: false; readonly why?: string | undefined; readonly values?: string | undefined };

@@ -1,6 +1,7 @@
 import { bounded, type Finding } from "../errors.ts";
 import { SIGNATURE_PREDICATE, type VerifiedClaim } from "../formats/envelope.ts";
 import { describeTypes, isOfType } from "../formats/predicates.ts";
+import type { ConditionResult } from "../policy/condition.ts";
 import type { Subject, UntrustedCandidate } from "./evidence.ts";
 import { Exhibit } from "./exhibit.ts";
 import { checkName } from "./name-binding.ts";
@@ -98,9 +99,13 @@ function checkConditions(claim: VerifiedClaim, { attestation }: Requirement): Fi
     return {
       code: "condition-not-met",
       message: "the attestation does not say what was asked for",
-      found: result.why === undefined ? "a statement for which it is false" : `it cannot be evaluated: ${result.why}`,
+      found: describeUnmet(result),
       wanted: condition.text,
     };
   }
   return undefined;
+}
+
+function describeUnmet({ why, values }: Exclude<ConditionResult, { met: true }>): string {
+  return why === undefined ? (values ?? "a statement for which it is false") : `it cannot be evaluated: ${why}`;
 }

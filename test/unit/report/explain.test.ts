@@ -89,7 +89,7 @@ describe("the nearest evidence", () => {
     ["keyless/not-logged", "log entry", /./, /./],
     ["times/too-old", "time of signing", /30 days ago/, /at most 7 days ago/],
     ["times/after-distrusted", "time of signing", /bob/, /before 2026-04-15/],
-    ["attestations/condition-false", "condition", /false/, /build\/v2/],
+    ["attestations/condition-false", "condition", /build\/v1/, /build\/v2/],
     ["vulnerabilities/more-severe", "vulnerabilities", /1 high/, /medium/],
     ["vulnerabilities/too-old", "time of the scan", /30 days ago/, /7d/],
   ];
