@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { Finding } from "../../src/core/errors.ts";
 import type { UntrustedCandidate, UntrustedSignature } from "../../src/core/formats/envelope.ts";
+import { mostSeated } from "../../src/core/policy/matching.ts";
 import { instant } from "../../src/core/time.ts";
 import { exactly } from "../../src/core/trust/identity.ts";
 import type { TrustMaterial } from "../../src/core/trust/material.ts";
@@ -11,7 +12,6 @@ import type { Criterion, Leaf, RuledException, Ruling } from "../../src/core/ver
 import type { Evidence } from "../../src/core/verify/evidence.ts";
 import type { Believed } from "../../src/core/verify/exhibit.ts";
 import { Hearing } from "../../src/core/verify/hearing.ts";
-import { mostSeated } from "../../src/core/verify/matching.ts";
 import type { Requirement } from "../../src/core/verify/requirement.ts";
 import type { Judgement } from "../../src/core/verify/verify.ts";
 import { attestedBy, believing, JUDGED_AT, witnessedKey } from "../support/policies.ts";

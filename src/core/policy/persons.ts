@@ -1,4 +1,5 @@
 import type { EvidenceRequirement, Identity, PolicyRequirement, Role } from "./document.ts";
+import { mostSeated } from "./matching.ts";
 
 /** How many people could meet a requirement: these, or any number where a pattern says who. */
 export type Crowd = ReadonlySet<string> | "any number";
@@ -101,19 +102,5 @@ export function namesIn(requirement: PolicyRequirement): readonly string[] {
 export function mostMet(crowds: readonly Crowd[]): number {
   // So many people are enough for one more, whoever the others are.
   const counted = crowds.filter((crowd) => crowd !== "any number" && crowd.size < crowds.length);
-  const metBy = new Map<string, number>();
-  const assign = (at: number, tried: Set<string>): boolean => {
-    for (const person of counted[at] ?? []) {
-      if (tried.has(person)) continue;
-      tried.add(person);
-      const holder = metBy.get(person);
-      if (holder === undefined || assign(holder, tried)) {
-        metBy.set(person, at);
-        return true;
-      }
-    }
-    return false;
-  };
-  const matched = counted.filter((_, at) => assign(at, new Set())).length;
-  return matched + (crowds.length - counted.length);
+  return mostSeated(counted) + (crowds.length - counted.length);
 }

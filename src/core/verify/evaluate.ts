@@ -1,10 +1,10 @@
 import type { Finding } from "../errors.ts";
 import { placeName } from "../policy/document.ts";
+import { mostSeated } from "../policy/matching.ts";
 import { tooFew } from "./conclude.ts";
 import type { Criterion, Leaf } from "./criterion.ts";
 import { distinctFindings, isUnseen, nearestFirst } from "./findings.ts";
 import type { LeafResult } from "./heard-leaf.ts";
-import { mostSeated } from "./matching.ts";
 import type { VerdictStatus } from "./verdict.ts";
 
 /** What a criterion comes to, with the same of its parts. */
