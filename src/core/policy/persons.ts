@@ -1,3 +1,4 @@
+import { Alike } from "./alike.ts";
 import type { EvidenceRequirement, Identity, PolicyRequirement, Role } from "./document.ts";
 import { mostSeated } from "./matching.ts";
 
@@ -13,7 +14,7 @@ export class Persons {
   readonly #roles: ReadonlyMap<string, Pick<Role, "members"> | undefined>;
   /** The first identity with a mark, for every mark. */
   readonly #first = new Map<string, string>();
-  readonly #sameAs = new Map<string, string>();
+  readonly #alike = new Alike();
 
   constructor(
     identities: ReadonlyMap<string, Identity | undefined>,
@@ -31,14 +32,7 @@ export class Persons {
   #join(name: string, mark: string): void {
     const other = this.#first.get(mark);
     if (other === undefined) this.#first.set(mark, name);
-    else if (this.#personOf(other) !== this.#personOf(name))
-      this.#sameAs.set(this.#personOf(name), this.#personOf(other));
-  }
-
-  #personOf(name: string): string {
-    let at = name;
-    for (let next = this.#sameAs.get(at); next !== undefined; next = this.#sameAs.get(at)) at = next;
-    return at;
+    else this.#alike.join(name, other);
   }
 
   /** The identities that names of identities and roles stand for. */
@@ -48,7 +42,7 @@ export class Persons {
 
   /** Those of them that are named one by one, as the first name that each has. */
   personsOf(by: readonly string[]): readonly string[] {
-    return this.identitiesOf(by).map((name) => this.#personOf(name));
+    return this.identitiesOf(by).map((name) => this.#alike.find(name));
   }
 
   /** Who they are. What could not be read counts as anybody: that has been said already. */
@@ -57,7 +51,7 @@ export class Persons {
     for (const name of this.identitiesOf(by)) {
       const identity = this.#identities.get(name);
       if (identity === undefined || marksOf(identity) === undefined) return "any number";
-      persons.add(this.#personOf(name));
+      persons.add(this.#alike.find(name));
     }
     return persons;
   }

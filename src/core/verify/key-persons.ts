@@ -1,4 +1,5 @@
 import type { PublicKey } from "../crypto/public-key.ts";
+import { Alike } from "../policy/alike.ts";
 
 /** Somebody with keys, and who they count as in a threshold. */
 export interface KeyHolder {
@@ -13,17 +14,9 @@ export interface KeyHolder {
 export function personsOf(
   named: readonly { readonly name: string; readonly keys: readonly PublicKey[] }[],
 ): ReadonlyMap<string, KeyHolder> {
-  const sameAs = new Map<string, string>();
-  const find = (start: string): string => {
-    let at = start;
-    for (let next = sameAs.get(at); next !== undefined; next = sameAs.get(at)) at = next;
-    return at;
-  };
+  const alike = new Alike();
   for (const { name, keys } of named) {
-    for (const { fingerprint } of keys) {
-      const [a, b] = [find(`key ${fingerprint}`), find(`name ${name}`)];
-      if (a !== b) sameAs.set(a, b);
-    }
+    for (const { fingerprint } of keys) alike.join(`key ${fingerprint}`, `name ${name}`);
   }
-  return new Map(named.map(({ name, keys }) => [name, { keys, person: find(`name ${name}`) }]));
+  return new Map(named.map(({ name, keys }) => [name, { keys, person: alike.find(`name ${name}`) }]));
 }
