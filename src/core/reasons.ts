@@ -195,6 +195,21 @@ export const REASONS = {
     meaning: "The index does not list the platform that was asked for.",
     next: "choose one of the listed platforms with --platform",
   },
+  unpinned: {
+    class: "refused",
+    meaning: "A file names an image by a tag alone, which can mean other bytes tomorrow.",
+    next: "pin it to a verified digest: countersign pin",
+  },
+  "lock-drift": {
+    class: "refused",
+    meaning: "A file and the lock file name different digests for an image, or the lock file does not know it.",
+    next: "find out who changed which of the two; countersign pin verifies what the files name and writes the lock file",
+  },
+  "tag-moved": {
+    class: "refused",
+    meaning: "The tag names another digest now than the one that is pinned.",
+    next: "see what is new behind the tag; countersign pin --update moves the pin once that is accepted",
+  },
 
   // --- undetermined: we could not look, so we do not know ----------------------------------------------------------
   unreachable: {
@@ -289,6 +304,12 @@ export const REASONS = {
     meaning: "A scanner is missing, failed, or said something that cannot be read.",
     next: "check that the scanner is installed and has its database, then run the same command again",
   },
+  "source-invalid": {
+    class: "undetermined",
+    meaning:
+      "A file in which images are looked for cannot be read at this place, so nobody knows which images it names.",
+    next: "correct the file at that place, or render the template first and name what comes out",
+  },
   internal: {
     class: "undetermined",
     meaning: "Countersign itself failed. Nothing was accepted.",
@@ -366,6 +387,12 @@ export const REASONS = {
     class: "usage",
     meaning: "The destination exists already and is not overwritten.",
     next: "choose another destination or remove it first",
+  },
+  "record-invalid": {
+    class: "usage",
+    meaning:
+      "A lock file, plan, shard, journal or store cannot be used: damaged, of a newer version, or of another run.",
+    next: "use the version that wrote it, or move the file away and start again",
   },
   unsupported: {
     class: "usage",

@@ -27,6 +27,8 @@ const FORMATS = [...CRYPTO, "src/core/formats/"];
 const TRUST = [...FORMATS, "src/core/trust/"];
 const POLICY = [...TRUST, "src/core/policy/", "src/core/yaml"];
 const VERIFY = [...POLICY, "src/core/verify/"];
+const SOURCES = [...OCI, "src/core/sources/"];
+const AUDIT = [...VERIFY, "src/core/explain.ts", "src/core/sources/", "src/core/audit/"];
 const SHARED_IO = ["src/core/", "src/io/http/", "src/io/disk/"];
 const RUNS_PROGRAMS = [...SHARED_IO, "src/io/process/"];
 const HASHES = ["node:crypto"];
@@ -47,6 +49,9 @@ export const ROOMS: readonly Room[] = [
   { path: "src/core/verify/", rooms: VERIFY, builtins: HASHES },
   { path: "src/core/review/", rooms: [...VERIFY, "src/core/review/"], builtins: [] },
   { path: "src/core/cases/", rooms: [...VERIFY, "src/core/cases/"], builtins: [] },
+  { path: "src/core/sources/", rooms: SOURCES, builtins: [], packages: ["yaml"] },
+  { path: "src/core/pins/", rooms: [...AUDIT, "src/core/pins/"], builtins: HASHES },
+  { path: "src/core/audit/", rooms: AUDIT, builtins: HASHES },
   { path: "src/core/yaml", rooms: [...CORE_BASE, "src/core/yaml"], builtins: [], packages: ["yaml"] },
   { path: "src/core/ports.ts", rooms: VERIFY, builtins: [] },
   { path: "src/core/explain.ts", rooms: VERIFY, builtins: [] },
@@ -73,6 +78,10 @@ export const ROOMS: readonly Room[] = [
     builtins: "any",
     packages: ["@noble/ciphers", "pkcs11js"],
   },
+  { path: "src/io/sources/", rooms: [...SHARED_IO, "src/io/sources/"], builtins: "any" },
+  { path: "src/io/kubernetes/", rooms: [...RUNS_PROGRAMS, "src/io/kubernetes/"], builtins: "any" },
+  { path: "src/io/store/", rooms: [...SHARED_IO, "src/io/store/"], builtins: "any" },
+  { path: "src/io/queue/", rooms: [...SHARED_IO, "src/io/queue/"], builtins: "any", packages: ["bullmq", "ioredis"] },
   { path: "src/io/scanners/", rooms: [...RUNS_PROGRAMS, "src/io/scanners/"], builtins: "any" },
   { path: "src/io/engine/", rooms: [...RUNS_PROGRAMS, "src/io/engine/"], builtins: "any", packages: ["tar-stream"] },
   { path: "src/ops/", rooms: ["src/core/", "src/ops/"], builtins: HASHES },
