@@ -10,7 +10,7 @@ import {
 } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { breakReply, type Fault, type SeenRequest } from "../src/testbed/faults.ts";
+import { breakReply, type Fault, type FaultHook, type SeenRequest } from "../src/testbed/faults.ts";
 import { closeServer, listen } from "../src/testbed/listener.ts";
 import { type Reply, sendReply } from "../src/testbed/reply.ts";
 
@@ -23,6 +23,8 @@ export interface ProxyOptions {
   /** Added to every request before it is passed on, in milliseconds. */
   readonly delayMs?: number;
   readonly faults?: readonly ProxyFault[];
+  /** Chooses by more than the address; asked before `faults`. Not for a proxy in a process of its own. */
+  readonly hook?: FaultHook;
 }
 
 /** A forwarder on loopback that counts and delays what passes. */
@@ -102,7 +104,8 @@ async function pass(
 ): Promise<void> {
   if (options.delayMs !== undefined && options.delayMs > 0) await sleep(options.delayMs);
   const answer = () => forward(options.target, agent, incoming, response);
-  const outcome = await breakReply(faultFor(options.faults ?? [], request), request, answer);
+  const fault = options.hook?.(request) ?? faultFor(options.faults ?? [], request);
+  const outcome = await breakReply(fault, request, answer);
   if (outcome === "reset") incoming.socket.resetAndDestroy();
   else if (outcome !== "stall") await sendReply(outcome, request.method, response);
 }

@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: measures countersign beside its peers and writes bench/RESULTS.md.
  *
- *   npm run bench -- [--quick] [--only requests,latency,bulk,keyless,bundles,policy,judging,large-pull,start-up]
+ *   npm run bench -- [--quick] [--only requests,latency,bulk,audit,keyless,bundles,policy,judging,large-pull,start-up]
  *
  * With either flag the results are printed and nothing is written: only a whole run is worth keeping.
  */
@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { without } from "../test/interop/peers.ts";
 import { Workplace } from "../test/interop/workplace.ts";
+import { measureAudit } from "./audit.ts";
 import { type Bench, buildPrograms, SOURCE } from "./bench.ts";
 import { measureBulk } from "./bulk.ts";
 import { measureBundles } from "./bundles.ts";
@@ -26,6 +27,7 @@ const SUBJECTS: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   requests: measureRequests,
   latency: measureLatency,
   bulk: measureBulk,
+  audit: measureAudit,
   keyless: measureKeyless,
   bundles: measureBundles,
   policy: measurePolicy,

@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { startProxy } from "../../bench/proxy.ts";
+import type { Fault, FaultHook } from "../../src/testbed/faults.ts";
+import { type FleetImage, makeFleet } from "./fleet.ts";
+import { without } from "./peers.ts";
+import { useScene } from "./scene.ts";
+import { REGISTRIES, stopChild } from "./servers.ts";
+
+const PROGRAM = fileURLToPath(new URL("../../bin/countersign.js", import.meta.url));
+const COUNT = Number(process.env["COUNTERSIGN_FLEET"] ?? 2000);
+const SHARDS = 3;
+
+/** The members of docs/schemas/audit.json that are looked at here. */
+interface AuditDocument {
+  readonly images: readonly {
+    readonly image: string;
+    readonly verdict: string;
+    readonly reasons: readonly { readonly code: string }[];
+  }[];
+}
+
+for (const kind of REGISTRIES) {
+  const missing = kind.missing || without("cosign");
+  describe(`an audit of ${COUNT} images behind a proxy that throttles: ${kind.name}`, { skip: missing }, () => {
+    const scene = useScene(kind);
+    const { work } = scene;
+    const keys = work.keyPair("alice");
+    let fleet: readonly FleetImage[] = [];
+    let whole = "";
+
+    before(async () => {
+      const wanted = await work.makeKey("alice");
+      const other = await work.makeKey("eve");
+      const { address, storage } = scene;
+      fleet = await makeFleet({ work, kind, address, storage, count: COUNT, wanted, other, byCosign: 12 });
+      const proxy = await startProxy({ target: address, hook: throttling() });
+      scene.stopAtEnd({ address: proxy.address, stop: () => proxy.close() });
+      const list = fleet.map(({ reference }) => reference.replace(address, proxy.address));
+      work.write("fleet.txt", `${list.join("\n")}\n`);
+      await work.expect(0, ["audit", "plan", "fleet.txt", "--output-file", "plan.json"]);
+    });
+
+    const flags = ["audit", "--plan", "plan.json", "--key", keys.public, "-t", "3s", "-o", "json"];
+    /** Nothing is known from an earlier run. */
+    const cold = (name: string) => ({ env: { XDG_CACHE_HOME: work.path(name) } });
+
+    it("says of every image exactly what is true", async () => {
+      whole = (await work.expect(1, flags, cold("whole"))).stdout;
+      const { images } = JSON.parse(whole) as AuditDocument;
+      assert.equal(images.length, fleet.length);
+      const port = /^[^/]+/;
+      const expected = new Map(fleet.map((one) => [one.reference.replace(port, ""), one]));
+      const wrong = images.filter(({ image, verdict, reasons }) => {
+        const { expected: status, reasons: codes } = expected.get(image.replace(port, "")) ?? {};
+        const isAsExpected = verdict === status && (codes?.length === 0 || codes?.includes(reasons[0]?.code ?? ""));
+        return !isAsExpected;
+      });
+      assert.deepEqual(wrong, []);
+    });
+
+    it("gives the same bytes in shards that are merged, in whatever order", async () => {
+      const files = Array.from({ length: SHARDS }, (_, at) => `shard-${at + 1}.json`);
+      for (const [at, file] of files.entries()) {
+        await work.countersign([...flags, "--shard", `${at + 1}/${SHARDS}`, "--output-file", file], cold("shards"));
+      }
+      const merged = await work.expect(1, ["audit", "merge", ...files.toReversed(), "-o", "json"]);
+      assert.equal(merged.stdout === whole, true, "the merged audit differs from the whole");
+    });
+
+    it("gives the same bytes where it was killed again and again and went on from its journal", async () => {
+      const args = [...flags, "--journal", "audit.journal", "--output-file", "resumed.json"];
+      let kills = 0;
+      for (; kills < 40 && !existsSync(work.path("resumed.json")); kills++) {
+        const child = spawn(process.execPath, [PROGRAM, ...args], {
+          cwd: work.folder,
+          env: { ...process.env, ...work.environment, XDG_CACHE_HOME: work.path("killed") },
+          stdio: "ignore",
+        });
+        const ended = new Promise((resolve) => child.once("exit", resolve));
+        await Promise.race([ended, sleep(1500 + 250 * kills)]);
+        child.kill("SIGKILL");
+        await stopChild(child);
+      }
+      assert.ok(kills > 1, "it was never killed before its end");
+      assert.equal(readFileSync(work.path("resumed.json"), "utf8") === whole, true, "the resumed audit differs");
+      assert.equal(existsSync(work.path("audit.journal")), false, "a journal that is done with is removed");
+    });
+  });
+}
+
+const PER_SECOND = 600;
+const THROTTLED: Fault = { kind: "status", status: 429, retryAfter: "1" };
+
+/** So many requests a second, else 429; and of those that pass, some fail with 503, are cut off, or never come to an end. */
+function throttling(): FaultHook {
+  let second = 0;
+  let passed = 0;
+  let total = 0;
+  return () => {
+    const now = Math.floor(performance.now() / 1000);
+    if (now !== second) [second, passed] = [now, 0];
+    if (passed >= PER_SECOND) return THROTTLED;
+    passed += 1;
+    total += 1;
+    if (total % 997 === 0) return { kind: "stall" };
+    if (total % 211 === 0) return { kind: "reset" };
+    return total % 101 === 0 ? { kind: "status", status: 503 } : undefined;
+  };
+}
