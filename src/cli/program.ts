@@ -24,7 +24,7 @@ interface Entry {
 
 const KEYS = "Keys and signing:";
 const IMAGES = "Verifying and what follows from it:";
-const POLICIES = "Policies:";
+const POLICIES = "Policy, pins, audits:";
 const DOORS = "Doors that stay open:";
 const TOOLS = "Around it:";
 
@@ -139,6 +139,12 @@ const COMMANDS: readonly Entry[] = [
     group: POLICIES,
     summary: "write, check, explain and hand on trust policies",
     load: async (context) => (await import("./commands/policy.ts")).policyCommand(context),
+  },
+  {
+    name: "audit",
+    group: POLICIES,
+    summary: "say of everything that is named somewhere whether it is accepted",
+    load: async (context) => (await import("./commands/audit.ts")).auditCommand(context),
   },
   {
     name: "demo",
