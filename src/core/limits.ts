@@ -263,4 +263,7 @@ export const LIMITS = {
   /** One scan, with what it downloads before; and a scanner's answer to a question about itself. */
   scanMs: 30 * 60 * SECOND,
   scannerAnswerMs: 60 * SECOND,
+  /** An audit that is read from a file; images, problems, places of one image, signers and reasons of one in it. */
+  auditBytes: 256 * MIB,
+  auditEntries: 1_000_000,
 } as const;

@@ -21,6 +21,11 @@ export function formatInstant(at: Instant): string {
   return new Date(at).toISOString().replace(/\.\d{3}Z$/, "Z");
 }
 
+/** The same without loss: with milliseconds where there are any, `2026-08-30T12:00:00.250Z`. */
+export function formatInstantExactly(at: Instant): string {
+  return new Date(at).toISOString().replace(".000Z", "Z");
+}
+
 /** `from 2026-01-01T00:00:00Z to 2026-12-31T23:59:59Z`; `from … on` without an end. */
 export function describeWindow(from: Instant, until: Instant | undefined): string {
   return `from ${formatInstant(from)} ${until === undefined ? "on" : `to ${formatInstant(until)}`}`;

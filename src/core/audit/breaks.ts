@@ -1,0 +1,158 @@
+import type { Finding } from "../errors.ts";
+import { nextStep } from "../explain.ts";
+import type { ReasonCode } from "../reasons.ts";
+import { reasonClass } from "../reasons.ts";
+import type { Audit, AuditedImage, Use } from "./audit.ts";
+
+/** Who answers for a workload: what it says itself, else its namespace, else the folder of the file that names it. */
+export interface Owner {
+  readonly from: "owner" | "namespace" | "folder";
+  readonly name: string;
+}
+
+/** What runs an image, each once, however many of its images are bad and however often it names one. */
+export interface AffectedWorkload {
+  /** The file, the cluster, the registry. */
+  readonly source: string;
+  /** `Deployment`; absent where the source is no more than a list of images. */
+  readonly kind?: string | undefined;
+  readonly namespace?: string | undefined;
+  /** Of the workload; the image where there is none. */
+  readonly name: string;
+}
+
+/** What a finding lacks: one cause, whichever images it hits. */
+export interface BreakCause {
+  readonly code: ReasonCode;
+  readonly message: string;
+  /** Which signer, which scan: "one by release.pub (SHA256:…)". */
+  readonly wanted?: string | undefined;
+  /** Where that stands: `policy.yaml:14`. */
+  readonly place?: string | undefined;
+  readonly next: string;
+}
+
+/** What would be stopped if the standard were enforced: one cause, the workloads of one owner. */
+export interface Break extends BreakCause {
+  /** `undetermined`: it could not be looked at, and nobody may call it unsigned. */
+  readonly verdict: "refused" | "undetermined";
+  readonly owner: Owner;
+  /** Keys of plan items, in the order of the plan. */
+  readonly images: readonly string[];
+  /** In the order of the plan, each once. */
+  readonly workloads: readonly AffectedWorkload[];
+}
+
+/**
+ * What would stop if every image had to be accepted, by cause and owner: what is refused before what could not be looked
+ * at, and of each the cause that stops most workloads first. An image that nothing uses stops nothing, and is in no break.
+ */
+export function whatBreaks(audit: Audit): readonly Break[] {
+  const groups = new Map<string, Group>();
+  for (const image of audit.images) {
+    const cause = causeOf(image);
+    if (cause === undefined) continue;
+    for (const use of image.uses) groupOf(groups, image, cause, ownerOf(use)).add(image, use);
+  }
+  return [...groups.values()].map((group) => group.finish()).toSorted(worstFirst);
+}
+
+/** The cause that stands for an image: its first reason of the class that decided, the nearest to acceptance. */
+export function causeOf({ verdict, reasons }: AuditedImage): BreakCause | undefined {
+  if (verdict === "accepted") return undefined;
+  const deciding = reasons.find(({ code }) => (reasonClass(code) === "refused") === (verdict === "refused"));
+  const finding = deciding ?? reasons[0] ?? UNEXPLAINED;
+  return { ...lackOf(finding), message: finding.message, next: nextStep(finding) };
+}
+
+const UNEXPLAINED: Finding = { code: "internal", message: "no reason was given" };
+
+function lackOf({ code, wanted, place }: Finding): Pick<BreakCause, "code" | "wanted" | "place"> {
+  return { code, ...(wanted !== undefined && { wanted }), ...(place !== undefined && { place }) };
+}
+
+/** Two findings are the same cause where code, what was wanted, and where that stands are the same. */
+export function causeKey({ code, wanted, place }: BreakCause): string {
+  return JSON.stringify([code, wanted ?? null, place ?? null]);
+}
+
+export function ownerOf({ workload, place }: Use): Owner {
+  if (workload?.owner !== undefined) return { from: "owner", name: workload.owner };
+  if (workload?.namespace !== undefined) return { from: "namespace", name: workload.namespace };
+  return { from: "folder", name: folderOf(place.source) };
+}
+
+/** A cluster and a registry are their own folder. */
+function folderOf(source: string): string {
+  if (/^[a-z]+:\/\//.test(source)) return source;
+  const end = source.lastIndexOf("/");
+  return end <= 0 ? (end === 0 ? "/" : ".") : source.slice(0, end);
+}
+
+/** `team-a`, `namespace shop`, `folder deploy/shop`. */
+export function describeOwner({ from, name }: Owner): string {
+  return from === "owner" ? name : `${from} ${name}`;
+}
+
+export function workloadOf(image: AuditedImage, { workload, place: { source } }: Use): AffectedWorkload {
+  if (workload === undefined) return { source, name: image.image };
+  const { kind, namespace, name } = workload;
+  return { source, kind, ...(namespace !== undefined && { namespace }), name };
+}
+
+export function workloadKey({ source, kind, namespace, name }: AffectedWorkload): string {
+  return JSON.stringify([source, kind ?? null, namespace ?? null, name]);
+}
+
+/** `Deployment shop/web`, `service db`; the image where nothing runs it. */
+export function describeWorkload({ kind, namespace, name }: AffectedWorkload): string {
+  const path = namespace === undefined ? name : `${namespace}/${name}`;
+  return kind === undefined ? path : `${kind} ${path}`;
+}
+
+/** What one cause does to one owner, while it is collected. */
+class Group {
+  readonly #about: Omit<Break, "images" | "workloads">;
+  readonly #images = new Set<string>();
+  readonly #workloads = new Map<string, AffectedWorkload>();
+
+  constructor(about: Omit<Break, "images" | "workloads">) {
+    this.#about = about;
+  }
+
+  add(image: AuditedImage, use: Use): void {
+    this.#images.add(image.image);
+    const workload = workloadOf(image, use);
+    this.#workloads.set(workloadKey(workload), workload);
+  }
+
+  finish(): Break {
+    return { ...this.#about, images: [...this.#images], workloads: [...this.#workloads.values()] };
+  }
+}
+
+function groupOf(groups: Map<string, Group>, image: AuditedImage, cause: BreakCause, owner: Owner): Group {
+  const verdict = image.verdict === "refused" ? "refused" : "undetermined";
+  const key = JSON.stringify([verdict, causeKey(cause), owner.from, owner.name]);
+  const known = groups.get(key);
+  if (known !== undefined) return known;
+  const made = new Group({ verdict, ...cause, owner });
+  groups.set(key, made);
+  return made;
+}
+
+function worstFirst(a: Break, b: Break): number {
+  return (
+    compare(a.verdict, b.verdict) ||
+    b.workloads.length - a.workloads.length ||
+    b.images.length - a.images.length ||
+    compare(a.owner.name, b.owner.name) ||
+    compare(a.owner.from, b.owner.from) ||
+    compare(causeKey(a), causeKey(b))
+  );
+}
+
+/** By code units: the same on every machine. */
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,110 @@
+import type { Audit, AuditedImage, AuditedSigner, AuditStandard, Use } from "../../core/audit/audit.ts";
+import { type Break, whatBreaks } from "../../core/audit/breaks.ts";
+import type { SourceProblem } from "../../core/sources/mention.ts";
+import { formatInstantExactly, type Instant } from "../../core/time.ts";
+import { findingMember, formatDocument } from "../json.ts";
+
+/**
+ * docs/schemas/audit.json. The same bytes for the same audit, whoever made it, and `parseAudit` reads it back. `summary` and
+ * `breaks` follow from the rest, for whoever has no program to work them out.
+ */
+export function auditDocument(audit: Audit): string {
+  return formatDocument("audit", {
+    at: formatInstantExactly(audit.at),
+    sources: audit.sources,
+    plan: audit.plan,
+    shard: audit.shard && { index: audit.shard.index, count: audit.shard.count },
+    standard: standardMember(audit.standard),
+    summary: summaryOf(audit),
+    images: audit.images.map(imageMember),
+    problems: audit.problems.map(problemMember),
+    breaks: whatBreaks(audit).map(breakMember),
+  });
+}
+
+/** How much there is of what. */
+export function summaryOf({ images, problems }: Audit): Readonly<Record<string, number>> {
+  const count = (matches: (image: AuditedImage) => boolean) => images.filter(matches).length;
+  return {
+    images: images.length,
+    accepted: count(({ verdict }) => verdict === "accepted"),
+    refused: count(({ verdict }) => verdict === "refused"),
+    undetermined: count(({ verdict }) => verdict === "undetermined"),
+    pinned: count(({ pinned }) => pinned),
+    unpinned: count(({ pinned }) => !pinned),
+    drift: count(({ drift }) => drift),
+    uses: images.reduce((sum, { uses }) => sum + uses.length, 0),
+    problems: problems.length,
+  };
+}
+
+export function standardMember({ policy, wanted, digest, weakened }: AuditStandard): Readonly<Record<string, unknown>> {
+  return { policy: policy && { name: policy.name, digest: policy.digest }, wanted, digest, weakened };
+}
+
+function imageMember(image: AuditedImage): Readonly<Record<string, unknown>> {
+  const { rule, tagFinding } = image;
+  return {
+    image: image.image,
+    name: image.name,
+    digest: image.digest ?? null,
+    verdict: image.verdict,
+    reasons: image.reasons.map(findingMember),
+    warnings: image.warnings.map(findingMember),
+    because: image.because,
+    rule: rule && { name: rule.name, place: rule.place },
+    signers: image.signers.map(signerMember),
+    pinned: image.pinned,
+    drift: image.drift,
+    tagDigest: image.tagDigest,
+    tagFinding: tagFinding && findingMember(tagFinding),
+    scannedAt: timeMember(image.scannedAt),
+    checked: image.checked,
+    notChecked: image.notChecked,
+    uses: image.uses.map(useMember),
+  };
+}
+
+export function signerMember({
+  kind,
+  name,
+  id,
+  as,
+  format,
+  signedAt,
+}: AuditedSigner): Readonly<Record<string, unknown>> {
+  return { kind, name, id, as, format, signedAt: timeMember(signedAt) };
+}
+
+export function useMember({ as, kind, place, workload }: Use): Readonly<Record<string, unknown>> {
+  return {
+    as,
+    kind,
+    place: placeMember(place),
+    workload: workload && {
+      kind: workload.kind,
+      namespace: workload.namespace,
+      name: workload.name,
+      container: workload.container,
+      owner: workload.owner,
+    },
+  };
+}
+
+function problemMember({ place, finding }: SourceProblem): Readonly<Record<string, unknown>> {
+  return { place: placeMember(place), finding: findingMember(finding) };
+}
+
+function placeMember({ source, line, column }: Use["place"]): Readonly<Record<string, unknown>> {
+  return { source, line, column };
+}
+
+/** What is stopped, and why; `workloads` are named as the images' uses name them. */
+export function breakMember(one: Break): Readonly<Record<string, unknown>> {
+  const { verdict, code, message, wanted, place, next, owner, images, workloads } = one;
+  return { verdict, code, message, wanted, place, next, owner, images, workloads };
+}
+
+function timeMember(at: Instant | undefined): string | undefined {
+  return at === undefined ? undefined : formatInstantExactly(at);
+}
