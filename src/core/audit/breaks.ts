@@ -1,25 +1,10 @@
 import type { Finding } from "../errors.ts";
 import { nextStep } from "../explain.ts";
-import type { ReasonCode } from "../reasons.ts";
-import { reasonClass } from "../reasons.ts";
+import { type ReasonCode, reasonClass } from "../reasons.ts";
 import type { Audit, AuditedImage, Use } from "./audit.ts";
+import { type AffectedWorkload, compare, type Owner, ownerOf, workloadKey, workloadOf } from "./workloads.ts";
 
-/** Who answers for a workload: what it says itself, else its namespace, else the folder of the file that names it. */
-export interface Owner {
-  readonly from: "owner" | "namespace" | "folder";
-  readonly name: string;
-}
-
-/** What runs an image, each once, however many of its images are bad and however often it names one. */
-export interface AffectedWorkload {
-  /** The file, the cluster, the registry. */
-  readonly source: string;
-  /** `Deployment`; absent where the source is no more than a list of images. */
-  readonly kind?: string | undefined;
-  readonly namespace?: string | undefined;
-  /** Of the workload; the image where there is none. */
-  readonly name: string;
-}
+export { type AffectedWorkload, describeOwner, describeWorkload, type Owner, ownerOf } from "./workloads.ts";
 
 /** What a finding lacks: one cause, whichever images it hits. */
 export interface BreakCause {
@@ -76,40 +61,6 @@ export function causeKey({ code, wanted, place }: BreakCause): string {
   return JSON.stringify([code, wanted ?? null, place ?? null]);
 }
 
-export function ownerOf({ workload, place }: Use): Owner {
-  if (workload?.owner !== undefined) return { from: "owner", name: workload.owner };
-  if (workload?.namespace !== undefined) return { from: "namespace", name: workload.namespace };
-  return { from: "folder", name: folderOf(place.source) };
-}
-
-/** A cluster and a registry are their own folder. */
-function folderOf(source: string): string {
-  if (/^[a-z]+:\/\//.test(source)) return source;
-  const end = source.lastIndexOf("/");
-  return end <= 0 ? (end === 0 ? "/" : ".") : source.slice(0, end);
-}
-
-/** `team-a`, `namespace shop`, `folder deploy/shop`. */
-export function describeOwner({ from, name }: Owner): string {
-  return from === "owner" ? name : `${from} ${name}`;
-}
-
-export function workloadOf(image: AuditedImage, { workload, place: { source } }: Use): AffectedWorkload {
-  if (workload === undefined) return { source, name: image.image };
-  const { kind, namespace, name } = workload;
-  return { source, kind, ...(namespace !== undefined && { namespace }), name };
-}
-
-export function workloadKey({ source, kind, namespace, name }: AffectedWorkload): string {
-  return JSON.stringify([source, kind ?? null, namespace ?? null, name]);
-}
-
-/** `Deployment shop/web`, `service db`; the image where nothing runs it. */
-export function describeWorkload({ kind, namespace, name }: AffectedWorkload): string {
-  const path = namespace === undefined ? name : `${namespace}/${name}`;
-  return kind === undefined ? path : `${kind} ${path}`;
-}
-
 /** What one cause does to one owner, while it is collected. */
 class Group {
   readonly #about: Omit<Break, "images" | "workloads">;
@@ -150,9 +101,4 @@ function worstFirst(a: Break, b: Break): number {
     compare(a.owner.from, b.owner.from) ||
     compare(causeKey(a), causeKey(b))
   );
-}
-
-/** By code units: the same on every machine. */
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -15,7 +15,7 @@ const VERSION = 1;
 
 /**
  * Reads an audit's document strictly: one version, no unknown members, every digest, time and code checked. What follows
- * from the rest (`summary`, `breaks`) is not read: it is worked out again. `label` is what the file is called in errors.
+ * from the rest (`summary`, `breaks`, `fixes`) is not read: it is worked out again. `label` is what the file is called in errors.
  *
  * @throws CountersignError `record-invalid`, or `limit-reached`.
  */
@@ -48,7 +48,7 @@ export function checkVersion(version: JsonValue | undefined, what: string): void
   throw malformed(`${what} is of another version`, found, `version ${VERSION}`);
 }
 
-const DERIVED = ["summary", "breaks"];
+const DERIVED = ["summary", "breaks", "fixes"];
 const AUDIT = [
   ...["schemaVersion", "command", "at", "sources", "plan", "shard", "standard", "images", "problems"],
   ...DERIVED,

@@ -1,12 +1,14 @@
 import type { Audit, AuditedImage, AuditedSigner, AuditStandard, Use } from "../../core/audit/audit.ts";
 import { type Break, whatBreaks } from "../../core/audit/breaks.ts";
+import { type FixAction, shortestFix } from "../../core/audit/fix.ts";
+import { tallyWorkloads } from "../../core/audit/workloads.ts";
 import type { SourceProblem } from "../../core/sources/mention.ts";
 import { formatInstantExactly, type Instant } from "../../core/time.ts";
 import { findingMember, formatDocument } from "../json.ts";
 
 /**
- * docs/schemas/audit.json. The same bytes for the same audit, whoever made it, and `parseAudit` reads it back. `summary` and
- * `breaks` follow from the rest, for whoever has no program to work them out.
+ * docs/schemas/audit.json. The same bytes for the same audit, whoever made it, and `parseAudit` reads it back. `summary`,
+ * `breaks` and `fixes` follow from the rest, for whoever has no program to work them out.
  */
 export function auditDocument(audit: Audit): string {
   return formatDocument("audit", {
@@ -19,11 +21,13 @@ export function auditDocument(audit: Audit): string {
     images: audit.images.map(imageMember),
     problems: audit.problems.map(problemMember),
     breaks: whatBreaks(audit).map(breakMember),
+    fixes: shortestFix(audit).map(fixMember),
   });
 }
 
 /** How much there is of what. */
-export function summaryOf({ images, problems }: Audit): Readonly<Record<string, number>> {
+export function summaryOf(audit: Audit): Readonly<Record<string, number>> {
+  const { images, problems } = audit;
   const count = (matches: (image: AuditedImage) => boolean) => images.filter(matches).length;
   return {
     images: images.length,
@@ -35,6 +39,7 @@ export function summaryOf({ images, problems }: Audit): Readonly<Record<string, 
     drift: count(({ drift }) => drift),
     uses: images.reduce((sum, { uses }) => sum + uses.length, 0),
     problems: problems.length,
+    ...tallyWorkloads(audit),
   };
 }
 
@@ -103,6 +108,11 @@ function placeMember({ source, line, column }: Use["place"]): Readonly<Record<st
 export function breakMember(one: Break): Readonly<Record<string, unknown>> {
   const { verdict, code, message, wanted, place, next, owner, images, workloads } = one;
   return { verdict, code, message, wanted, place, next, owner, images, workloads };
+}
+
+export function fixMember(action: FixAction): Readonly<Record<string, unknown>> {
+  const { kind, code, image, wanted, place, next, frees, owners, images } = action;
+  return { kind, code, image, wanted, place, next, frees, owners, images };
 }
 
 function timeMember(at: Instant | undefined): string | undefined {
