@@ -5,10 +5,12 @@ import { LIMITS } from "./core/limits.ts";
 import { type Location, parseLocation } from "./core/oci/location.ts";
 import type { Reference } from "./core/oci/reference.ts";
 import type { Collection, ContentCache, ContentStore, Destination, WholeLayout } from "./core/ports.ts";
+import type { Reading } from "./core/sources/mention.ts";
 import { DiskCache } from "./io/disk/cache.ts";
 import { onDisk } from "./io/disk/errors.ts";
 import { cacheFolder } from "./io/disk/paths.ts";
 import { ServiceClient } from "./io/http/service.ts";
+import type { ClusterSelection } from "./io/kubernetes/cluster.ts";
 import { type CollectionLocation, layoutCollection } from "./io/layout/collection.ts";
 import { layoutDestination } from "./io/layout/destination.ts";
 import { openLayout } from "./io/layout/open.ts";
@@ -114,6 +116,39 @@ export class Wiring {
   async registry(reference: Reference): Promise<ContentStore> {
     this.#pool ??= this.#openPool();
     return openRegistry(reference, await this.#pool);
+  }
+
+  /**
+   * What a registry holds (`registry://host[/prefix]`), repository by repository. What could not be listed is a problem
+   * in a reading, and the rest goes on.
+   *
+   * @throws CountersignError `usage` for a name that is none.
+   */
+  async *listRegistry(source: string): AsyncGenerator<Reading, void, undefined> {
+    this.#pool ??= this.#openPool();
+    const { listRegistry } = await import("./io/registry/catalog.ts");
+    yield* listRegistry(await this.#pool, source, this.#surroundings.warn);
+  }
+
+  /**
+   * What a cluster runs and is told to run (`cluster://[context]`), page by page; likewise.
+   *
+   * @throws CountersignError `usage`, `configuration-invalid`, `unsupported` where nothing says how to reach it.
+   */
+  async *readCluster(source: string, selection: ClusterSelection = {}): AsyncGenerator<Reading, void, undefined> {
+    const { env, homeDirectory, workingDirectory, signal, warn } = this.#surroundings;
+    const { timeoutMs, retries } = this.#settings;
+    const { readCluster } = await import("./io/kubernetes/cluster.ts");
+    yield* readCluster(source, selection, {
+      env,
+      homeDirectory,
+      workingDirectory,
+      signal,
+      warn,
+      userAgent: `countersign/${VERSION}`,
+      tries: retries === undefined ? undefined : retries + 1,
+      idleMs: timeoutMs,
+    });
   }
 
   /** A place on disk for a pull or a copy; `tag` is what the image is called there where the location does not say. */

@@ -266,4 +266,19 @@ export const LIMITS = {
   /** An audit that is read from a file; images, problems, places of one image, signers and reasons of one in it. */
   auditBytes: 256 * MIB,
   auditEntries: 1_000_000,
+  /** Repositories of a registry, pages of their list, and how many lists of tags are asked for at once. */
+  repositories: 100_000,
+  catalogPages: 1_000,
+  listingWorkers: 8,
+  /** What is kept of a cluster's logins: one file of contexts, and how long a program may take to log in. */
+  kubeconfigBytes: 4 * MIB,
+  clusterLoginMs: 120 * SECOND,
+  /** Objects of a cluster: how many are asked for at once, the bytes of such a page, and how many pages of one kind. */
+  clusterPage: 250,
+  clusterPageBytes: 64 * MIB,
+  clusterPages: 100_000,
+  /** How often a list is started again because the cluster no longer knows its next page. */
+  clusterRestarts: 5,
+  /** Objects that stand between a pod and what made it, and custom resources' kinds. */
+  clusterOwners: 2_000_000,
 } as const;

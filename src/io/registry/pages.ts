@@ -14,7 +14,7 @@ export interface Page {
   readonly error: PeerError | undefined;
 }
 
-interface LinkedPage extends Page {
+export interface LinkedPage extends Page {
   readonly next: URL | undefined;
 }
 
@@ -47,7 +47,8 @@ export function tooMany(what: string, found: string, wanted: string): Countersig
   return new CountersignError("limit-reached", `${what} is longer than will be read`, { found, wanted });
 }
 
-async function readPage(response: HttpResponse, what: string): Promise<LinkedPage> {
+/** The answer to one request of a listing; `next` as its `Link` says. */
+export async function readPage(response: HttpResponse, what: string): Promise<LinkedPage> {
   const { status, contentType } = response;
   if (status !== 200) {
     return { status, contentType, bytes: new Uint8Array(), error: await readPeerError(response), next: undefined };
@@ -56,7 +57,7 @@ async function readPage(response: HttpResponse, what: string): Promise<LinkedPag
   return { status, contentType, bytes, error: undefined, next: nextLink(response.headers("link"), response.url, what) };
 }
 
-function circle(session: Session, what: string, next: URL): CountersignError {
+export function circle(session: Session, what: string, next: URL): CountersignError {
   return new CountersignError("protocol-error", `the pages of ${what} of ${session.registry} lead in a circle`, {
     found: safeUrl(next),
     wanted: "a next page that was not read before",

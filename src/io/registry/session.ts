@@ -13,7 +13,7 @@ import type { RegistryPool } from "./pool.ts";
 
 export interface RegistryRequest {
   readonly method: Method;
-  /** Below `/v2/NAME/`, with its query; or a place that the registry named. */
+  /** Below `/v2/NAME/`, with its query; from the registry's root where it begins with a slash; or a place that it named. */
   readonly path: string | URL;
   /** For messages: "the list of referrers". */
   readonly what: string;
@@ -21,6 +21,8 @@ export interface RegistryRequest {
   readonly body?: RequestBody | undefined;
   /** Statuses that the caller deals with; all others become errors. */
   readonly expect: readonly number[];
+  /** What a token has to allow, where it is not the repository that is read or written. */
+  readonly scopes?: readonly string[] | undefined;
   /** A repository to mount from: reading it needs a scope too. */
   readonly mountFrom?: string | undefined;
   /** Redirects to another host are handed to the caller as they are. */
@@ -104,10 +106,10 @@ export class Session {
     });
   }
 
-  #access({ method, mountFrom }: RegistryRequest, origin: URL): Access {
+  #access({ method, mountFrom, scopes: asked }: RegistryRequest, origin: URL): Access {
     const actions = method === "GET" || method === "HEAD" ? "pull" : "pull,push";
     const from = mountFrom === undefined || mountFrom === this.repository ? [] : [`repository:${mountFrom}:pull`];
-    const scopes = [`repository:${this.repository}:${actions}`, ...from];
+    const scopes = asked ?? [`repository:${this.repository}:${actions}`, ...from];
     return { origin, registry: this.registry, repository: this.repository, scopes };
   }
 
@@ -139,7 +141,7 @@ export class Session {
   }
 
   #url(path: string, origin: URL): URL {
-    return new URL(`/v2/${this.repository}/${path}`, origin);
+    return new URL(path.startsWith("/") ? path : `/v2/${this.repository}/${path}`, origin);
   }
 }
 
