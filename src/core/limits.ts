@@ -281,4 +281,12 @@ export const LIMITS = {
   clusterRestarts: 5,
   /** Objects that stand between a pod and what made it, and custom resources' kinds. */
   clusterOwners: 2_000_000,
+  /**
+   * Variables in files that name images: values inside each other, how many are put into one text, and how long it may
+   * grow; a part of a text that is looked for in its file character by character.
+   */
+  variableDepth: 16,
+  variableUses: 256,
+  expandedCharacters: 64 * KIB,
+  locatedCharacters: 4 * KIB,
 } as const;

@@ -1,0 +1,150 @@
+import { LIMITS } from "../limits.ts";
+import type { Locate, Span } from "./slot.ts";
+
+/** One place where a variable's value is put in: whoever sets the variable replaces what came from there. */
+export interface Use {
+  readonly variable: string;
+}
+
+/** Characters that stand in the file one behind the other, or that do not stand there at all. */
+interface Piece {
+  readonly text: string;
+  /** In the file. */
+  readonly offset: number | undefined;
+  /** The uses that put it there, outermost first: the default of a variable may hold another variable. */
+  readonly uses: readonly Use[];
+}
+
+/** What grew beyond any reference while variables were put in: values can double with every step. */
+export class ComposedTooLong extends Error {}
+
+/** Text that is put together from a file, and remembers where each part of it stands there, and on whose word. */
+export class Composed {
+  static readonly empty: Composed = new Composed([], []);
+  readonly text: string;
+  readonly #pieces: readonly Piece[];
+  /** All of them, those that have put in nothing included. */
+  readonly #uses: readonly Use[];
+
+  private constructor(pieces: readonly Piece[], uses: readonly Use[]) {
+    this.text = pieces.map(({ text }) => text).join("");
+    this.#pieces = pieces;
+    this.#uses = uses;
+  }
+
+  /** Text that stands in the file at `offset`. */
+  static verbatim(text: string, offset: number): Composed {
+    return new Composed(text === "" ? [] : [{ text, offset, uses: [] }], []);
+  }
+
+  /** Text that stands nowhere. */
+  static foreign(text: string): Composed {
+    return new Composed(text === "" ? [] : [{ text, offset: undefined, uses: [] }], []);
+  }
+
+  /** A value whose parts are found one by one: a line as a whole where that can be, else character by character. */
+  static located(text: string, locate: Locate): Composed {
+    const whole = text === "" ? undefined : locate(0, text.length);
+    if (whole !== undefined) return Composed.verbatim(text, whole.start);
+    const pieces: Piece[] = [];
+    let from = 0;
+    for (const line of text.split(/(?<=\n)/)) {
+      pieces.push(...locatedLine(line, (start, end) => locate(from + start, from + end)));
+      from += line.length;
+    }
+    return new Composed(pieces, []);
+  }
+
+  /** @throws ComposedTooLong. */
+  static join(parts: readonly Composed[]): Composed {
+    const uses = new Set(parts.flatMap((part) => part.#uses));
+    const joined = new Composed(
+      parts.flatMap((part) => part.#pieces),
+      [...uses],
+    );
+    if (uses.size > LIMITS.variableUses || (uses.size > 0 && joined.text.length > LIMITS.expandedCharacters)) {
+      throw new ComposedTooLong();
+    }
+    return joined;
+  }
+
+  slice(from: number, to: number = this.text.length): Composed {
+    const cut: Piece[] = [];
+    let at = 0;
+    for (const piece of this.#pieces) {
+      const start = Math.max(from - at, 0);
+      const end = Math.min(to - at, piece.text.length);
+      if (start < end) cut.push(partOf(piece, start, end));
+      at += piece.text.length;
+      if (at >= to) break;
+    }
+    return new Composed(cut, this.#uses);
+  }
+
+  /** The same as what a variable stands for. */
+  usedBy(use: Use): Composed {
+    const pieces = this.#pieces.map((piece) => ({ ...piece, uses: [use, ...piece.uses] }));
+    return new Composed(pieces, [use, ...this.#uses]);
+  }
+
+  /** Where the first character stands that stands in the file. */
+  get start(): number | undefined {
+    return this.#pieces.find(({ offset }) => offset !== undefined)?.offset;
+  }
+
+  /** The variables that had a part in it, in the order of their use. */
+  get variables(): readonly string[] {
+    return [...new Set(this.#uses.map(({ variable }) => variable))];
+  }
+
+  /**
+   * Where a part stands as a whole, and where a digest can stand as well: whoever sets any of the variables must replace
+   * the digest too, or an image would be asked for by the digest of another.
+   */
+  readonly locate: Locate = (from, to): Span | undefined => {
+    const [first, ...others] = this.slice(from, to).#pieces;
+    if (first?.offset === undefined || this.#left(first).length > 0) return undefined;
+    let end = first.offset + first.text.length;
+    for (const { text, offset, uses } of others) {
+      if (offset !== end || !isSame(uses, first.uses)) return undefined;
+      end += text.length;
+    }
+    return { start: first.offset, end };
+  };
+
+  /** Why `locate` finds no place for a digest at the end. */
+  get fixed(): string {
+    const last = this.#pieces.at(-1);
+    const [left] = last === undefined ? [] : this.#left(last);
+    return left === undefined
+      ? "the end of the reference does not stand in the file as it is read"
+      : `the digest would stay when ${left.variable} is set to something else`;
+  }
+
+  /** The uses that could change without what this piece says. */
+  #left({ uses }: Piece): readonly Use[] {
+    return this.#uses.filter((use) => !uses.includes(use));
+  }
+}
+
+function locatedLine(line: string, locate: Locate): readonly Piece[] {
+  const body = line.replace(/\n$/, "");
+  const span = body === "" ? undefined : locate(0, body.length);
+  const end = { text: line.slice(body.length), offset: undefined, uses: [] };
+  if (span !== undefined) return [{ text: body, offset: span.start, uses: [] }, end];
+  if (body.length > LIMITS.locatedCharacters) return [{ text: line, offset: undefined, uses: [] }];
+  const characters = [...Array(body.length).keys()].map((at) => ({
+    text: body.charAt(at),
+    offset: locate(at, at + 1)?.start,
+    uses: [],
+  }));
+  return [...characters, end];
+}
+
+function partOf({ text, offset, uses }: Piece, start: number, end: number): Piece {
+  return { text: text.slice(start, end), offset: offset === undefined ? undefined : offset + start, uses };
+}
+
+function isSame(a: readonly Use[], b: readonly Use[]): boolean {
+  return a.length === b.length && a.every((use, at) => use === b[at]);
+}
