@@ -289,4 +289,14 @@ export const LIMITS = {
   variableUses: 256,
   expandedCharacters: 64 * KIB,
   locatedCharacters: 4 * KIB,
+  /**
+   * A file that names images, in UTF-16 units; the tokens and values that YAML in it is made of, those counted again that an
+   * alias repeats; values inside each other; documents, and what is wrong with them and said.
+   */
+  sourceCharacters: 16 * MIB,
+  sourceTokens: 6_000_000,
+  sourceValues: 1_000_000,
+  sourceDepth: 128,
+  sourceDocuments: 20_000,
+  sourceProblems: 100,
 } as const;
