@@ -106,7 +106,8 @@ class Listing {
       yield `${registry} does not list its repositories: ${prefix} was read, and not what may lie below it`;
     }
     if (this.#attached > 0) {
-      yield `${this.#source}: ${this.#attached} tags of signatures and attestations are no images and were left out`;
+      const tags = this.#attached === 1 ? "tag" : "tags";
+      yield `${this.#source}: left out ${this.#attached} ${tags} of signatures and attestations, which are no images`;
     }
     if (this.#seen.size > 0) yield `${this.#source}: registries list tags; images without a tag are not seen`;
   }
@@ -173,13 +174,11 @@ class Listing {
   /** A path that is named may be a repository, and its tags can be asked for wherever there is no catalog. */
   async *#withoutCatalog(finding: Finding): AsyncGenerator<Reading, void, undefined> {
     const { registry, prefix } = this.#place;
-    if (prefix !== undefined && this.#seen.size === 0 && LACKING.has(finding.code)) {
-      const reading = await this.#repository(prefix);
-      this.#isAlone = reading.mentions.length > 0;
-      if (this.#isAlone) yield reading;
-      if (this.#isAlone) return;
-    }
-    yield this.#problem(LACKING.has(finding.code) ? { ...finding, next: nameThem(registry, finding) } : finding);
+    if (!LACKING.has(finding.code)) return yield this.#problem(finding);
+    const alone = prefix === undefined || this.#seen.size > 0 ? NOTHING : await this.#repository(prefix);
+    this.#isAlone = alone.mentions.length > 0;
+    if (alone !== NOTHING) return yield alone;
+    yield this.#problem({ ...finding, next: nameThem(registry, finding) });
   }
 
   #unusableNames(): Finding {
@@ -252,10 +251,10 @@ async function* catalogPages(pool: RegistryPool, registry: string): AsyncGenerat
   for (let count = 0; count < LIMITS.catalogPages; count++) {
     asked.add(String(path));
     const page: LinkedPage = await session.run({ ...REQUEST, path }, (response) => readPage(response, WHAT));
-    const isTooLong = page.status === 400 && path === FIRST;
-    const names = isTooLong ? [] : namesIn(page, registry);
+    const isTooLong: boolean = page.status === 400 && path === FIRST;
+    const names: readonly string[] = isTooLong ? [] : namesIn(page, registry);
     yield names;
-    const next = isTooLong ? "/v2/_catalog" : (page.next ?? behind(names));
+    const next: string | URL | undefined = isTooLong ? "/v2/_catalog" : (page.next ?? behind(names));
     if (next === undefined) return;
     if (asked.has(String(next))) {
       // One that heeds neither `n` nor `last` has given all that it has.
