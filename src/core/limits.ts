@@ -299,4 +299,31 @@ export const LIMITS = {
   sourceDepth: 128,
   sourceDocuments: 20_000,
   sourceProblems: 100,
+  /**
+   * An audit that is shared through a queue: its secret, at least; the readable part of a queue's name; registries, each of
+   * which has a queue; what is said of an audit and of one image; texts that are sent or fetched at once; entries that are
+   * kept of what happened.
+   */
+  queueSecretCharacters: 32,
+  queueHostCharacters: 64,
+  queueRegistries: 128,
+  queueRunBytes: 64 * MIB,
+  queueResultBytes: 4 * MIB,
+  queueBatch: 200,
+  queueEvents: 100,
+  /** How often it is looked what has become of it, and how long nothing may happen; both where there is nobody to ask. */
+  queuePollMs: 500,
+  queueIdleMs: 10 * 60 * SECOND,
+  /** The queue's server: until it answers at first, and how long it may be gone after that. */
+  queueConnectMs: 10 * SECOND,
+  queueOutageMs: 120 * SECOND,
+  /** How long an image is a worker's that is not heard of, when that is looked for, and how many workers it may cost. */
+  queueLockMs: 15 * SECOND,
+  queueStalledMs: 10 * SECOND,
+  queueStalls: 5,
+  /** How often an image is tried that was undetermined for a reason that may pass, and the first wait between. */
+  queueTries: 3,
+  queueBackoffMs: 2 * SECOND,
+  /** What nobody is at work on any more is forgotten after this long. */
+  queueKeepMs: 24 * 60 * 60 * SECOND,
 } as const;

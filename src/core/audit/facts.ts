@@ -59,7 +59,7 @@ export function readFacts(value: JsonValue, where: string): ImageFacts {
 }
 
 /** The next step is written out, as in every document: the same bytes come of it whoever reads it. */
-function findingMember(finding: Finding): Readonly<Record<string, unknown>> {
+export function findingMember(finding: Finding): Readonly<Record<string, unknown>> {
   const { code, message, found, wanted, place } = finding;
   return { code, class: reasonClass(code), message, found, wanted, place, next: nextStep(finding) };
 }
