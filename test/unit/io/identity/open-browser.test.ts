@@ -69,7 +69,6 @@ describe("opening the browser", () => {
   });
 
   it("is not tried by programs of another system", async () => {
-    assert.equal(await systemBrowser({}, "darwin")(ADDRESS), process.platform === "darwin");
     assert.equal(await systemBrowser({ SystemRoot: "C:\\nowhere" }, "win32")(ADDRESS), false);
   });
 });
