@@ -266,6 +266,9 @@ export const LIMITS = {
   /** An audit that is read from a file; images, problems, places of one image, signers and reasons of one in it. */
   auditBytes: 256 * MIB,
   auditEntries: 1_000_000,
+  /** Rounds in which an audit tries again what may pass, and images of a registry that fail one after the other before the rest waits. */
+  auditRounds: 1_000,
+  auditMisses: 16,
   /** Repositories of a registry, pages of their list, and how many lists of tags are asked for at once. */
   repositories: 100_000,
   catalogPages: 1_000,
@@ -326,4 +329,7 @@ export const LIMITS = {
   queueBackoffMs: 2 * SECOND,
   /** What nobody is at work on any more is forgotten after this long. */
   queueKeepMs: 24 * 60 * 60 * SECOND,
+  /** A lock file of pins; a file that is pinned, and the record of what an interrupted pin was about to write. */
+  lockFileBytes: 64 * MIB,
+  intentBytes: 16 * MIB,
 } as const;

@@ -53,7 +53,8 @@ export async function verifyImage(target: Target, options: VerifyOptions): Promi
   return await verifyTarget(target, openCourt([target], options));
 }
 
-async function verifyTarget(target: Target, court: Court): Promise<VerifiedImage> {
+/** The same among others of a call that it shares judgements with. @throws CountersignError as `verifyImages`. */
+export async function verifyTarget(target: Target, court: Court): Promise<VerifiedImage> {
   try {
     const root = await resolveTarget(target);
     if (root.kind === "index") return await verifyIndex(target, root, court);

@@ -6,6 +6,7 @@ import { formatReference, type Reference } from "../oci/reference.ts";
 import type { Mention, Reading, SourcePlace, SourceProblem } from "../sources/mention.ts";
 import type { Instant } from "../time.ts";
 import type { AuditPlan, Use } from "./audit.ts";
+import { compareText } from "./order.ts";
 
 /** A plan before it has a digest. */
 export type PlanContent = Omit<AuditPlan, "digest">;
@@ -102,11 +103,6 @@ function compareProblems(a: SourceProblem, b: SourceProblem): number {
 /** The whole of a file before any line of it. */
 function comparePlaces(a: SourcePlace, b: SourcePlace): number {
   return compareText(a.source, b.source) || (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0);
-}
-
-/** By code units; what is absent comes first. */
-function compareText(a = "", b = ""): number {
-  return a === b ? 0 : a < b ? -1 : 1;
 }
 
 /** Sorted, each once: a file that two sources name is read twice and says nothing new the second time. */

@@ -1,0 +1,102 @@
+import type { ImageFacts } from "../core/audit/audit.ts";
+import { factsOf } from "../core/audit/from-verdicts.ts";
+import { refusePublishedKeys } from "../core/crypto/published.ts";
+import { CountersignError, type Finding, findingUnlessInterrupted } from "../core/errors.ts";
+import { type Digest, digestAlgorithm, digestOf } from "../core/oci/digest.ts";
+import { parseReference, type Reference, repositoryName } from "../core/oci/reference.ts";
+import type { ContentCache, ContentStore } from "../core/ports.ts";
+import { type Court, nameOf, openCourt, placeOf, type Target, type VerifyOptions } from "./judging.ts";
+import { type VerifiedImage, verifyTarget } from "./verify.ts";
+
+/** Finds out about one image what an audit tells: for one process, a shard and a worker alike. */
+export interface ImageAuditor {
+  /**
+   * `image` is the key of a plan item. What cannot be looked at is in the facts.
+   *
+   * @throws CountersignError for a policy or a configuration that cannot be used, and `interrupted`.
+   */
+  examine(image: string): Promise<ImageFacts>;
+  /** Ends what it has opened. */
+  close(): Promise<void>;
+}
+
+/** What an auditor needs of the outside. */
+export interface AuditPorts {
+  /** The store of a repository. The auditor closes it. */
+  open(reference: Reference): Promise<ContentStore>;
+  readonly cache?: ContentCache | undefined;
+}
+
+/** How images are judged: as for `verifyImages`, but for what depends on one call alone. */
+export type AuditJudging = Omit<VerifyOptions, "cache" | "contentFollows" | "explained">;
+
+/**
+ * What was judged of a digest holds for all of its names, so that fifty tags of one image are not gathered for fifty times.
+ *
+ * @throws CountersignError for a requirement that cannot be used.
+ */
+export function openAuditor(ports: AuditPorts, judging: AuditJudging): ImageAuditor {
+  return new Auditor(ports, judging);
+}
+
+class Auditor implements ImageAuditor {
+  readonly #ports: AuditPorts;
+  readonly #court: Court;
+  readonly #stores = new Map<string, Promise<ContentStore>>();
+
+  constructor(ports: AuditPorts, judging: AuditJudging) {
+    this.#ports = ports;
+    this.#court = openCourt([], { ...judging, cache: ports.cache });
+  }
+
+  async examine(image: string): Promise<ImageFacts> {
+    const reference = parseReference(image);
+    const target = await this.#target(image, reference);
+    const [{ verdicts, root }, tag] = await Promise.all([this.#verify(target), lookAtTag(target)]);
+    const [first] = verdicts;
+    const resolved = root && { name: nameOf(target, root.descriptor), digest: root.descriptor.digest };
+    return factsOf({ image, name: first?.name ?? image, digest: first?.digest, ...resolved, verdicts, tag });
+  }
+
+  async close(): Promise<void> {
+    const stores = [...this.#stores.values()];
+    this.#stores.clear();
+    // What could not be opened has nothing to close.
+    for (const store of await Promise.allSettled(stores)) if (store.status === "fulfilled") await store.value.close();
+  }
+
+  async #target(image: string, reference: Reference): Promise<Target> {
+    const { tag, digest } = reference;
+    return { image, store: await this.#store(reference), tag, digest };
+  }
+
+  /** One for each repository: it knows the tokens. */
+  #store(reference: Reference): Promise<ContentStore> {
+    const name = repositoryName(reference);
+    const store = this.#stores.get(name) ?? this.#ports.open(reference);
+    this.#stores.set(name, store);
+    return store;
+  }
+
+  async #verify(target: Target): Promise<VerifiedImage> {
+    const { requirement } = this.#court.options;
+    if (!("rulingOf" in requirement)) refusePublishedKeys(requirement.keys, [placeOf(target)]);
+    return await verifyTarget(target, this.#court);
+  }
+}
+
+/** What the tag of a reference with tag and digest names now; undefined where it has not both. */
+async function lookAtTag({
+  store,
+  tag,
+  digest,
+}: Target): Promise<{ readonly digest: Digest } | { readonly finding: Finding } | undefined> {
+  if (tag === undefined || digest === undefined) return undefined;
+  try {
+    const manifest = await store.resolve(tag);
+    if (manifest !== undefined) return { digest: digestOf(manifest.bytes, digestAlgorithm(digest)) };
+    throw new CountersignError("not-found", "there is no such tag any more", { wanted: tag });
+  } catch (error) {
+    return { finding: findingUnlessInterrupted(error) };
+  }
+}
