@@ -329,7 +329,8 @@ export const LIMITS = {
   queueBackoffMs: 2 * SECOND,
   /** What nobody is at work on any more is forgotten after this long. */
   queueKeepMs: 24 * 60 * 60 * SECOND,
-  /** A lock file of pins; a file that is pinned, and the record of what an interrupted pin was about to write. */
+  /** A lock file of pins; a file that is replaced together with others, and the record of which ones are to be. */
   lockFileBytes: 64 * MIB,
+  replacedFileBytes: 64 * MIB,
   intentBytes: 16 * MIB,
 } as const;
