@@ -23,12 +23,21 @@ export class Composed {
   static readonly empty: Composed = new Composed([], []);
   readonly text: string;
   readonly #pieces: readonly Piece[];
+  /** Where each piece begins in the text. */
+  readonly #starts: readonly number[];
   /** All of them, those that have put in nothing included. */
   readonly #uses: readonly Use[];
 
   private constructor(pieces: readonly Piece[], uses: readonly Use[]) {
+    const starts: number[] = [];
+    let length = 0;
+    for (const { text } of pieces) {
+      starts.push(length);
+      length += text.length;
+    }
     this.text = pieces.map(({ text }) => text).join("");
     this.#pieces = pieces;
+    this.#starts = starts;
     this.#uses = uses;
   }
 
@@ -70,15 +79,27 @@ export class Composed {
 
   slice(from: number, to: number = this.text.length): Composed {
     const cut: Piece[] = [];
-    let at = 0;
-    for (const piece of this.#pieces) {
+    for (let index = this.#pieceAt(from); index < this.#pieces.length; index += 1) {
+      const piece = this.#pieces[index];
+      const at = this.#starts[index] ?? 0;
+      if (piece === undefined || at >= to) break;
       const start = Math.max(from - at, 0);
       const end = Math.min(to - at, piece.text.length);
       if (start < end) cut.push(partOf(piece, start, end));
-      at += piece.text.length;
-      if (at >= to) break;
     }
     return new Composed(cut, this.#uses);
+  }
+
+  /** The index of the piece that the character at `at` is in: a file in a file has as many as it has lines. */
+  #pieceAt(at: number): number {
+    let low = 0;
+    let high = this.#pieces.length;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if ((this.#starts[middle] ?? 0) <= at) low = middle;
+      else high = middle;
+    }
+    return low;
   }
 
   /** The same as what a variable stands for. */
@@ -92,9 +113,9 @@ export class Composed {
     return this.#pieces.find(({ offset }) => offset !== undefined)?.offset;
   }
 
-  /** The variables that had a part in it, in the order of their use. */
-  get variables(): readonly string[] {
-    return [...new Set(this.#uses.map(({ variable }) => variable))];
+  /** What had a part in it, in the order of the text; those that have put in nothing included. */
+  get uses(): readonly Use[] {
+    return this.#uses;
   }
 
   /**
