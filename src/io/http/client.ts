@@ -28,6 +28,8 @@ export interface HttpClientOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The profile of the host that a URL names. */
   readonly tlsFor: (url: URL) => TlsProfile;
+  /** For every request, loopback too, instead of what the environment says. */
+  readonly proxy?: URL | undefined;
   readonly userAgent: string;
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds; LIMITS where nothing is said. */
@@ -59,7 +61,7 @@ export class HttpClient {
     const { url } = request;
     const { signal } = this.#options;
     throwIfAborted(signal);
-    const proxy = proxyFor(url, this.#options.env);
+    const proxy = this.#options.proxy ?? proxyFor(url, this.#options.env);
     const peer = this.#peer(url, proxy);
     if (this.#pulse.isSilent(url.host)) throw silentHost(peer);
     const began = performance.now();

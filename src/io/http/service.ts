@@ -8,6 +8,7 @@ import { Hops, isRedirect, placeNamed } from "./redirects.ts";
 import type { HttpResponse } from "./response.ts";
 import { Retrier } from "./retry.ts";
 import { inBrackets, isTransientStatus, readPeerError, transientStatus } from "./status.ts";
+import type { TlsProfile } from "./tls.ts";
 
 /** How services other than registries are spoken to. */
 export interface ServiceOptions {
@@ -22,6 +23,9 @@ export interface ServiceOptions {
   readonly idleMs?: number | undefined;
   /** PEM: further certificate authorities for every service. */
   readonly authorities?: readonly string[] | undefined;
+  /** For a client of one service alone: all that TLS with it takes, and the proxy that leads to it. */
+  readonly tls?: TlsProfile | undefined;
+  readonly proxy?: URL | undefined;
   readonly clock?: Clock | undefined;
 }
 
@@ -62,7 +66,8 @@ export class ServiceClient {
     this.#clock = options.clock ?? systemClock;
     this.#http = new HttpClient({
       env: options.env,
-      tlsFor: () => ({ ca: options.authorities ?? [], insecure: false }),
+      tlsFor: () => options.tls ?? { ca: options.authorities ?? [], insecure: false },
+      proxy: options.proxy,
       userAgent: options.userAgent,
       signal: options.signal,
       idleMs: options.idleMs,

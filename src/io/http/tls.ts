@@ -10,9 +10,13 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export interface TlsProfile {
   /** PEM, each one or more certificates, trusted beside the usual roots. */
   readonly ca: readonly string[];
+  /** Those authorities and no others. */
+  readonly isClosed?: boolean | undefined;
   /** PEM; both or none. */
   readonly certificate?: string | undefined;
   readonly key?: string | undefined;
+  /** What the certificate has to be for, and what the server is asked for by (SNI); the host of the URL otherwise. */
+  readonly serverName?: string | undefined;
   /** Any certificate will do. */
   readonly insecure?: boolean | undefined;
 }
@@ -121,12 +125,17 @@ export type Roots = "default" | "all";
 export function tlsOptions(
   profile: TlsProfile,
   roots: Roots,
-): { secureContext: SecureContext; rejectUnauthorized: boolean } {
-  const ca = [...getCACertificates("default"), ...(roots === "all" ? getCACertificates("system") : []), ...profile.ca];
+): { secureContext: SecureContext; rejectUnauthorized: boolean; servername?: string } {
+  const { serverName } = profile;
+  const ca = authorities(profile, roots);
   const own = profile.ca.length > 0 || roots === "all" ? { ca: [...new Set(ca)] } : {};
   try {
     const pair = profile.certificate === undefined ? {} : { cert: profile.certificate, key: profile.key };
-    return { secureContext: createSecureContext({ ...own, ...pair }), rejectUnauthorized: profile.insecure !== true };
+    return {
+      secureContext: createSecureContext({ ...own, ...pair }),
+      rejectUnauthorized: profile.insecure !== true,
+      ...(serverName === undefined ? {} : { servername: serverName }),
+    };
   } catch (cause) {
     throw new CountersignError("configuration-invalid", "a TLS certificate or key cannot be used", {
       found: cause instanceof Error && "code" in cause ? String(cause.code) : "not PEM",
@@ -134,4 +143,9 @@ export function tlsOptions(
       cause,
     });
   }
+}
+
+function authorities({ ca, isClosed }: TlsProfile, roots: Roots): readonly string[] {
+  if (isClosed === true) return ca;
+  return [...getCACertificates("default"), ...(roots === "all" ? getCACertificates("system") : []), ...ca];
 }
