@@ -42,12 +42,17 @@ export function whatBreaks(audit: Audit): readonly Break[] {
   return [...groups.values()].map((group) => group.finish()).toSorted(worstFirst);
 }
 
-/** The cause that stands for an image: its first reason of the class that decided, the nearest to acceptance. */
-export function causeOf({ verdict, reasons }: AuditedImage): BreakCause | undefined {
+/** What stands for an image that is not accepted: of the class that decided, the reason that is nearest to acceptance. */
+export function decidingReason({ verdict, reasons }: AuditedImage): Finding | undefined {
   if (verdict === "accepted") return undefined;
   const deciding = reasons.find(({ code }) => (reasonClass(code) === "refused") === (verdict === "refused"));
-  const finding = deciding ?? reasons[0] ?? UNEXPLAINED;
-  return { ...lackOf(finding), message: finding.message, next: nextStep(finding) };
+  return deciding ?? reasons[0] ?? UNEXPLAINED;
+}
+
+/** The same without what is the image's own. */
+export function causeOf(image: AuditedImage): BreakCause | undefined {
+  const finding = decidingReason(image);
+  return finding && { ...lackOf(finding), message: finding.message, next: nextStep(finding) };
 }
 
 const UNEXPLAINED: Finding = { code: "internal", message: "no reason was given" };

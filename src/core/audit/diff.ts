@@ -11,13 +11,13 @@ import { type AffectedWorkload, compare, workloadKey, workloadOf } from "./workl
  * - `refused`, `undetermined`: its verdict is that now and was not, be it because the image is new
  * - `accepted`: it was known before, and not accepted
  * - `signer-lost`, `signer-changed`, `signer-new`: whose signatures were accepted
- * - `pin-lost`, `pin-moved`, `pin-new`: its reference names no digest any more, another one, or one now
+ * - `unpinned`, `pin-moved`, `pin-new`: its reference names no digest any more, another one, or one now
  * - `tag-moved`: the same tag is another digest
  * - `drift`: a pinned image's tag names another digest, and did not before
  * - `unseen`: it is not mentioned any more, but not all could be read where it was
  */
 export const CHANGES = [
-  ...(["refused", "undetermined", "signer-lost", "signer-changed", "pin-lost", "tag-moved", "drift"] as const),
+  ...(["refused", "undetermined", "signer-lost", "signer-changed", "unpinned", "tag-moved", "drift"] as const),
   ...(["unseen", "pin-moved", "new", "gone", "accepted", "signer-new", "pin-new"] as const),
 ] as const;
 
@@ -151,7 +151,7 @@ function digestChange(before: Side, after: Side): readonly Change[] {
   if (before === undefined || after === undefined) return [];
   const isMoved = before.digest !== undefined && after.digest !== undefined && before.digest !== after.digest;
   return [
-    ...(before.pinned && !after.pinned ? ["pin-lost" as const] : []),
+    ...(before.pinned && !after.pinned ? ["unpinned" as const] : []),
     ...(!before.pinned && after.pinned ? ["pin-new" as const] : []),
     ...(isMoved ? [before.pinned && after.pinned ? ("pin-moved" as const) : ("tag-moved" as const)] : []),
     ...(after.drift && !before.drift ? ["drift" as const] : []),

@@ -11,7 +11,7 @@ import { findingMember, formatDocument } from "../json.ts";
  * `breaks` and `fixes` follow from the rest, for whoever has no program to work them out.
  */
 export function auditDocument(audit: Audit): string {
-  return formatDocument("audit", {
+  const members = {
     at: formatInstantExactly(audit.at),
     sources: audit.sources,
     plan: audit.plan,
@@ -22,7 +22,18 @@ export function auditDocument(audit: Audit): string {
     problems: audit.problems.map(problemMember),
     breaks: whatBreaks(audit).map(breakMember),
     fixes: shortestFix(audit).map(fixMember),
-  });
+  };
+  const text = formatDocument("audit", members);
+  return HALF_PAIR.test(text) ? formatDocument("audit", wellFormed(members)) : text;
+}
+
+/** An escape that may stand for half of a surrogate pair, which YAML can write and strict JSON cannot say. */
+const HALF_PAIR = /\\ud[89a-f]/;
+
+function wellFormed(members: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return JSON.parse(
+    JSON.stringify(members, (_name, value: unknown) => (typeof value === "string" ? value.toWellFormed() : value)),
+  ) as Readonly<Record<string, unknown>>;
 }
 
 /** How much there is of what. */
@@ -96,7 +107,7 @@ export function useMember({ as, kind, place, workload }: Use): Readonly<Record<s
   };
 }
 
-function problemMember({ place, finding }: SourceProblem): Readonly<Record<string, unknown>> {
+export function problemMember({ place, finding }: SourceProblem): Readonly<Record<string, unknown>> {
   return { place: placeMember(place), finding: findingMember(finding) };
 }
 
@@ -115,6 +126,6 @@ export function fixMember(action: FixAction): Readonly<Record<string, unknown>> 
   return { kind, code, image, wanted, place, next, frees, owners, images };
 }
 
-function timeMember(at: Instant | undefined): string | undefined {
+export function timeMember(at: Instant | undefined): string | undefined {
   return at === undefined ? undefined : formatInstantExactly(at);
 }
