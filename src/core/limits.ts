@@ -292,6 +292,10 @@ export const LIMITS = {
   variableUses: 256,
   expandedCharacters: 64 * KIB,
   locatedCharacters: 4 * KIB,
+  /** A Dockerfile inside a Compose file. */
+  inlineCharacters: 16 * KIB,
+  /** What one place in a file of CI can become, by matrices and rules. */
+  imageAlternatives: 1_000,
   /**
    * A file that names images, in UTF-16 units; the tokens and values that YAML in it is made of, those counted again that an
    * alias repeats; values inside each other; documents, and what is wrong with them and said.
@@ -304,12 +308,13 @@ export const LIMITS = {
   sourceProblems: 100,
   /**
    * An audit that is shared through a queue: its secret, at least; the readable part of a queue's name; registries, each of
-   * which has a queue; what is said of an audit and of one image; texts that are sent or fetched at once; entries that are
-   * kept of what happened.
+   * which has a queue; audits that a worker looks at; what is said of an audit and of one image; images that are sent or
+   * fetched at once; entries that are kept of what happened.
    */
   queueSecretCharacters: 32,
   queueHostCharacters: 64,
   queueRegistries: 128,
+  queueAudits: 8,
   queueRunBytes: 64 * MIB,
   queueResultBytes: 4 * MIB,
   queueBatch: 200,
@@ -325,7 +330,7 @@ export const LIMITS = {
   queueStalledMs: 10 * SECOND,
   queueStalls: 5,
   /** How often an image is tried that was undetermined for a reason that may pass, and the first wait between. */
-  queueTries: 3,
+  queueTries: 5,
   queueBackoffMs: 2 * SECOND,
   /** What nobody is at work on any more is forgotten after this long. */
   queueKeepMs: 24 * 60 * 60 * SECOND,

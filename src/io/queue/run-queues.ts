@@ -1,0 +1,283 @@
+import type { Queue } from "bullmq";
+import type { ImageFacts } from "../../core/audit/audit.ts";
+import {
+  jobId,
+  openResult,
+  QUEUE_PREFIX,
+  type QueuedRun,
+  type QueueSecret,
+  queueName,
+  sealRun,
+} from "../../core/audit/queued.ts";
+import { CountersignError } from "../../core/errors.ts";
+import { LIMITS } from "../../core/limits.ts";
+import { peerText } from "../http/redact.ts";
+import type { QueueLink } from "./link.ts";
+
+/** What a worker is asked. That the image is one of the run is checked by whoever takes it. */
+export interface ImageJob {
+  readonly image: string;
+}
+
+/** Images of one run, by what became of them. */
+export interface Counts {
+  /** Those that the queue's server knows. */
+  readonly known: number;
+  readonly finished: number;
+  readonly active: number;
+}
+
+/** How many images of one registry may be begun in a second, on all machines together. */
+export type Rate = number;
+
+/** The runs that workers look for, by when they were last heard of. */
+export const AUDITS_KEY = `${QUEUE_PREFIX}:audits`;
+
+/** What holds for all machines of a run. */
+export function recordKey(run: string): string {
+  return `${QUEUE_PREFIX}:audit-${run}`;
+}
+
+const SECOND_MS = 1000;
+/** A limit that is never reached: without any, BullMQ does not heed a pause either. */
+const NO_RATE: Rate = 1_000_000;
+
+type ImageQueue = Queue<ImageJob, string, string>;
+
+/** One run in the queue's server: a queue for each registry. */
+export class RunQueues {
+  readonly run: QueuedRun;
+  readonly #link: QueueLink;
+  readonly #queues: ReadonlyMap<string, ImageQueue>;
+  readonly #images: ReadonlyMap<string, readonly string[]>;
+
+  private constructor(
+    link: QueueLink,
+    run: QueuedRun,
+    images: ReadonlyMap<string, readonly string[]>,
+    queues: ReadonlyMap<string, ImageQueue>,
+  ) {
+    this.#link = link;
+    this.run = run;
+    this.#images = images;
+    this.#queues = queues;
+  }
+
+  /** @throws CountersignError `limit-reached` for images of too many registries. */
+  static async open(link: QueueLink, run: QueuedRun, as: "owner" | "worker"): Promise<RunQueues> {
+    const images = Map.groupBy(run.images, (image) => queueName(run.id, image));
+    refuseManyRegistries(images.size);
+    const { Queue } = await import("bullmq");
+    const open = (name: string): ImageQueue => {
+      const queue: ImageQueue = new Queue(name, {
+        connection: link.redis,
+        prefix: QUEUE_PREFIX,
+        skipMetasUpdate: as === "worker",
+        streams: { events: { maxLen: LIMITS.queueEvents } },
+      });
+      // The link tells what is wrong with the connection.
+      return queue.on("error", () => undefined);
+    };
+    return new RunQueues(link, run, images, new Map([...images.keys()].map((name) => [name, open(name)])));
+  }
+
+  get names(): readonly string[] {
+    return [...this.#images.keys()];
+  }
+
+  /** The images of one queue. */
+  imagesOf(name: string): readonly string[] {
+    return this.#images.get(name) ?? [];
+  }
+
+  // --- by whoever wants the result ----------------------------------------------------------------------------------
+
+  /** Adds what is not there yet; what is there, and its results, stays as it is. */
+  async publish(secret: QueueSecret, rate: Rate = NO_RATE): Promise<void> {
+    await this.#link.redis.set(recordKey(this.run.id), sealRun(this.run, secret), "PX", LIMITS.queueKeepMs);
+    for (const [name, queue] of this.#queues) {
+      await queue.setGlobalRateLimit(rate, SECOND_MS);
+      for (const images of batches(this.imagesOf(name))) await this.#add(queue, images);
+    }
+    await this.keep();
+  }
+
+  async #add(queue: ImageQueue, images: readonly string[]): Promise<void> {
+    await queue.addBulk(images.map((image) => ({ name: "image", data: { image }, opts: jobOptions(image) })));
+    const pipeline = this.#link.redis.pipeline();
+    for (const image of images) pipeline.pexpire(queue.toKey(jobId(image)), LIMITS.queueKeepMs);
+    await pipeline.exec();
+  }
+
+  /** Those that workers gave up in an earlier run of the same name are looked at again. */
+  async retryFailed(): Promise<void> {
+    for (const queue of this.#queues.values()) await queue.retryJobs({ state: "failed" });
+  }
+
+  /** Says that somebody is still there: what nobody keeps is forgotten by the server. */
+  async keep(): Promise<void> {
+    const now = Date.now();
+    const pipeline = this.#link.redis.pipeline();
+    pipeline.zadd(AUDITS_KEY, now, this.run.id);
+    pipeline.zremrangebyscore(AUDITS_KEY, 0, now - LIMITS.queueKeepMs);
+    for (const key of [AUDITS_KEY, recordKey(this.run.id), ...this.#ownKeys()]) {
+      pipeline.pexpire(key, LIMITS.queueKeepMs);
+    }
+    await pipeline.exec();
+  }
+
+  /** What is known of the images, in their order; undefined for those that nobody has come to an end with. */
+  async results(secret: QueueSecret): Promise<readonly (ImageFacts | undefined)[]> {
+    const found = new Map<string, ImageFacts>();
+    for (const [name, queue] of this.#queues) {
+      for (const images of batches(this.imagesOf(name))) {
+        await this.#refuseLarge(queue, images);
+        for (const facts of await this.#read(queue, images, secret)) found.set(facts.image, facts);
+      }
+    }
+    return this.run.images.map((image) => found.get(image));
+  }
+
+  /** Before it is fetched: somebody else may have put anything there. */
+  async #refuseLarge(queue: ImageQueue, images: readonly string[]): Promise<void> {
+    const pipeline = this.#link.redis.pipeline();
+    for (const image of images) pipeline.hstrlen(queue.toKey(jobId(image)), "returnvalue");
+    const lengths = valuesOf(await pipeline.exec()).map(Number);
+    // In JSON, which the queue adds, some characters are two.
+    const largest = 2 * LIMITS.queueResultBytes;
+    const at = lengths.findIndex((length) => length > largest);
+    if (at < 0) return;
+    throw new CountersignError("limit-reached", `the result for ${images[at]} in the queue is too large to read`, {
+      found: `${lengths[at]} bytes`,
+      wanted: `at most ${largest} bytes`,
+    });
+  }
+
+  async #read(queue: ImageQueue, images: readonly string[], secret: QueueSecret): Promise<readonly ImageFacts[]> {
+    const pipeline = this.#link.redis.pipeline();
+    for (const image of images) {
+      pipeline.hmget(queue.toKey(jobId(image)), "returnvalue", "finishedOn", "failedReason");
+    }
+    const rows = valuesOf(await pipeline.exec());
+    return images.flatMap((image, at) => this.#factsOf(image, rows[at], secret) ?? []);
+  }
+
+  #factsOf(image: string, row: unknown, secret: QueueSecret): ImageFacts | undefined {
+    const [returned, finishedOn, reason] = Array.isArray(row) ? row.map(textOf) : [];
+    if (returned !== undefined) {
+      const result = openResult(this.run.id, image, unquoted(returned), secret);
+      if ("facts" in result) return result.facts;
+      throw new CountersignError(result.error.code, result.error.message, result.error);
+    }
+    return finishedOn === undefined ? undefined : givenUp(image, reason);
+  }
+
+  // --- by both ------------------------------------------------------------------------------------------------------
+
+  async counts(): Promise<Counts> {
+    const all = await Promise.all([...this.#queues.values()].map((queue) => queue.getJobCounts(...STATES)));
+    const sum = (...states: readonly string[]): number =>
+      all.reduce((total, counts) => total + states.reduce((part, state) => part + (counts[state] ?? 0), 0), 0);
+    return { known: sum(...STATES), finished: sum("completed", "failed"), active: sum("active") };
+  }
+
+  /** Whether whoever wants the result is still waiting for it. */
+  async isWanted(): Promise<boolean> {
+    return (await this.#link.redis.exists(recordKey(this.run.id))) === 1;
+  }
+
+  /** Nobody begins with another image of the registry for so long. */
+  async pause(registry: string, milliseconds: number): Promise<void> {
+    const image = this.run.images.find((one) => one.startsWith(`${registry}/`));
+    const queue = image === undefined ? undefined : this.#queues.get(queueName(this.run.id, image));
+    await queue?.rateLimit(milliseconds);
+  }
+
+  /** Takes away everything that was put into the server for this run, and nothing else. */
+  async forget(): Promise<void> {
+    await this.#link.redis.zrem(AUDITS_KEY, this.run.id);
+    await this.#link.redis.del(recordKey(this.run.id));
+    await this.sweep();
+  }
+
+  /** Takes away what is left of a run that nobody wants any more. */
+  async sweep(): Promise<void> {
+    for (const queue of this.#queues.values()) await queue.obliterate({ force: true });
+    const [first, ...others] = this.#ownKeys();
+    if (first !== undefined) await this.#link.redis.del(first, ...others);
+  }
+
+  /** The keys of the queues, beside those of the images in them. */
+  #ownKeys(): readonly string[] {
+    return [...this.#queues.values()].flatMap((queue) => Object.values(queue.keys));
+  }
+}
+
+const STATES = ["wait", "active", "delayed", "prioritized", "completed", "failed"] as const;
+
+function jobOptions(image: string) {
+  return {
+    jobId: jobId(image),
+    attempts: LIMITS.queueTries,
+    backoff: { type: "exponential", delay: LIMITS.queueBackoffMs },
+    // What a worker throws has paths of its machine in it, and nobody reads them here.
+    stackTraceLimit: 0,
+  } as const;
+}
+
+/** A worker ended before it was done, and so did those that had the image after it. */
+function givenUp(image: string, reason: string | undefined): ImageFacts {
+  return {
+    image,
+    name: image,
+    verdict: "undetermined",
+    reasons: [
+      {
+        code: "internal",
+        message: "every worker that looked at it ended before it was done",
+        ...(reason !== undefined && { found: peerText(reason) }),
+        next: "look at what the workers said at their end, then run the same command again",
+      },
+    ],
+    warnings: [],
+    signers: [],
+    checked: [],
+    notChecked: [],
+  };
+}
+
+function refuseManyRegistries(count: number): void {
+  if (count <= LIMITS.queueRegistries) return;
+  throw new CountersignError("limit-reached", "images of too many registries for one queue", {
+    found: `${count} registries`,
+    wanted: `at most ${LIMITS.queueRegistries}`,
+    next: "audit them in parts: countersign audit --shard",
+  });
+}
+
+function batches<Item>(items: readonly Item[]): readonly (readonly Item[])[] {
+  const count = Math.ceil(items.length / LIMITS.queueBatch);
+  return Array.from({ length: count }, (_, at) => items.slice(at * LIMITS.queueBatch, (at + 1) * LIMITS.queueBatch));
+}
+
+/** @throws Error the first that the server answered. */
+function valuesOf(answers: readonly (readonly [Error | null, unknown])[] | null): readonly unknown[] {
+  return (answers ?? []).map(([error, value]) => {
+    if (error !== null) throw error;
+    return value;
+  });
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+/** BullMQ keeps what a worker returns as JSON. What is none was not put there by it, and no seal fits it. */
+function unquoted(json: string): string {
+  try {
+    const value: unknown = JSON.parse(json);
+    return typeof value === "string" ? value : "";
+  } catch {
+    return "";
+  }
+}
