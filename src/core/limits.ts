@@ -105,6 +105,9 @@ export const LIMITS = {
   retryBaseMs: 500,
   retryCapMs: 30 * SECOND,
   retryAfterMs: 120 * SECOND,
+  /** Refusals that do not count as tries, because a host that is shared by many lets others through; and waiting for them. */
+  sparedTries: 60,
+  sparedMs: 600 * SECOND,
   connectMs: 10 * SECOND,
   /** No byte for this long is the end; fewer than `idleBytes` in that time is no progress either. */
   idleMs: 60 * SECOND,
@@ -269,6 +272,8 @@ export const LIMITS = {
   /** Rounds in which an audit tries again what may pass, and images of a registry that fail one after the other before the rest waits. */
   auditRounds: 1_000,
   auditMisses: 16,
+  /** Parts of an audit. */
+  auditShards: 10_000,
   /** Repositories of a registry, pages of their list, and how many lists of tags are asked for at once. */
   repositories: 100_000,
   catalogPages: 1_000,
@@ -306,6 +311,8 @@ export const LIMITS = {
   sourceDepth: 128,
   sourceDocuments: 20_000,
   sourceProblems: 100,
+  /** A path to images in custom resources, as it is given. */
+  imagePathCharacters: 1 * KIB,
   /**
    * An audit that is shared through a queue: its secret, at least; the readable part of a queue's name; registries, each of
    * which has a queue; audits that a worker looks at; what is said of an audit and of one image; images that are sent or
