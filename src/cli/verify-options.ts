@@ -28,6 +28,16 @@ const VERIFY_GROUP = "Verification:";
 
 /** What must hold for an image: on every command that ends in a verdict on one. */
 export function addVerifyOptions(command: Command): Command {
+  addJudgingOptions(command);
+  return grouped(command, VERIFY_GROUP, [
+    new Option("--exit-codes <table>", "exit codes for refusals")
+      .choices(["countersign", "cosign"])
+      .default("countersign"),
+  ]);
+}
+
+/** The same where a refusal is one finding among others. */
+export function addJudgingOptions(command: Command): Command {
   addPolicyOptions(command, VERIFYING);
   addSignerOptions(command);
   grouped(command, VERIFY_GROUP, [
@@ -45,9 +55,6 @@ export function addVerifyOptions(command: Command): Command {
       "--bundle <file>",
       "judge by the Sigstore bundle in this file instead of what is stored beside the image (repeatable)",
     ).argParser(collect),
-    new Option("--exit-codes <table>", "exit codes for refusals")
-      .choices(["countersign", "cosign"])
-      .default("countersign"),
   ]);
   addAttestationOptions(command);
   return addGithubOptions(command);

@@ -38,6 +38,7 @@ function remembering({ trust, demands }: Believed): Believed {
   const bytes = ({ signature }: UntrustedSignature) => Buffer.from(signature).toString("hex");
   const remembered: TrustMaterial = {
     label: trust.label,
+    digest: trust.digest,
     namesCertificateLogs: trust.namesCertificateLogs,
     proveCertificate: (signature, wanted, now) =>
       once(["certificate", bytes(signature), wanted], () => trust.proveCertificate(signature, wanted, now)),

@@ -4,7 +4,7 @@ import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
 import { addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
-import { addVerifyOptions } from "../verify-options.ts";
+import { addJudgingOptions } from "../verify-options.ts";
 
 export const SOURCE_ARGUMENT =
   "a file or folder with manifests, a list of images, registry://HOST[/PREFIX], cluster://[CONTEXT], or - for standard input";
@@ -22,7 +22,7 @@ export function auditCommand(context: Context): Command {
       await audit(context, openOutput(context, globalOptions(self)), sources, options);
     });
   addAuditOptions(command);
-  addVerifyOptions(command);
+  addJudgingOptions(command);
   addRegistryOptions(command);
   return withManual(command, {
     formats: AUDIT_FORMATS,

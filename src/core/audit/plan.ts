@@ -1,5 +1,6 @@
 import { encodeUtf8 } from "../bytes.ts";
 import { CountersignError, type Finding, toFinding } from "../errors.ts";
+import { nextStep } from "../explain.ts";
 import { type Digest, digestOf } from "../oci/digest.ts";
 import { parseLocation } from "../oci/location.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
@@ -43,7 +44,7 @@ export function makePlan(sources: readonly string[], reading: Reading, at: Insta
 
 /** The plan with its digest. */
 export function sealPlan({ at, sources, items, problems }: PlanContent): AuditPlan {
-  const digest = digestOf(encodeUtf8(JSON.stringify([at, sources, canonicalItems({ items, problems })])));
+  const digest = digestOf(encodeUtf8(canonical([at, sources, canonicalItems({ items, problems })])));
   return { at, sources, items, problems, digest };
 }
 
@@ -54,7 +55,7 @@ export function planAt(plan: AuditPlan, at: Instant): AuditPlan {
 
 /** What is looked at, and where it stands: the same for two plans that differ in nothing but their time. */
 export function digestOfItems(plan: Pick<AuditPlan, "items" | "problems">): Digest {
-  return digestOf(encodeUtf8(JSON.stringify(canonicalItems(plan))));
+  return digestOf(encodeUtf8(canonical(canonicalItems(plan))));
 }
 
 // --- mentions ---------------------------------------------------------------------------------------------------------
@@ -83,7 +84,8 @@ function useOf({ image, kind, place, workload }: Mention): Use {
 
 // --- one order, the same on every machine -----------------------------------------------------------------------------
 
-function compareReferences(a: Reference, b: Reference): number {
+/** The order of a plan. */
+export function compareReferences(a: Reference, b: Reference): number {
   return (
     compareText(a.registry, b.registry) ||
     compareText(a.repository, b.repository) ||
@@ -125,15 +127,15 @@ function canonicalUse({ as, kind, place, workload }: Use): string {
 }
 
 function canonicalProblem({ place, finding }: SourceProblem): string {
-  const { code, message, found, wanted, next } = finding;
-  return canonical([...placeValues(place), code, message, found, wanted, next, finding.place]);
+  const { code, message, found, wanted } = finding;
+  return canonical([...placeValues(place), code, message, found, wanted, nextStep(finding), finding.place]);
 }
 
 function placeValues({ source, line, column }: SourcePlace): readonly unknown[] {
   return [source, line, column];
 }
 
-/** In an array, JSON writes what is undefined as null: every value keeps its place. */
+/** In an array, JSON writes what is undefined as null: every value keeps its place. Half characters do not survive a file. */
 function canonical(values: readonly unknown[]): string {
-  return JSON.stringify(values);
+  return JSON.stringify(values, (_, value: unknown) => (typeof value === "string" ? value.toWellFormed() : value));
 }

@@ -1,5 +1,6 @@
 import type { PublicKey } from "../crypto/public-key.ts";
 import type { UntrustedSignature } from "../formats/envelope.ts";
+import type { Digest } from "../oci/digest.ts";
 import type { Instant } from "../time.ts";
 import type { CertificateIdentity } from "./identity.ts";
 
@@ -65,6 +66,8 @@ export interface CertificateProof extends SignatureProof {
 export interface TrustMaterial {
   /** As it is printed: `trusted_root.json`, `sigstore (refreshed 2 days ago)`. */
   readonly label: string;
+  /** Of the bytes of the trust root: two that agree in it prove the same. */
+  readonly digest: Digest;
   /** It names logs of certificates, so that signatures can be asked for a certificate that is in one. */
   readonly namesCertificateLogs: boolean;
   /**

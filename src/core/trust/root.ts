@@ -16,6 +16,7 @@ import {
 } from "../formats/members.ts";
 import { type JsonObject, type JsonValue, parseJsonObject } from "../json.ts";
 import { LIMITS } from "../limits.ts";
+import { type Digest, digestOf } from "../oci/digest.ts";
 import { type Instant, parseInstant } from "../time.ts";
 
 /** A trust root (protobuf-specs, sigstore_trustroot.proto): whose word is taken for certificates, logs and times. */
@@ -24,6 +25,8 @@ export interface TrustRoot {
   readonly logs: readonly Log[];
   readonly certificateLogs: readonly Log[];
   readonly timestampAuthorities: readonly Authority[];
+  /** Of the bytes that it was read from. */
+  readonly digest: Digest;
 }
 
 /** Ends included; without an end, until further notice. */
@@ -86,6 +89,7 @@ export function parseTrustedRoot(bytes: Uint8Array): TrustRoot {
       logs: readList(json, "tlogs", readLog).map(requireName),
       certificateLogs: readList(json, "ctlogs", readLog),
       timestampAuthorities: readList(json, "timestampAuthorities", readAuthority),
+      digest: digestOf(bytes),
     };
   });
 }

@@ -11,6 +11,7 @@ import { type PublicKey, publicKeyFrom } from "../crypto/public-key.ts";
 import { CountersignError } from "../errors.ts";
 import type { UntrustedSignature } from "../formats/envelope.ts";
 import { LIMITS } from "../limits.ts";
+import type { Digest } from "../oci/digest.ts";
 import type { Instant } from "../time.ts";
 import { identityOf } from "./certificate-identity.ts";
 import { checkLogWindow, type Maker, type ProvenEntry, proveEntries, refuseDuplicates } from "./logs.ts";
@@ -27,6 +28,10 @@ export class SigstoreTrust implements TrustMaterial {
   constructor(root: TrustRoot, label: string) {
     this.label = label;
     this.#root = root;
+  }
+
+  get digest(): Digest {
+    return this.#root.digest;
   }
 
   get namesCertificateLogs(): boolean {
