@@ -1,7 +1,7 @@
 import type { Span } from "./slot.ts";
 
 /** Characters of a value that stand in the file one behind the other as they are. */
-interface Run {
+export interface Run {
   /** Offset in the value. */
   readonly value: number;
   /** Offset in what is written. */
@@ -9,21 +9,21 @@ interface Run {
   readonly length: number;
 }
 
-/**
- * Where a part of a scalar's value stands verbatim in what is written; undefined where it does not: it is written with
- * escapes, or continues on another line. What is found is proved: put together, the runs have to make the value.
- *
- * @param written The scalar as it stands in the file, from its quote or its `|` to its end.
- * @returns Offsets in `written`.
- */
-export function verbatimSpan(written: string, value: string, from: number, to: number): Span | undefined {
-  const run = runsOf(written, value).find((one) => one.value <= from && to <= one.value + one.length);
+/** Where a part of a value stands as a whole; undefined where it does not. */
+export function spanIn(runs: readonly Run[], from: number, to: number): Span | undefined {
+  const run = runs.find((one) => one.value <= from && to <= one.value + one.length);
   if (run === undefined || from >= to) return undefined;
   const start = run.written + (from - run.value);
   return { start, end: start + (to - from) };
 }
 
-function runsOf(written: string, value: string): readonly Run[] {
+/**
+ * The parts of a scalar's value that stand verbatim in what is written: all but escapes and line breaks. What is found is
+ * proved: put together with those it has to make the value, else there are none.
+ *
+ * @param written The scalar as it stands in the file, from its quote or its `|` to its end.
+ */
+export function runsOf(written: string, value: string): readonly Run[] {
   const pieces = new Pieces();
   if (/^[|>]/.test(written)) readBlock(written, value, pieces);
   else readFlow(written, pieces);

@@ -11,6 +11,8 @@ export interface SourceNode {
   readonly place: SourcePlace;
   /** `!reference`, `!!str`: as it is written. */
   readonly tag: string | undefined;
+  /** Another map takes over what stands in this one. */
+  readonly isMerged: boolean;
   /** A member of a map; undefined where there is none, and of what is no map. */
   get(name: string): SourceNode | undefined;
   /** The members of a map in order, those that are merged into it last; none of what is no map. */
@@ -28,7 +30,9 @@ export interface SourceEntry {
   readonly name: string;
   /** Where the name stands. */
   readonly at: number;
-  readonly value: SourceNode;
-  /** Behind the colon, where there is one. */
+  /** Behind the colon, where there is one on its line. */
   readonly colon: number | undefined;
+  /** Behind what is written as its value, which may be an alias: the value itself stands elsewhere then. */
+  readonly end: number;
+  readonly value: SourceNode;
 }

@@ -2,7 +2,7 @@ import { isAlias, isMap, isScalar, isSeq, type Pair, type ParsedNode, Scalar, ty
 import { LIMITS } from "../limits.ts";
 import type { SourcePlace, SourceProblem } from "./mention.ts";
 import type { PlaceOf } from "./places.ts";
-import { verbatimSpan } from "./scalar-runs.ts";
+import { type Run, runsOf, spanIn } from "./scalar-runs.ts";
 import { problemAt, type Span } from "./slot.ts";
 import type { SourceEntry, SourceNode } from "./source-node.ts";
 import { tooDeep, YamlBroken, type YamlBudget } from "./yaml-compose.ts";
@@ -102,9 +102,11 @@ class Converter {
         ? textOf(key)
         : undefined;
     if (name === undefined) throw new YamlBroken(key.range[0], "a name that is no text", "names that are texts");
-    const end = base + key.range[1];
-    const colon = colonBehind(text, end);
-    return { name, at: base + key.range[0], value: this.convert(value, (colon ?? end) - base, depth + 1), colon };
+    const nameEnd = base + key.range[1];
+    const colon = colonBehind(text, nameEnd);
+    const made = this.convert(value, (colon ?? nameEnd) - base, depth + 1);
+    const end = value === null || isEmpty(value) ? (colon ?? nameEnd) : base + value.range[1];
+    return { name, at: base + key.range[0], colon, end, value: made };
   }
 
   #tellTwice({ name, at }: SourceEntry): void {
@@ -118,7 +120,10 @@ class Converter {
   #mergedBy({ at, value }: SourceEntry): readonly ValueNode[] {
     const sources = value.kind === "list" ? value.items() : [value];
     return sources.map((source) => {
-      if (source instanceof MapNode) return source;
+      if (source instanceof MapNode) {
+        source.isMerged = true;
+        return source;
+      }
       throw new YamlBroken(
         at - this.#document.base,
         "<< with something that is no mapping",
@@ -176,6 +181,7 @@ const NO_ITEMS: readonly SourceNode[] = [];
 
 abstract class ValueNode implements SourceNode {
   abstract readonly kind: SourceNode["kind"];
+  readonly isMerged: boolean = false;
   readonly start: number;
   readonly end: number;
   readonly tag: string | undefined;
@@ -225,6 +231,7 @@ class ScalarNode extends ValueNode {
   readonly weight = 1;
   readonly height = 1;
   readonly #text: string | undefined;
+  #runs: readonly Run[] | undefined;
 
   constructor(document: YamlDocument, start: number, end: number, tag: string | undefined, text: string | undefined) {
     super(document, start, end, tag);
@@ -237,7 +244,8 @@ class ScalarNode extends ValueNode {
 
   override span(from: number, to: number): Span | undefined {
     if (this.#text === undefined) return undefined;
-    const span = verbatimSpan(this.document.text.slice(this.start, this.end), this.#text, from, to);
+    this.#runs ??= runsOf(this.document.text.slice(this.start, this.end), this.#text);
+    const span = spanIn(this.#runs, from, to);
     return span && { start: this.start + span.start, end: this.start + span.end };
   }
 }
@@ -270,6 +278,7 @@ class MapNode extends ValueNode {
   readonly kind = "map";
   readonly weight: number;
   readonly height: number;
+  override isMerged = false;
   readonly #entries: ReadonlyMap<string, SourceEntry>;
 
   constructor(

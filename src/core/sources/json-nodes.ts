@@ -1,0 +1,59 @@
+import type { JsonValue } from "../json.ts";
+import type { SourcePlace } from "./mention.ts";
+import type { SourceEntry, SourceNode } from "./source-node.ts";
+
+/** A JSON value that stands in no file: what a cluster answers. Everything in it has one place, and nothing a span. */
+export function nodeOfJson(value: JsonValue, place: SourcePlace): SourceNode {
+  return new JsonNode(value, place);
+}
+
+class JsonNode implements SourceNode {
+  readonly start = 0;
+  readonly end = 0;
+  readonly tag = undefined;
+  readonly isMerged = false;
+  readonly place: SourcePlace;
+  readonly #value: JsonValue;
+
+  constructor(value: JsonValue, place: SourcePlace) {
+    this.#value = value;
+    this.place = place;
+  }
+
+  get kind(): SourceNode["kind"] {
+    if (typeof this.#value !== "object" || this.#value === null) return "scalar";
+    return Array.isArray(this.#value) ? "list" : "map";
+  }
+
+  get(name: string): SourceNode | undefined {
+    return this.entries().find((entry) => entry.name === name)?.value;
+  }
+
+  entries(): readonly SourceEntry[] {
+    if (this.kind !== "map") return [];
+    return Object.entries(this.#value as { readonly [name: string]: JsonValue }).map(([name, value]) => ({
+      name,
+      at: 0,
+      colon: undefined,
+      end: 0,
+      value: new JsonNode(value, this.place),
+    }));
+  }
+
+  items(): readonly SourceNode[] {
+    return Array.isArray(this.#value) ? this.#value.map((item) => new JsonNode(item, this.place)) : [];
+  }
+
+  text(): string | undefined {
+    const value = this.#value;
+    return typeof value === "object" ? undefined : String(value);
+  }
+
+  span(): undefined {
+    return undefined;
+  }
+
+  placeOf(): SourcePlace {
+    return this.place;
+  }
+}
