@@ -55,6 +55,7 @@ class JobReader {
   readonly #collected: Collected;
   readonly #name: string;
   readonly #job: SourceNode;
+  #others: ReadonlySet<string> | undefined;
 
   constructor(file: SourceText, collected: Collected, name: string, job: SourceNode) {
     this.#file = file;
@@ -64,11 +65,9 @@ class JobReader {
   }
 
   read(): void {
-    const container = this.#job.get("container");
-    if (container?.kind === "map") this.#readImage(container.get("image"), "container");
-    else this.#readImage(container, "container");
+    this.#readImage(imageOf(this.#job.get("container")), "container");
     for (const { name, value } of this.#job.get("services")?.entries() ?? []) {
-      this.#readImage(value.kind === "map" ? value.get("image") : value, name);
+      this.#readImage(imageOf(value), name);
     }
     readSteps(this.#collected, this.#job.get("steps"), (step) => this.#workload(step));
   }
@@ -116,17 +115,24 @@ class JobReader {
   /** A value of the matrix can be pinned where it is an image and serves for nothing else. */
   #whyFixed(key: string, isAlone: boolean): string | undefined {
     if (!isAlone) return `a part of it comes from matrix.${key}, which is no image`;
-    const text = this.#file.text.slice(this.#job.start, this.#job.end);
-    const uses = [...text.matchAll(/matrix\.([\w-]+(?:\.[\w-]+)*)/g)].filter(([, used]) => used === key).length;
-    return uses > this.#imagesOf(key) ? `matrix.${key} serves for something else as well` : undefined;
+    this.#others ??= this.#keysElsewhere();
+    return this.#others.has(key) ? `matrix.${key} serves for something else as well` : undefined;
   }
 
-  #imagesOf(key: string): number {
-    const container = this.#job.get("container");
+  /** What the job uses of its matrix where it names no image. */
+  #keysElsewhere(): ReadonlySet<string> {
     const services = (this.#job.get("services")?.entries() ?? []).map(({ value }) => value);
-    const images = [container, ...services].map((node) => (node?.kind === "map" ? node.get("image") : node)?.text());
-    return images.filter((image) => [...(image ?? "").matchAll(OF_MATRIX)].some(([, used]) => used === key)).length;
+    const images = [this.#job.get("container"), ...services].map((node) => imageOf(node));
+    const { start, end } = this.#job;
+    const naming = new Uint8Array(this.#file.text.length);
+    for (const image of images) if (image !== undefined) naming.fill(1, image.start, image.end);
+    const used = [...this.#file.text.slice(start, end).matchAll(/matrix\.([\w-]+(?:\.[\w-]+)*)/g)];
+    return new Set(used.filter(({ index }) => naming[start + index] === 0).map(([, key = ""]) => key));
   }
+}
+
+function imageOf(node: SourceNode | undefined): SourceNode | undefined {
+  return node?.kind === "map" ? node.get("image") : node;
 }
 
 /** `container: docker://node:22` is read by the runner too. */
