@@ -38,6 +38,8 @@ export const VARIABLES: readonly Variable[] = [
   plain("GITHUB_ACTIONS", "set in GitHub Actions: what to say where no identity is found"),
   plain("GITLAB_CI", "the same in GitLab"),
   plain("CIRCLECI", "the same in CircleCI"),
+  secret("COUNTERSIGN_QUEUE", "--queue, where it has a password"),
+  secret("COUNTERSIGN_QUEUE_SECRET", "what the machines of an audit with --queue know, and nobody else"),
   secret("COUNTERSIGN_REGISTRY_PASSWORD", "the password that belongs to --registry-username"),
   plain("DOCKER_CONFIG", "the folder of Docker's config.json, where its logins are kept"),
   plain("REGISTRY_AUTH_FILE", "Podman's login file"),

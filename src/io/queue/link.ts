@@ -132,13 +132,24 @@ export class QueueLink {
 
   /** What the server says to a command: out of memory, read only, no permission. */
   #explain(error: unknown): unknown {
-    if (error instanceof CountersignError || !(error instanceof Error) || error.name !== "ReplyError") return error;
+    if (error instanceof CountersignError || !(error instanceof Error)) return error;
+    if (/^Unknown RESP type|^Protocol error/.test(error.message)) return this.#noRedis(error);
+    if (error.name !== "ReplyError") return error;
     this.#onError(error);
     if (/^(?:NOAUTH|WRONGPASS|NOPERM)\b/.test(error.message)) return this.#denied();
     return new CountersignError("server-error", "the queue's server refused a command", {
       found: `${this.#address.name}: ${peerText(error.message)}`,
       next: "see that the server may be written to and has memory left, then run the same command again",
       cause: error,
+    });
+  }
+
+  #noRedis(cause: Error): CountersignError {
+    return new CountersignError("protocol-error", "what answers there is no server for a queue", {
+      found: `${this.#address.name}: ${peerText(cause.message)}`,
+      wanted: "a Redis or Valkey server",
+      next: "check the address and the port; a server with TLS is rediss://",
+      cause,
     });
   }
 }
