@@ -1,9 +1,10 @@
 import type { Audit } from "../../core/audit/audit.ts";
-import { type Break, causeKey, describeOwner, describeWorkload, whatBreaks } from "../../core/audit/breaks.ts";
+import { type Break, describeOwner, describeWorkload, whatBreaks } from "../../core/audit/breaks.ts";
 import { printable } from "../../core/printable.ts";
 import { plural } from "../amounts.ts";
 import type { Style } from "../style.ts";
 import { formatBlock, HEADING_WIDTH, type Row } from "../text.ts";
+import { causesOf } from "./causes.ts";
 
 /** Causes that are told one by one, the owners of each, and the workloads that are named for each owner. */
 const CAUSES_SHOWN = 12;
@@ -18,18 +19,6 @@ export function breaksText(audit: Audit, style: Style): string {
   const blocks = causes.slice(0, CAUSES_SHOWN).map((breaks) => causeText(breaks, style));
   const rest = more > 0 ? [`${more} more ${more === 1 ? "cause" : "causes"}, all of them with -o json\n`] : [];
   return `${style.heading("What stops if this is enforced")}\n\n${[...blocks, ...rest].join("")}`;
-}
-
-/** The breaks of one cause, whoever they hit; the order of the first ones. */
-export function causesOf(breaks: readonly Break[]): readonly (readonly [Break, ...Break[]])[] {
-  const groups = new Map<string, [Break, ...Break[]]>();
-  for (const one of breaks) {
-    const key = `${one.verdict} ${causeKey(one)}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [one]);
-    else group.push(one);
-  }
-  return [...groups.values()];
 }
 
 function causeText(breaks: readonly [Break, ...Break[]], style: Style): string {

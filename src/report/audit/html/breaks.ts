@@ -1,0 +1,54 @@
+import type { Audit } from "../../../core/audit/audit.ts";
+import { type Break, describeOwner, describeWorkload, whatBreaks } from "../../../core/audit/breaks.ts";
+import { tallyWorkloads } from "../../../core/audit/workloads.ts";
+import { plural } from "../../amounts.ts";
+import { causesOf } from "../causes.ts";
+import { type Markup, markup } from "./markup.ts";
+import { fact } from "./sections.ts";
+
+/** Causes, the owners of each, and the workloads of each owner that the page names; the JSON has all. */
+const CAUSES_SHOWN = 50;
+const OWNERS_SHOWN = 50;
+const WORKLOADS_SHOWN = 100;
+
+/** What would stop if every image had to be accepted: by cause and owner, with what to do. */
+export function breaksSection(audit: Audit): Markup {
+  const causes = causesOf(whatBreaks(audit));
+  const more = causes.length - CAUSES_SHOWN;
+  return markup`<section id="breaks" class="block" aria-labelledby="breaks-title">
+<h2 id="breaks-title">What stops if this is enforced</h2>
+<p class="lead">${leadOf(audit)}</p>
+<ul class="cards">${causes.slice(0, CAUSES_SHOWN).map(causeItem)}</ul>
+${more > 0 ? markup`<p class="rest">${more} more causes, all of them with <code>-o json</code>.</p>` : undefined}
+</section>`;
+}
+
+function leadOf(audit: Audit): Markup {
+  const { workloads, stopped, unknown } = tallyWorkloads(audit);
+  if (stopped === 0 && unknown === 0)
+    return markup`Nothing: every image of ${plural(workloads, "workload")} is accepted.`;
+  const doubt = unknown === 0 ? undefined : markup` Of <strong>${unknown} more</strong> nobody can tell yet.`;
+  return markup`<strong>${stopped} of ${plural(workloads, "workload")}</strong> would stop.${doubt}`;
+}
+
+function causeItem(breaks: readonly [Break, ...Break[]]): Markup {
+  const [{ verdict, code, message, wanted, place, next }] = breaks;
+  const workloads = breaks.reduce((sum, one) => sum + one.workloads.length, 0);
+  const more = breaks.length - OWNERS_SHOWN;
+  return markup`<li class="card">
+<p class="cause"><span class="code ${verdict}" data-filter="reason" data-value="${code}">${code}</span> <span class="count">${verdict === "refused" ? "stops" : "leaves in doubt"} ${plural(workloads, "workload")}</span></p>
+<p>${message}</p>
+<dl class="facts">${fact("wanted", wanted === undefined ? place : place === undefined ? wanted : `${wanted} (${place})`)}${fact("next", next)}</dl>
+<ul class="owners">${breaks.slice(0, OWNERS_SHOWN).map(ownerItem)}${more > 0 ? markup`<li>and ${plural(more, "more owner")}</li>` : undefined}</ul>
+</li>`;
+}
+
+function ownerItem({ owner, workloads, images }: Break): Markup {
+  const name = describeOwner(owner);
+  const more = workloads.length - WORKLOADS_SHOWN;
+  const named = workloads
+    .slice(0, WORKLOADS_SHOWN)
+    .map((workload) => markup`<li>${describeWorkload(workload)} <span class="muted">${workload.source}</span></li>`);
+  return markup`<li><details><summary><strong>${name}</strong> <span class="muted">${plural(workloads.length, "workload")}, ${plural(images.length, "image")}</span></summary>
+<ul class="workloads">${named}${more > 0 ? markup`<li>and ${more} more</li>` : undefined}</ul></details></li>`;
+}
