@@ -71,7 +71,7 @@ class Walk {
 
   #tellNoObject(node: SourceNode): void {
     const found = node.kind === "map" ? "a mapping without a kind" : aOrAn(node.kind);
-    const wanted = "objects with apiVersion and kind";
+    const wanted = "objects with a kind";
     this.collector.problem(node.place, "a document is no Kubernetes object", { found, wanted });
   }
 
@@ -165,8 +165,9 @@ class Walk {
   }
 }
 
+/** By its kind alone: one whose version was forgotten names images all the same. */
 function isObject(node: SourceNode): boolean {
-  return node.get("kind")?.text() !== undefined && node.get("apiVersion")?.text() !== undefined;
+  return node.get("kind")?.text() !== undefined;
 }
 
 function isPodSpec(spec: SourceNode): boolean {
