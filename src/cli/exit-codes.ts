@@ -38,8 +38,11 @@ export function exitCodeOf(reason: ReasonClass): ExitCode {
 /** The first of these classes that occurs decides. */
 const PRECEDENCE: readonly ReasonClass[] = ["interrupted", "refused", "usage", "credentials", "undetermined"];
 
+/** What decides the exit code, of a verdict or of what stands for one. */
+export type Outcome = Pick<Verdict, "status" | "reasons">;
+
 /** The exit code of a call from the verdicts on its images; no image at all is wrong usage, never a success. */
-export function exitCodeOfVerdicts(verdicts: readonly Verdict[]): ExitCode {
+export function exitCodeOfVerdicts(verdicts: readonly Outcome[]): ExitCode {
   return verdicts.length === 0 ? EXIT_CODES.usage : exitCodeOfClasses(verdicts.flatMap(classesOf));
 }
 
@@ -50,7 +53,7 @@ export function exitCodeOfClasses(classes: readonly ReasonClass[]): ExitCode {
 }
 
 /** A verdict that is not an acceptance never counts as one, whatever its reasons are. */
-function classesOf(verdict: Verdict): readonly ReasonClass[] {
+function classesOf(verdict: Outcome): readonly ReasonClass[] {
   if (verdict.status === "accepted") return [];
   if (verdict.status === "refused") return ["refused"];
   const classes = verdict.reasons.map((finding) => reasonClass(finding.code));
@@ -62,7 +65,7 @@ function classesOf(verdict: Verdict): readonly ReasonClass[] {
 const COSIGN = { noSignature: 10, noImage: 11, noMatch: 12 } as const;
 
 /** As `exitCodeOfVerdicts`, refusals spelled as cosign spells them (`--exit-codes cosign`). */
-export function cosignExitCodeOfVerdicts(verdicts: readonly Verdict[]): number {
+export function cosignExitCodeOfVerdicts(verdicts: readonly Outcome[]): number {
   const code = exitCodeOfVerdicts(verdicts);
   const codes = new Set(verdicts.flatMap((verdict) => verdict.reasons.map((finding) => finding.code)));
   if (code === EXIT_CODES.refused)

@@ -141,6 +141,12 @@ const COMMANDS: readonly Entry[] = [
     load: async (context) => (await import("./commands/policy.ts")).policyCommand(context),
   },
   {
+    name: "pin",
+    group: POLICIES,
+    summary: "write digests behind tags in files, of what is accepted",
+    load: async (context) => (await import("./commands/pin.ts")).pinCommand(context),
+  },
+  {
     name: "audit",
     group: POLICIES,
     summary: "say of everything that is named somewhere whether it is accepted",

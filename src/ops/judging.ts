@@ -2,6 +2,7 @@ import { type PlaceOfUse, refusePublishedKeys } from "../core/crypto/published.t
 import { CountersignError } from "../core/errors.ts";
 import type { Descriptor, Platform } from "../core/oci/descriptor.ts";
 import type { Digest } from "../core/oci/digest.ts";
+import type { Manifest } from "../core/oci/manifest.ts";
 import type { ContentCache, ContentStore, EvidenceSource } from "../core/ports.ts";
 import {
   type ImageName,
@@ -27,6 +28,8 @@ export interface Target {
   readonly tag?: string | undefined;
   /** Digest of the reference: where there is one, the tag is information only. */
   readonly digest?: Digest | undefined;
+  /** What it was resolved to before, by the digest that it names. */
+  readonly resolved?: Manifest | undefined;
   /** By the rules for which image it is judged, where the store gives it no name of its own. */
   readonly ruledAs?: ImageName | undefined;
 }

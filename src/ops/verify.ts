@@ -70,6 +70,7 @@ export async function verifyTarget(target: Target, court: Court): Promise<Verifi
 
 /** Resolves a tag once; everything after uses the digest. @throws `not-found`. */
 export async function resolveTarget(target: Target): Promise<Manifest> {
+  if (target.resolved !== undefined) return target.resolved;
   const wanted = target.digest ?? target.tag;
   const manifest = await target.store.resolve(wanted);
   if (manifest !== undefined) return manifest;

@@ -1,3 +1,4 @@
+import type { AuditedSigner, ImageFacts } from "../audit/audit.ts";
 import { bounded, type Finding } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
 import { reasonClass } from "../reasons.ts";
@@ -14,7 +15,12 @@ export interface JudgedDigest {
   readonly reasons: readonly Finding[];
   /** By `linux/amd64`; empty for an image of one platform. */
   readonly platforms: Readonly<Record<string, Digest>>;
-  readonly signers: readonly string[];
+  readonly signers: readonly AuditedSigner[];
+  /** In words, where it is accepted. */
+  readonly because?: string | undefined;
+  /** The policy's rule that decided: its name and place. */
+  readonly rule?: ImageFacts["rule"];
+  readonly warnings: readonly Finding[];
   /** The earliest time at which a counted signature is proven to have been there. */
   readonly signedAt?: Instant | undefined;
 }

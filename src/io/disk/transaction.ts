@@ -10,6 +10,8 @@ import {
   type Intent,
   newIntent,
   readIntent,
+  removeDraft,
+  removeFile,
   removeIntent,
   stagedPath,
   writeIntent,
