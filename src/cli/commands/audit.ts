@@ -5,6 +5,8 @@ import { withManual } from "../manual.ts";
 import { addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
 import { addJudgingOptions } from "../verify-options.ts";
+import { auditDiffCommand } from "./audit-diff.ts";
+import { auditSignedByCommand } from "./audit-signed-by.ts";
 
 export const SOURCE_ARGUMENT =
   "a file or folder with manifests, a list of images, registry://HOST[/PREFIX], cluster://[CONTEXT], or - for standard input";
@@ -24,6 +26,9 @@ export function auditCommand(context: Context): Command {
   addAuditOptions(command);
   addJudgingOptions(command);
   addRegistryOptions(command);
+  command
+    .addCommand(auditDiffCommand(context).summary("say what is different between two audits"))
+    .addCommand(auditSignedByCommand(context).summary("say what somebody signed, and where it runs"));
   return withManual(command, {
     formats: AUDIT_FORMATS,
     examples: [
