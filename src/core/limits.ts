@@ -272,8 +272,15 @@ export const LIMITS = {
   /** Rounds in which an audit tries again what may pass, and images of a registry that fail one after the other before the rest waits. */
   auditRounds: 1_000,
   auditMisses: 16,
+  /** Between two rounds; who asks for more is not asked again. */
+  auditPauseMs: 5 * 60 * SECOND,
   /** Parts of an audit. */
   auditShards: 10_000,
+  /** A journal, one result in it; how old a run may be that is gone on with, and what a loss of power may cost of it. */
+  journalBytes: 512 * MIB,
+  auditRecordBytes: 16 * MIB,
+  journalAgeMs: 24 * 60 * 60 * SECOND,
+  journalSyncMs: SECOND,
   /** Repositories of a registry, pages of their list, and how many lists of tags are asked for at once. */
   repositories: 100_000,
   catalogPages: 1_000,
@@ -297,6 +304,12 @@ export const LIMITS = {
   variableUses: 256,
   expandedCharacters: 64 * KIB,
   locatedCharacters: 4 * KIB,
+  /** What is looked at of a CODEOWNERS file: GitHub reads 3 MB. */
+  codeownersCharacters: 3 * MIB,
+  /** A file that images are looked for in, and what is read of standard input; what lies below one folder, and how deep. */
+  sourceFileBytes: 16 * MIB,
+  sourceEntries: 200_000,
+  sourceFolderDepth: 64,
   /** A Dockerfile inside a Compose file. */
   inlineCharacters: 16 * KIB,
   /** What one place in a file of CI can become, by matrices and rules. */

@@ -1,0 +1,55 @@
+import type { AuditPlan, AuditStandard } from "../core/audit/audit.ts";
+import { type ImageAuditor, openAuditor } from "../ops/audit.ts";
+import type { Wiring } from "../wire.ts";
+import { standardOf } from "./audit-standard.ts";
+import type { Context } from "./context.ts";
+import { openWiring } from "./images.ts";
+import { readJudging } from "./judging.ts";
+import { type RawOptions, readRegistryOptions } from "./options.ts";
+import type { Output } from "./output.ts";
+import { readVerifyOptions } from "./verify-options.ts";
+
+/** Everything by which the images of a plan are judged. */
+export interface OpenAudit {
+  readonly standard: AuditStandard;
+  readonly auditor: ImageAuditor;
+  readonly wiring: Wiring;
+  /** `--max-workers`. */
+  readonly workers: number;
+  close(): Promise<void>;
+}
+
+/** Images looked at at a time, where nobody says how many. */
+const WORKERS = 64;
+
+/**
+ * Reads what the flags name and opens what judges by it, as of the plan's time. Every process that is given the same plan and
+ * the same flags gets the same standard.
+ *
+ * @throws CountersignError as `readJudging`.
+ */
+export async function openAudit(
+  context: Context,
+  output: Output,
+  plan: Pick<AuditPlan, "items" | "at">,
+  raw: RawOptions,
+): Promise<OpenAudit> {
+  const registry = readRegistryOptions(raw);
+  const flags = readVerifyOptions(raw);
+  const images = plan.items.map(({ image }) => image);
+  const wiring = await openWiring(context, output, registry, images);
+  try {
+    const then = { ...context, referenceTime: plan.at };
+    const judging = await readJudging({ context: then, output, wiring, images }, { ...registry, ...flags });
+    const standard = await standardOf(judging, flags, images);
+    const auditor = openAuditor({ open: (reference) => wiring.registry(reference), cache: wiring.cache }, judging);
+    const close = async (): Promise<void> => {
+      await auditor.close();
+      await wiring.close();
+    };
+    return { standard, auditor, wiring, workers: registry.maxWorkers ?? WORKERS, close };
+  } catch (thrown) {
+    await wiring.close();
+    throw thrown;
+  }
+}
