@@ -45,6 +45,8 @@ export interface RegistrySettings {
   readonly timeoutMs?: number | undefined;
   /** Tries after the first. */
   readonly retries?: number | undefined;
+  /** Requests a second to one registry at most; as many as it bears where nothing is said. */
+  readonly maxRate?: number | undefined;
 }
 
 type FileLocation = Extract<Location, { readonly path: string }>;
@@ -151,6 +153,11 @@ export class Wiring {
     });
   }
 
+  /** How long registries that were given up on asked to be left alone, in milliseconds from now. */
+  async askedMs(): Promise<number> {
+    return (await this.#pool)?.retrier.budgets.askedMs ?? 0;
+  }
+
   /** A place on disk for a pull or a copy; `tag` is what the image is called there where the location does not say. */
   async destination(location: FileLocation, tag: string | undefined): Promise<Destination> {
     return layoutDestination(this.#onDisk(location), { tag, signal: this.#surroundings.signal });
@@ -193,7 +200,7 @@ export class Wiring {
 
   async #openPool(): Promise<RegistryPool> {
     const { env, homeDirectory, signal, warn } = this.#surroundings;
-    const { credentials, allowHttp, allowInsecure, timeoutMs, retries } = this.#settings;
+    const { credentials, allowHttp, allowInsecure, timeoutMs, retries, maxRate } = this.#settings;
     return new RegistryPool({
       env,
       homeDirectory,
@@ -206,6 +213,7 @@ export class Wiring {
       clientKey: await this.#readPem(this.#settings.clientKey, "--registry-client-key"),
       tries: retries === undefined ? undefined : retries + 1,
       idleMs: timeoutMs,
+      maxRate,
       cacheDirectory: this.#cacheFolder,
       userAgent: `countersign/${VERSION}`,
       onWarning: (registry, text) => warn?.(`${registry} says: ${text}`),

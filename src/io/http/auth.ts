@@ -203,6 +203,7 @@ export class Authenticator {
   }
 
   async #exchange(request: HttpRequest, access: Access, credential: Credential | undefined): Promise<Token> {
+    await this.#options.retrier.budgets.of(request.url.host).paced();
     const response = await this.#options.http.send(request);
     if (response.status === 200 && response.contentType !== "text/html") {
       return readToken(await response.bytes(LIMITS.tokenBytes, "the token"), request.url, this.#options.clock.now());

@@ -12,6 +12,8 @@ export class TransientError extends CountersignError {
   readonly cure: Cure;
   /** What the peer asked for in `Retry-After`, in milliseconds from now. */
   readonly retryAfterMs: number | undefined;
+  /** How long the request that failed had waited for its turn: no time that its peer took. */
+  heldMs = 0;
 
   constructor(
     code: ReasonCode,

@@ -2,9 +2,9 @@ import { decodeUtf8 } from "../../core/bytes.ts";
 import { isObject, type JsonValue, parseJson } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { TransientError } from "./failures.ts";
+import { waitAskedFor } from "./rate.ts";
 import { peerText } from "./redact.ts";
 import type { HttpResponse } from "./response.ts";
-import { parseRetryAfter } from "./retry.ts";
 
 /** What a peer says about its refusal. */
 export interface PeerError {
@@ -67,7 +67,7 @@ export function transientStatus(response: HttpResponse, error: PeerError, what: 
   const message = throttled ? `${host} asks us to slow down` : `${host} failed on ${what}`;
   return new TransientError(throttled ? "throttled" : "server-error", message, {
     found: `${status} on ${what}${detail}`,
-    retryAfterMs: parseRetryAfter(response.header("retry-after"), now),
+    retryAfterMs: waitAskedFor(response, now),
   });
 }
 

@@ -1,5 +1,5 @@
 import { CountersignError } from "../../core/errors.ts";
-import { isObject, type JsonObject } from "../../core/json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { type ClusterApi, messageOf } from "./api.ts";
 
@@ -122,7 +122,7 @@ class List {
     const { group, version, kind } = this.#resource;
     const apiVersion = group === "" ? version : `${group}/${version}`;
     // Items of a list leave out what they all are.
-    return items.filter(isObject).map((item) => ({ ...item, apiVersion, kind }));
+    return items.filter(isObject).map((item) => ({ ...item, metadata: slim(item["metadata"]), apiVersion, kind }));
   }
 
   #forbidden(json: JsonObject): CountersignError {
@@ -147,4 +147,11 @@ class List {
       next: "try again when the cluster has less to do, or name namespaces one by one",
     });
   }
+}
+
+/** Without the record of who set which field, which is as long as all the rest. */
+function slim(metadata: JsonValue | undefined): JsonValue {
+  if (!isObject(metadata)) return {};
+  const { managedFields: _, ...rest } = metadata;
+  return rest;
 }

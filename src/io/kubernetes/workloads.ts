@@ -1,7 +1,7 @@
 import type { JsonObject } from "../../core/json.ts";
-import type { Mention, Reading, Workload } from "../../core/sources/mention.ts";
+import { imagesOfObject, type KubernetesOptions } from "../../core/sources/kubernetes.ts";
+import type { Mention, Reading, SourceProblem, Workload } from "../../core/sources/mention.ts";
 import type { Resource } from "./lists.ts";
-import { imagesOfObject } from "./object-images.ts";
 import { memberOf, type Owner, Owners, ownerOf } from "./owners.ts";
 import { runningImages } from "./running.ts";
 
@@ -18,6 +18,9 @@ export const WORKLOADS: readonly Resource[] = [
   { group: "", version: "v1", plural: "pods", kind: "Pod" },
 ];
 
+/** What stands between a pod and what somebody asked for. */
+const BETWEEN: ReadonlySet<string> = new Set(["apps/ReplicaSet", "batch/Job"]);
+
 /** Pods of a node itself (static pods): the node is no workload. */
 const NODE = "Node";
 
@@ -27,14 +30,16 @@ const NODE = "Node";
  */
 export class Workloads {
   readonly #label: string;
+  readonly #options: KubernetesOptions;
   readonly #owners = new Owners();
   /** `apps/Deployment`: all of them were read, so that what they made says nothing new. */
   readonly #complete = new Set<string>();
   readonly #seen = new Set<string>();
 
   /** @param label `cluster://production`. */
-  constructor(label: string) {
+  constructor(label: string, options: KubernetesOptions = {}) {
     this.#label = label;
+    this.#options = options;
   }
 
   /** All objects of the kind were handed to `add`. */
@@ -43,17 +48,22 @@ export class Workloads {
   }
 
   /** @throws CountersignError `limit-reached`. */
-  add(object: JsonObject, { kind }: Resource): Reading {
+  add(object: JsonObject, { group, kind }: Resource): Reading {
     const owner = ownerOf(object);
-    if (owner !== undefined && (kind === "ReplicaSet" || kind === "Job")) {
+    if (owner !== undefined && BETWEEN.has(`${group}/${kind}`)) {
       this.#owners.remember(object, owner);
       if (this.#complete.has(`${owner.group}/${owner.kind}`) || isOver(object)) return NOTHING;
     }
-    const { mentions, problems } = imagesOfObject(object, { label: this.#label });
+    const { mentions, problems } = imagesOfObject(object, { source: this.#label }, this.#options);
     const shown = owner === undefined || owner.kind === NODE ? undefined : this.#shownAs(owner);
     const all = mentions.map((mention) => under(mention, shown));
     const running = kind === "Pod" ? runningImages(object).flatMap((image) => runs(image, all)) : [];
-    return { mentions: [...all, ...running].filter((mention) => this.#isNew(mention)), problems };
+    return {
+      mentions: [...all, ...running].filter(({ image, workload }) => this.#isNew([image, ...identity(workload)])),
+      problems: problems
+        .map((problem) => ofObject(problem, { kind, ...shown }, object))
+        .filter(({ finding: { message, found } }) => this.#isNew([message, found])),
+    };
   }
 
   #shownAs(owner: Owner): Pick<Workload, "kind" | "name"> {
@@ -61,13 +71,27 @@ export class Workloads {
     return { kind, name };
   }
 
-  #isNew({ image, workload }: Mention): boolean {
-    const { kind, namespace, name, container } = workload ?? {};
-    const key = JSON.stringify([kind, namespace, name, container, image]);
+  #isNew(parts: readonly unknown[]): boolean {
+    const key = JSON.stringify(parts);
     if (this.#seen.has(key)) return false;
     this.#seen.add(key);
     return true;
   }
+}
+
+function identity({ kind, namespace, name, container }: Partial<Workload> = {}): readonly unknown[] {
+  return [kind, namespace, name, container];
+}
+
+/** A cluster is no file with lines: the object is the place. */
+function ofObject(
+  { place, finding }: SourceProblem,
+  { kind, name }: { readonly kind: string; readonly name?: string },
+  object: JsonObject,
+): SourceProblem {
+  const [namespace, own] = ["namespace", "name"].map((member) => memberOf(object["metadata"], member));
+  const where = [namespace, name ?? own].filter((part) => typeof part === "string").join("/");
+  return { place, finding: { ...finding, message: `${kind} ${where}: ${finding.message}` } };
 }
 
 const NOTHING: Reading = { mentions: [], problems: [] };

@@ -30,6 +30,8 @@ export interface RegistryOptions {
   readonly clientKey?: string | undefined;
   /** All tries of a request together; LIMITS.tries where nothing is said. */
   readonly tries?: number | undefined;
+  /** Requests a second to one registry at most. */
+  readonly maxRate?: number | undefined;
   /** Milliseconds. */
   readonly connectMs?: number | undefined;
   readonly idleMs?: number | undefined;
@@ -86,7 +88,12 @@ export class RegistryPool {
       connectMs: options.connectMs,
       idleMs: options.idleMs,
     });
-    this.retrier = new Retrier({ clock: this.clock, tries: options.tries, signal: options.signal });
+    this.retrier = new Retrier({
+      clock: this.clock,
+      tries: options.tries,
+      signal: options.signal,
+      maxRate: options.maxRate,
+    });
     this.authenticator = new Authenticator({
       http: this.http,
       retrier: this.retrier,

@@ -3,6 +3,7 @@ import type { Reference } from "../../core/oci/reference.ts";
 import { repositoryName } from "../../core/oci/reference.ts";
 import type { Access } from "../http/auth.ts";
 import type { Method, RequestBody, RequestHeaders } from "../http/client.ts";
+import { TransientError } from "../http/failures.ts";
 import { Hops, isRedirect, placeNamed } from "../http/redirects.ts";
 import type { HttpResponse } from "../http/response.ts";
 import type { Attempts } from "../http/retry.ts";
@@ -65,11 +66,20 @@ export class Session {
 
   /** The same, and the caller reads or discards the body. */
   async open(request: RegistryRequest): Promise<HttpResponse> {
-    const response = await this.#endpoint.exchange((origin) => this.#authenticated(request, origin));
-    this.pool.noteWarnings(this.registry, response);
-    const handed = request.sameHostOnly === true && isRedirect(response.status);
-    if (handed || request.expect.includes(response.status)) return response;
-    throw await statusError(response, request, this);
+    const turn = await this.pool.retrier.budgets.of(this.registry).enter();
+    try {
+      const response = await this.#endpoint.exchange((origin) => this.#authenticated(request, origin));
+      turn.answered(response);
+      this.pool.noteWarnings(this.registry, response);
+      const handed = request.sameHostOnly === true && isRedirect(response.status);
+      if (handed || request.expect.includes(response.status)) return response;
+      throw await statusError(response, request, this);
+    } catch (thrown) {
+      if (thrown instanceof TransientError) thrown.heldMs = turn.heldMs;
+      throw thrown;
+    } finally {
+      turn.end();
+    }
   }
 
   /** A place that the registry named in an answer. @throws CountersignError `redirect-refused`. */

@@ -3,7 +3,8 @@ import { describe, it } from "node:test";
 import { CountersignError } from "../../../../src/core/errors.ts";
 import { LIMITS } from "../../../../src/core/limits.ts";
 import { TransientError } from "../../../../src/io/http/failures.ts";
-import { parseRetryAfter, Retrier } from "../../../../src/io/http/retry.ts";
+import { parseRetryAfter } from "../../../../src/io/http/rate.ts";
+import { Retrier } from "../../../../src/io/http/retry.ts";
 import { failure, TestClock } from "../../../support/registry-client.ts";
 
 function throttled(retryAfterMs?: number): TransientError {

@@ -1,0 +1,280 @@
+import { LIMITS } from "../../core/limits.ts";
+import { interruption, throwIfAborted } from "../disk/errors.ts";
+import type { Clock } from "./clock.ts";
+
+export interface BudgetOptions {
+  readonly clock: Clock;
+  readonly signal?: AbortSignal | undefined;
+  /** Requests a second to one host at most; as many as it bears where nothing is said. */
+  readonly maxRate?: number | undefined;
+}
+
+/** What an answer tells of how much its sender bears. */
+export interface Answer {
+  readonly status: number;
+  header(name: string): string | undefined;
+}
+
+/** What each host bears. Shared by everything that a command sends: nobody waits for a host that it does not ask. */
+export class HostBudgets {
+  readonly #options: BudgetOptions;
+  readonly #hosts = new Map<string, HostBudget>();
+
+  constructor(options: BudgetOptions) {
+    this.#options = options;
+  }
+
+  of(host: string): HostBudget {
+    const known = this.#hosts.get(host) ?? new HostBudget(this.#options);
+    this.#hosts.set(host, known);
+    return known;
+  }
+
+  /** How long it is until all may be asked again of those that were given up on, in milliseconds. */
+  get askedMs(): number {
+    return Math.max(0, ...[...this.#hosts.values()].map((host) => host.askedMs));
+  }
+}
+
+/**
+ * How one host is spared. When it asks one worker to slow down, all wait as long. When it does, half as many requests may
+ * be under way from then on, and with every round that it bears one more (additive increase, multiplicative decrease, as
+ * in TCP): with thirty workers that start again at once, thirty would be refused again. And when one has tried in vain as
+ * often as it may, the others need not do the same each for itself.
+ */
+export class HostBudget {
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal | undefined;
+  readonly #intervalMs: number;
+  /** Closed until then, for everybody. */
+  #until = Number.NEGATIVE_INFINITY;
+  /** The earliest time of the next request by the user's own rate. */
+  #next = Number.NEGATIVE_INFINITY;
+  /** How many may be under way: no matter how many, until a host has asked for less. */
+  #window = Number.POSITIVE_INFINITY;
+  #underWay = 0;
+  /** How often the window was cut: what was sent before a cut says nothing about what it left. */
+  #cuts = 0;
+  readonly #queue: { readonly start: () => void; readonly stop: (reason: unknown) => void }[] = [];
+  #isHeeding = false;
+  #successes = 0;
+  #succeededAt = Number.NEGATIVE_INFINITY;
+  #givenUpAt = Number.NEGATIVE_INFINITY;
+  /** What was asked for the last time, when nobody was left who would wait for it. */
+  #askedUntil = Number.NEGATIVE_INFINITY;
+
+  constructor({ clock, signal, maxRate }: BudgetOptions) {
+    this.#clock = clock;
+    this.#signal = signal;
+    this.#intervalMs = maxRate === undefined ? 0 : 1000 / maxRate;
+  }
+
+  // --- waiting -----------------------------------------------------------------------------------------------------------
+
+  /** Waits until the host may be asked again. Those who waited start spread over a moment, not all at once. */
+  async pass(): Promise<void> {
+    for (;;) {
+      const wait = this.#until - this.#clock.now();
+      if (wait <= 0) return;
+      await this.#clock.sleep(wait + this.#clock.random() * LIMITS.retryBaseMs, this.#signal);
+    }
+  }
+
+  /** Nobody asks for so long. */
+  close(milliseconds: number): void {
+    this.#until = Math.max(this.#until, this.#clock.now() + milliseconds);
+  }
+
+  /** Waits for one's turn at the user's own rate. */
+  async paced(): Promise<void> {
+    if (this.#intervalMs === 0) return;
+    const now = this.#clock.now();
+    const at = Math.max(now, this.#next);
+    this.#next = at + this.#intervalMs;
+    if (at > now) await this.#clock.sleep(at - now, this.#signal);
+  }
+
+  /** Waits until one more request may be under way, which it is until the turn ends. */
+  async enter(): Promise<Turn> {
+    throwIfAborted(this.#signal);
+    const began = this.#clock.now();
+    if (this.#underWay >= this.#window) await this.#queued();
+    else this.#underWay++;
+    try {
+      await this.paced();
+      await this.pass();
+    } catch (thrown) {
+      this.#leave();
+      throw thrown;
+    }
+    return this.#turn(this.#clock.now() - began);
+  }
+
+  #turn(heldMs: number): Turn {
+    const cuts = this.#cuts;
+    return {
+      heldMs,
+      answered: (answer) => this.#answered(answer, cuts),
+      end: () => this.#leave(),
+    };
+  }
+
+  #queued(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (!this.#isHeeding) this.#signal?.addEventListener("abort", () => this.#stopQueue(), { once: true });
+      this.#isHeeding = true;
+      this.#queue.push({ start: resolve, stop: reject });
+    });
+  }
+
+  #stopQueue(): void {
+    for (const { stop } of this.#queue.splice(0)) stop(interruption(this.#signal));
+  }
+
+  #leave(): void {
+    this.#underWay--;
+    this.#admit();
+  }
+
+  #admit(): void {
+    while (this.#queue.length > 0 && this.#underWay < this.#window) {
+      this.#underWay++;
+      this.#queue.shift()?.start();
+    }
+  }
+
+  // --- what answers say --------------------------------------------------------------------------------------------------
+
+  #answered(answer: Answer, cuts: number): void {
+    if (asksForLess(answer)) {
+      if (cuts === this.#cuts) this.#cut(Math.floor(Math.min(this.#window, this.#underWay) / 2));
+      return;
+    }
+    if (answer.status < 500) this.#grow();
+    this.#heed(allowanceIn(answer, this.#clock.now()));
+  }
+
+  #cut(window: number): void {
+    this.#cuts++;
+    this.#window = Math.max(1, window);
+  }
+
+  #grow(): void {
+    if (this.#window === Number.POSITIVE_INFINITY) return;
+    const grown = this.#window + 1 / this.#window;
+    this.#window = grown >= LIMITS.connections ? Number.POSITIVE_INFINITY : grown;
+    this.#admit();
+  }
+
+  /** Who has used up its share need not be told so by a refusal. */
+  #heed({ remaining, resetMs }: Allowance): void {
+    if (remaining === undefined) return;
+    if (remaining === 0 && resetMs !== undefined && resetMs <= LIMITS.retryAfterMs) this.close(resetMs);
+    else if (remaining < this.#underWay) this.#cut(Math.min(this.#window, remaining));
+  }
+
+  // --- how it went -------------------------------------------------------------------------------------------------------
+
+  /** How many requests got through until now. */
+  get successes(): number {
+    return this.#successes;
+  }
+
+  succeeded(): void {
+    this.#successes++;
+    this.#succeededAt = this.#clock.now();
+    this.#givenUpAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** All tries since `started` failed. Means nothing where others got through in the meantime. */
+  giveUp(started: number): void {
+    if (this.#succeededAt < started) this.#givenUpAt = this.#clock.now();
+  }
+
+  /** It wants to be left alone for longer than this request can wait. */
+  leaveAlone(milliseconds: number): void {
+    this.#askedUntil = Math.max(this.#askedUntil, this.#clock.now() + milliseconds);
+  }
+
+  /** How much longer it wants to be left alone, in milliseconds. */
+  get askedMs(): number {
+    return Math.max(0, this.#askedUntil - this.#clock.now());
+  }
+
+  /** Failures at this host are not worth another try for now. */
+  get isGivenUp(): boolean {
+    return this.#clock.now() - this.#givenUpAt < LIMITS.retryAfterMs;
+  }
+}
+
+/** One request that is under way. */
+export interface Turn {
+  /** How long it was waited for, in milliseconds. */
+  readonly heldMs: number;
+  /** The head of the answer: what follows of it does not count as under way. */
+  answered(answer: Answer): void;
+  end(): void;
+}
+
+// --- headers -------------------------------------------------------------------------------------------------------------
+
+/** A 503 that says when to come back is meant like a 429. */
+function asksForLess(answer: Answer): boolean {
+  return answer.status === 429 || (answer.status === 503 && answer.header("retry-after") !== undefined);
+}
+
+interface Allowance {
+  readonly remaining: number | undefined;
+  /** Milliseconds from now. */
+  readonly resetMs: number | undefined;
+}
+
+/**
+ * How many requests are left, and when there will be more: `RateLimit-Remaining` and `-Reset` (Docker Hub's have the
+ * length of the window behind a semicolon), `RateLimit: "name";r=5;t=30` of the later drafts, and GitHub's `X-RateLimit-…`.
+ */
+function allowanceIn(answer: Answer, now: number): Allowance {
+  const [, remaining] = /;\s*r=([0-9]{1,9})(?![0-9])/.exec(answer.header("ratelimit") ?? "") ?? [];
+  const [, reset] = /;\s*t=([0-9]{1,9})(?![0-9])/.exec(answer.header("ratelimit") ?? "") ?? [];
+  const number = (name: string): string | undefined =>
+    /^\s*([0-9]{1,12})\s*(?:$|;)/.exec(
+      answer.header(`ratelimit-${name}`) ?? answer.header(`x-ratelimit-${name}`) ?? "",
+    )?.[1];
+  return {
+    remaining: numberIn(remaining ?? number("remaining")),
+    resetMs: resetIn(numberIn(reset ?? number("reset")), now),
+  };
+}
+
+function numberIn(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text);
+}
+
+/** Seconds from now; GitHub's are those since 1970. */
+function resetIn(seconds: number | undefined, now: number): number | undefined {
+  if (seconds === undefined) return undefined;
+  return seconds < SINCE_1970 ? seconds * 1000 : Math.max(0, seconds * 1000 - now);
+}
+
+const SINCE_1970 = 1_000_000_000;
+
+/**
+ * How long a refusal asks to wait, in milliseconds: `Retry-After` (RFC 9110 §10.2.3), else when there will be requests
+ * left again.
+ */
+export function waitAskedFor(answer: Answer, now: number): number | undefined {
+  const asked = parseRetryAfter(answer.header("retry-after"), now);
+  if (asked !== undefined || answer.status !== 429) return asked;
+  const { remaining, resetMs } = allowanceIn(answer, now);
+  return (remaining ?? 0) === 0 ? resetMs : undefined;
+}
+
+/** RFC 9110 §10.2.3: seconds or a date, as milliseconds from `now`; undefined where it is neither. */
+export function parseRetryAfter(value: string | undefined, now: number): number | undefined {
+  if (value === undefined) return undefined;
+  const text = value.trim();
+  if (/^[0-9]{1,12}$/.test(text)) return Number(text) * 1000;
+  if (!/^[A-Z][a-z]+,? /.test(text)) return undefined;
+  const at = Date.parse(text);
+  return Number.isNaN(at) ? undefined : Math.max(0, at - now);
+}
