@@ -1,0 +1,79 @@
+import { readCompose } from "./compose.ts";
+import type { CustomPath } from "./custom-paths.ts";
+import { FILE_KINDS, type FileKind, isYaml, kindByName, kindByText, kindByYaml } from "./detect.ts";
+import { readDockerfile } from "./dockerfile.ts";
+import { readGithubActions } from "./github-actions.ts";
+import { readGitlabCi } from "./gitlab-ci.ts";
+import { readHelmValues } from "./helm-values.ts";
+import { readKubernetes } from "./kubernetes.ts";
+import { readKustomization } from "./kustomize.ts";
+import { readList } from "./list.ts";
+import type { Reading, SourceText } from "./mention.ts";
+import { problemAt } from "./slot.ts";
+import { readYamlText } from "./yaml-text.ts";
+
+export interface ReadOptions {
+  /** What the user says that files are; a file found in a folder that is something else is passed over. */
+  readonly kind?: FileKind | undefined;
+  /** The user named this very file: it has to be something. */
+  readonly isNamed?: boolean | undefined;
+  readonly customPaths?: readonly CustomPath[] | undefined;
+  readonly ownerLabels?: readonly string[] | undefined;
+}
+
+const NOTHING: Reading = { mentions: [], problems: [] };
+
+/**
+ * What a file says, by the rules of its kind, which its place, its name or its text tells. A file that was found in a folder
+ * and is nothing of ours says nothing; one that nobody can read says so.
+ */
+export function readSource(file: SourceText, options: ReadOptions = {}): Reading {
+  const kind = options.isNamed === true ? (options.kind ?? namedKind(file)) : kindInFolder(file);
+  if (options.isNamed !== true && options.kind !== undefined && kind !== options.kind) return NOTHING;
+  if (kind !== undefined) return readAs(kind, file, options);
+  if (options.isNamed === true) return { mentions: [], problems: [whatIsIt(file)] };
+  return isYaml(file.label) ? { mentions: [], problems: readYamlText(file).problems } : NOTHING;
+}
+
+/** An action's name is a common one, and Kubernetes objects are found under any. */
+function kindInFolder({ label, text }: SourceText): FileKind | undefined {
+  const byName = kindByName(label);
+  const isOther = byName === "github-actions" || byName === "helm-values";
+  if (byName !== undefined && !isOther) return byName;
+  const isText = isYaml(label) || /\.json$/i.test(label);
+  return (isText ? kindByYaml(text) : undefined) ?? byName;
+}
+
+function namedKind(file: SourceText): FileKind | undefined {
+  return kindInFolder(file) ?? kindByText(file.text);
+}
+
+function readAs(kind: FileKind, file: SourceText, options: ReadOptions): Reading {
+  switch (kind) {
+    case "kubernetes":
+      return readKubernetes(file, options);
+    case "kustomize":
+      return readKustomization(file);
+    case "helm-values":
+      return readHelmValues(file);
+    case "compose":
+      return readCompose(file);
+    case "dockerfile":
+      return readDockerfile(file);
+    case "github-actions":
+      return readGithubActions(file);
+    case "gitlab-ci":
+      return readGitlabCi(file);
+    case "list":
+      return readList(file);
+  }
+}
+
+function whatIsIt({ label, text }: SourceText): ReturnType<typeof problemAt> {
+  const found = text.trim() === "" ? "nothing" : (text.trim().split("\n", 1)[0] ?? "");
+  return problemAt({ source: label }, "it is not plain what this file is", {
+    found,
+    wanted: `one of ${FILE_KINDS.join(", ")}`,
+    next: "say what it is with --source-kind",
+  });
+}
