@@ -24,6 +24,7 @@ export async function audit(
 ): Promise<void> {
   const options = readAuditOptions(raw, sources);
   const shard = options.shard === undefined ? undefined : parseShard(options.shard, context.env);
+  if (options.store !== undefined) await (await import("./audit-store.ts")).checkStore(context, options.store);
   const planned = await readPlan(context, options.plan, sources);
   const journal = options.journal === undefined ? undefined : await openAuditJournal(context, options.journal);
   let isDone = false;
@@ -33,7 +34,7 @@ export async function audit(
     const items = shard === undefined ? plan.items : shardOf(plan, shard);
     const result = await examineAll(context, output, { plan, items, raw, journal });
     const audit = shard === undefined ? result : { ...result, shard };
-    await concludeAudit(context, output, audit, options.failOn);
+    await concludeAudit(context, output, audit, options);
     isDone = !result.images.some(mayPass);
   } finally {
     await journal?.close(isDone);

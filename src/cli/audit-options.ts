@@ -1,12 +1,13 @@
 import { type Command, Option } from "commander";
-import { DEFAULT_FAIL_ON, type Failing, parseFailOn } from "../core/audit/fail-on.ts";
+import { DEFAULT_FAIL_ON, FAILINGS, type Failing, parseFailOn } from "../core/audit/fail-on.ts";
 import { CountersignError } from "../core/errors.ts";
 import { grouped, once, type RawOptions, text } from "./options.ts";
 
 /** What -o takes wherever an audit is the result. */
-export const AUDIT_FORMATS = ["text", "json"] as const;
+export const AUDIT_FORMATS = ["text", "json", "sarif", "junit", "csv", "markdown", "html"] as const;
 
 const AUDIT_GROUP = "Audit:";
+const REPORT_GROUP = "Report:";
 
 /** What an audit looks at, and how: of `audit` itself. */
 export function addAuditOptions(command: Command): Command {
@@ -22,26 +23,38 @@ export function addAuditOptions(command: Command): Command {
       "keep results so far in this file, and take up again what a killed run left",
     ).argParser(once("--journal")),
   ]);
-  return addFailOnOption(command);
+  return addReportOptions(command);
 }
 
 /** Wherever an audit is the result. */
-export function addFailOnOption(command: Command): Command {
-  return grouped(command, AUDIT_GROUP, [
+export function addReportOptions(command: Command): Command {
+  return grouped(command, REPORT_GROUP, [
     new Option(
       "--fail-on <list>",
-      `any of refused, undetermined, unpinned, drift; or none (default: ${DEFAULT_FAIL_ON})`,
-    ),
+      `any of ${FAILINGS.join(", ")}; or none (default: ${DEFAULT_FAIL_ON.join(",")})`,
+    ).argParser(once("--fail-on")),
+    new Option("--store <file>", "keep the audit in this SQLite database too").argParser(once("--store")),
+    new Option(
+      "--files-url <url>",
+      "where the sources' files are shown, for links in Markdown and HTML: https://git.example/acme/app/blob/main",
+    ).argParser(once("--files-url")),
   ]);
 }
 
-export interface AuditOptions {
+/** What becomes of an audit. */
+export interface ReportOptions {
+  readonly failOn: readonly Failing[];
+  /** A file. */
+  readonly store: string | undefined;
+  readonly filesUrl: string | undefined;
+}
+
+export interface AuditOptions extends ReportOptions {
   /** Files. */
   readonly plan: string | undefined;
   readonly journal: string | undefined;
   /** `2/4`, `auto/4`. */
   readonly shard: string | undefined;
-  readonly failOn: readonly Failing[];
 }
 
 /** @throws CountersignError `usage`: sources and a plan, or neither. */
@@ -53,11 +66,23 @@ export function readAuditOptions(raw: RawOptions, sources: readonly string[]): A
       wanted: "SOURCE… or --plan FILE",
     });
   }
-  return { plan, journal: text(raw, "journal"), shard: text(raw, "shard"), failOn: readFailOn(raw) };
+  return { plan, journal: text(raw, "journal"), shard: text(raw, "shard"), ...readReportOptions(raw) };
 }
 
 /** @throws CountersignError `usage`. */
-export function readFailOn(raw: RawOptions): readonly Failing[] {
-  const list = text(raw, "failOn");
-  return list === undefined ? DEFAULT_FAIL_ON : parseFailOn(list);
+export function readReportOptions(raw: RawOptions): ReportOptions {
+  const failOn = text(raw, "failOn");
+  return {
+    failOn: failOn === undefined ? DEFAULT_FAIL_ON : parseFailOn(failOn),
+    store: text(raw, "store"),
+    filesUrl: readFilesUrl(text(raw, "filesUrl")),
+  };
+}
+
+function readFilesUrl(url: string | undefined): string | undefined {
+  if (url === undefined || /^https?:\/\/[\w.~:/%@+-]+$/.test(url)) return url;
+  throw new CountersignError("usage", "--files-url takes the address of a folder", {
+    found: url,
+    wanted: "https://… without a query",
+  });
 }

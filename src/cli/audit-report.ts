@@ -2,39 +2,78 @@ import type { Audit, AuditedImage } from "../core/audit/audit.ts";
 import { type Failing, failingsOf } from "../core/audit/fail-on.ts";
 import { explainBriefly } from "../core/explain.ts";
 import { printable } from "../core/printable.ts";
-import { placeName } from "../core/sources/mention.ts";
+import { reasonClass } from "../core/reasons.ts";
+import { placeName, type SourceProblem } from "../core/sources/mention.ts";
+import type { AuditReportOptions } from "../report/audit/options.ts";
+import type { Style } from "../report/style.ts";
+import { VERSION } from "../version.ts";
+import type { ReportOptions } from "./audit-options.ts";
 import type { Context } from "./context.ts";
 import { EXIT_CODES, type ExitCode } from "./exit-codes.ts";
 import type { Output, Result } from "./output.ts";
 import { isSeenTwice } from "./verdicts.ts";
 
-/** Ends a command whose result is an audit: the report, a few lines on standard error, and the exit code. */
+/**
+ * Ends a command whose result is an audit: the report, the store, a few lines on standard error, and the exit code.
+ *
+ * @throws CountersignError `record-invalid`, `disk-error` for a store that cannot be written.
+ */
 export async function concludeAudit(
   context: Context,
   output: Output,
   audit: Audit,
-  failOn: readonly Failing[],
+  options: ReportOptions,
 ): Promise<void> {
-  await output.result(await reportOf(audit, output.format));
+  if (options.store !== undefined) {
+    const { keepAudit } = await import("./audit-store.ts");
+    await keepAudit(context, options.store, audit);
+  }
+  await output.result(await reportOf(audit, output.format, options));
   if (!isSeenTwice(context, output)) sayTrouble(context, audit);
-  context.exitCode = exitCodeOf(audit, failOn);
+  context.exitCode = exitCodeOf(audit, options.failOn);
 }
 
 /** Only the format that is asked for is loaded. */
-async function reportOf(audit: Audit, _format: string): Promise<Result> {
+async function reportOf(audit: Audit, format: string, { filesUrl: files }: ReportOptions): Promise<Result> {
   const { auditDocument } = await import("../report/audit/json.ts");
   const json = (): string => auditDocument(audit);
-  return { text: () => standInText(audit), json };
+  if (format === "json") return { text: json, json };
+  const text = await FORMATS[format]?.({ version: VERSION, files });
+  if (text === undefined) throw new Error(`no report is called ${format}`);
+  return { text: (style) => text(audit, style), json };
 }
 
-function standInText({ images }: Audit): string {
-  return images.map(({ verdict, name, reasons }) => `${verdict}  ${name}  ${reasons[0]?.code ?? ""}\n`).join("");
-}
+type Render = (audit: Audit, style: Style) => string;
 
-function exitCodeOf(audit: Audit, failOn: readonly Failing[]): ExitCode {
-  const failed = new Set([...failingsOf(audit)].filter((failing) => failOn.includes(failing)));
+const FORMATS: Readonly<Record<string, (about: Omit<AuditReportOptions, "style">) => Promise<Render>>> = {
+  text: async () => {
+    const { auditText } = await import("../report/audit/text.ts");
+    return (audit, style) => auditText(audit, { style });
+  },
+  sarif: async (about) => {
+    const { auditSarif } = await import("../report/audit/sarif.ts");
+    return (audit) => auditSarif(audit, about);
+  },
+  junit: async () => (await import("../report/audit/junit.ts")).auditJunit,
+  csv: async () => (await import("../report/audit/csv.ts")).auditCsv,
+  markdown: async (about) => {
+    const { auditMarkdown } = await import("../report/audit/markdown.ts");
+    return (audit) => auditMarkdown(audit, about);
+  },
+  html: async (about) => {
+    const { auditHtml } = await import("../report/audit/html.ts");
+    return (audit) => auditHtml(audit, about);
+  },
+};
+
+/** As of every command: a registry that wants credentials is told apart from one that could not be asked. */
+function exitCodeOf({ images, ...audit }: Audit, failOn: readonly Failing[]): ExitCode {
+  const failed = new Set([...failingsOf({ images, ...audit })].filter((failing) => failOn.includes(failing)));
   if (failed.has("refused") || failed.has("unpinned") || failed.has("drift")) return EXIT_CODES.refused;
-  return failed.has("undetermined") ? EXIT_CODES.undetermined : EXIT_CODES.done;
+  if (!failed.has("undetermined")) return EXIT_CODES.done;
+  const unseen = images.filter(({ verdict }) => verdict === "undetermined");
+  const lacksLogin = unseen.some(({ reasons }) => reasons.some(({ code }) => reasonClass(code) === "credentials"));
+  return lacksLogin ? EXIT_CODES.credentials : EXIT_CODES.undetermined;
 }
 
 // --- standard error ---------------------------------------------------------------------------------------------------
@@ -43,20 +82,23 @@ function exitCodeOf(audit: Audit, failOn: readonly Failing[]): ExitCode {
 const LINES = 5;
 
 function sayTrouble(context: Context, { images, problems }: Audit): void {
-  const say = (line: string): void => void context.stderr.stream.write(`countersign: ${printable(line)}\n`);
-  sayFew(
-    say,
-    problems.map(({ place, finding }) => `${placeName(place)}: ${explainBriefly(finding)}`),
-    "problems",
-  );
+  sayProblems(context, problems);
   for (const verdict of ["refused", "undetermined"] as const) {
-    sayFew(say, images.filter((image) => image.verdict === verdict).map(explainImage), verdict);
+    const lines = images.filter((image) => image.verdict === verdict).map(explainImage);
+    sayFew(context, lines, `${verdict} images`);
   }
 }
 
-function sayFew(say: (line: string) => void, lines: readonly string[], what: string): void {
-  for (const line of lines.slice(0, LINES)) say(line);
-  if (lines.length > LINES) say(`${lines.length - LINES} more ${what}: the report has all of them`);
+/** One line for each of the first places in which images could not be looked for. */
+export function sayProblems(context: Context, problems: readonly SourceProblem[]): void {
+  const lines = problems.map(({ place, finding }) => `${placeName(place)}: ${explainBriefly(finding)}`);
+  sayFew(context, lines, "places that could not be read");
+}
+
+function sayFew(context: Context, lines: readonly string[], what: string): void {
+  const more = lines.length - LINES;
+  const said = [...lines.slice(0, LINES), ...(more > 0 ? [`${more} more ${what}: the report has all of them`] : [])];
+  for (const line of said) context.stderr.stream.write(`countersign: ${printable(line)}\n`);
 }
 
 function explainImage({ verdict, name, reasons }: AuditedImage): string {

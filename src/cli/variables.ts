@@ -41,6 +41,7 @@ export const VARIABLES: readonly Variable[] = [
   secret("COUNTERSIGN_QUEUE", "--queue, where it has a password"),
   secret("COUNTERSIGN_QUEUE_SECRET", "what the machines of an audit with --queue know, and nobody else"),
   secret("COUNTERSIGN_REGISTRY_PASSWORD", "the password that belongs to --registry-username"),
+  plain("JOB_COMPLETION_INDEX", "Kubernetes: which part of an audit --shard auto/n looks at, from 0"),
   plain("DOCKER_CONFIG", "the folder of Docker's config.json, where its logins are kept"),
   plain("REGISTRY_AUTH_FILE", "Podman's login file"),
   secret("DOCKER_AUTH_CONFIG", "logins, in the form of Docker's config.json"),

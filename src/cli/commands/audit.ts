@@ -6,10 +6,10 @@ import { addRegistryOptions, globalOptions, type RawOptions } from "../options.t
 import { openOutput } from "../output.ts";
 import { addJudgingOptions } from "../verify-options.ts";
 import { auditDiffCommand } from "./audit-diff.ts";
+import { auditMergeCommand } from "./audit-merge.ts";
+import { auditPlanCommand } from "./audit-plan.ts";
 import { auditSignedByCommand } from "./audit-signed-by.ts";
-
-export const SOURCE_ARGUMENT =
-  "a file or folder with manifests, a list of images, registry://HOST[/PREFIX], cluster://[CONTEXT], or - for standard input";
+import { SOURCE_ARGUMENT } from "./audit-sources.ts";
 
 /** `countersign audit SOURCE…`, and what goes with it: subcommands are added here. */
 export function auditCommand(context: Context): Command {
@@ -27,14 +27,45 @@ export function auditCommand(context: Context): Command {
   addJudgingOptions(command);
   addRegistryOptions(command);
   command
+    .addCommand(auditPlanCommand(context).summary("write down what an audit looks at"))
+    .addCommand(auditMergeCommand(context).summary("put the parts of an audit together"))
     .addCommand(auditDiffCommand(context).summary("say what is different between two audits"))
     .addCommand(auditSignedByCommand(context).summary("say what somebody signed, and where it runs"));
   return withManual(command, {
     formats: AUDIT_FORMATS,
     examples: [
       { command: "countersign audit --policy policy.yaml deploy/", purpose: "everything that these manifests run" },
+      {
+        command: "countersign audit --policy policy.yaml cluster:// -o html --output-file audit.html",
+        purpose: "everything that runs in a cluster, as a page",
+      },
       { command: "countersign audit --key cosign.pub images.txt -o json", purpose: "a list of images, for a script" },
+      {
+        command: "countersign audit --policy policy.yaml --fail-on refused,undetermined,unpinned deploy/ -o sarif",
+        purpose: "for a pipeline: unpinned images fail it too",
+      },
+      {
+        command: "countersign audit --policy policy.yaml --journal audit.journal registry://registry.example/acme",
+        purpose: "a run that may be killed: the next one goes on where it was",
+      },
+      {
+        command:
+          "countersign audit --policy policy.yaml --plan plan.json --shard 2/4 -o json --output-file shard-2.json",
+        purpose: "a quarter of a plan, for audit merge",
+      },
     ],
-    seeAlso: ["countersign verify", "countersign policy", "countersign help reasons"],
+    notes: [
+      "Each reference is resolved once and each digest judged once, whatever names it. What could not be looked at for a reason" +
+        " that may pass is tried again after the rest, and is undetermined where that does not help: never unsigned.",
+      "Exit code 1: something is refused, or unpinned or drifted where --fail-on asks for that. 3: nothing is, but an image could" +
+        " not be looked at, or a source not be read. 2: no image is named at all. drift: an image is pinned and its tag names" +
+        " another digest now.",
+      "--journal FILE keeps what is determined, line by line. The next run with the same images and the same requirements takes it" +
+        " from there and judges as of the first run's time; the file is removed when all is done. One of other images, of other" +
+        " requirements or of a newer version, and one that is older than a day, is an error.",
+      "--shard i/n takes part i of the images, counted from 1; auto/n takes it from JOB_COMPLETION_INDEX, which an Indexed Job of" +
+        " Kubernetes counts from 0. All parts need one --plan: it holds the time that they judge by.",
+    ],
+    seeAlso: ["countersign audit plan", "countersign audit merge", "countersign verify", "countersign help reasons"],
   });
 }

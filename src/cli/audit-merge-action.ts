@@ -1,0 +1,20 @@
+import { mergeShards } from "../core/audit/merge.ts";
+import { readAuditFile } from "./audit-files.ts";
+import { readReportOptions } from "./audit-options.ts";
+import { concludeAudit } from "./audit-report.ts";
+import type { Context } from "./context.ts";
+import type { RawOptions } from "./options.ts";
+import type { Output } from "./output.ts";
+
+/** `countersign audit merge SHARD…`: what the whole audit would have said and ended with. */
+export async function mergeAudits(
+  context: Context,
+  output: Output,
+  files: readonly string[],
+  raw: RawOptions,
+): Promise<void> {
+  const options = readReportOptions(raw);
+  const shards = [];
+  for (const label of files) shards.push({ label, audit: await readAuditFile(context, label, "audit merge") });
+  await concludeAudit(context, output, mergeShards(shards), options);
+}

@@ -1,0 +1,16 @@
+import { planDocument } from "../report/audit/plan.ts";
+import { planText } from "../report/audit/plan-text.ts";
+import { sayProblems } from "./audit-report.ts";
+import { readPlan } from "./audit-sources.ts";
+import type { Context } from "./context.ts";
+import { EXIT_CODES } from "./exit-codes.ts";
+import type { Output } from "./output.ts";
+import { isSeenTwice } from "./verdicts.ts";
+
+/** `countersign audit plan SOURCE…`: what `audit --plan` and its shards look at. */
+export async function planAudit(context: Context, output: Output, sources: readonly string[]): Promise<void> {
+  const plan = await readPlan(context, undefined, sources);
+  await output.result({ text: (style) => planText(plan, style), json: () => planDocument(plan) });
+  if (!isSeenTwice(context, output)) sayProblems(context, plan.problems);
+  context.exitCode = plan.problems.length === 0 ? EXIT_CODES.done : EXIT_CODES.undetermined;
+}
