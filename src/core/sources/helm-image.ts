@@ -41,7 +41,7 @@ export function imageIn(map: SourceNode, called: string, root: SourceNode, text:
   return {
     members: [...named, "registry", "tag", "imageTag", "digest", "sha"],
     name,
-    image: version === "" ? undefined : `${name}${version}`,
+    image: version === "" || isCompletedByChart(members, named) ? undefined : `${name}${version}`,
     place: placeOf(digest?.entry ?? tag ?? members.entry(named[0] ?? "")) ?? map.place,
     pin: pinOf(members, tag, digest, text),
   };
@@ -90,7 +90,12 @@ function nameIn(members: Members, called: string): readonly string[] | undefined
   }
   const isBesideVersion = hasVersion || members.has("registry");
   if (image !== undefined && isBesideVersion && !/[:@][^/]+$/.test(image)) return ["image"];
-  return isImage && hasVersion && members.text("name") !== undefined ? ["name"] : undefined;
+  return isImage && members.text("name") !== undefined ? ["name"] : undefined;
+}
+
+/** An empty `repository` beside a name: the chart puts something before the name unless one is given. */
+function isCompletedByChart(members: Members, [first]: readonly string[]): boolean {
+  return first === "name" && members.has("repository");
 }
 
 /** `https://…`, `git@host:…`, `oci://…`: where a chart or a source is. */

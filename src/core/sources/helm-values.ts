@@ -79,10 +79,10 @@ class Values {
   }
 
   #withoutVersion(place: SourcePlace, name: string): void {
-    this.#collector.problem(place, "the chart alone knows which version of an image this is", {
-      found: `${name} without a tag and a digest`,
-      wanted: "a tag, or a digest",
-      next: "set the tag here, or render the chart and name what comes out: helm template … | countersign audit -",
+    this.#collector.problem(place, "only the chart knows which image this is", {
+      found: `${name} without all that makes up a reference`,
+      wanted: "a repository with a tag or a digest",
+      next: "say it here, or render the chart and name what comes out: helm template … | countersign audit -",
     });
   }
 }

@@ -132,10 +132,19 @@ function* documentsIn(text: string): Generator<Part> {
     const said = whatIsSaid(text, start, end);
     // Directives belong to the document behind them.
     if (end <= start || (said === "directives" && end < text.length)) continue;
-    if (said !== "nothing") yield { start: text[start] === "\u{feff}" ? start + 1 : start, end };
+    if (said !== "nothing") yield { start: behindMark(text, start, end), end };
     start = end;
   }
 }
+
+/** Files that are joined bring their byte order marks along, also where somebody put a `---` between them. */
+function behindMark(text: string, start: number, end: number): number {
+  MARK.lastIndex = start;
+  const mark = MARK.exec(text)?.[0] ?? "";
+  return Math.min(start + mark.length, end);
+}
+
+const MARK = /(?:---[ \t]*\r?\n)?\u{feff}/uy;
 
 /** Before each `---`, behind the line of each `...`, and at the end. */
 function* endsIn(text: string): Generator<number> {
