@@ -41,7 +41,7 @@ function findingAbout(
   if (locked === undefined) {
     const others = pinned.filter((one) => one !== digest);
     if (others.length > 0)
-      return drift("the lock file does not know it, and it is pinned differently elsewhere", digest, others.join(", "));
+      return drift(`${lockLabel} does not know it, and it is pinned differently elsewhere`, digest, others.join(", "));
     return drift(`it is pinned, and ${lockLabel} does not know it`, digest);
   }
   if (locked.digest === digest) return undefined;

@@ -84,9 +84,10 @@ export function isUsable({ status }: JudgedDigest): boolean {
 export function choosePins(group: PinGroup, known: Known, wish: PinWish): Choice {
   const asked = new Questions(known);
   const goal = wish.update && !isByDigestAlone(group) ? updateOf(group, asked, wish) : { first: firstOf(group, asked) };
-  const results = group.pinnables.map((pinnable) => resultOf(pinnable, goal, asked));
-  const { missing } = asked;
-  return missing === undefined ? { results: oneDigest(results.filter((one) => one !== undefined)) } : { missing };
+  // What stands there is asked about only where it stays.
+  if (asked.missing !== undefined) return { missing: asked.missing };
+  const results = group.pinnables.flatMap((pinnable) => resultOf(pinnable, goal, asked) ?? []);
+  return asked.missing === undefined ? { results: oneDigest(results) } : { missing: asked.missing };
 }
 
 /** What is named without a tag does not say where another digest would come from. */
