@@ -17,6 +17,8 @@ export interface ReadOptions {
   readonly kind?: FileKind | undefined;
   /** The user named this very file: it has to be something. */
   readonly isNamed?: boolean | undefined;
+  /** Where the file is, with slashes; its label says less where the user stands in the same folder. */
+  readonly path?: string | undefined;
   readonly customPaths?: readonly CustomPath[] | undefined;
   readonly ownerLabels?: readonly string[] | undefined;
 }
@@ -28,24 +30,28 @@ const NOTHING: Reading = { mentions: [], problems: [] };
  * and is nothing of ours says nothing; one that nobody can read says so.
  */
 export function readSource(file: SourceText, options: ReadOptions = {}): Reading {
-  const kind = options.isNamed === true ? (options.kind ?? namedKind(file)) : kindInFolder(file);
-  if (options.isNamed !== true && options.kind !== undefined && kind !== options.kind) return NOTHING;
+  const { kind: wanted, isNamed = false } = options;
+  if (isNamed) {
+    const kind = wanted ?? kindOf(file, options) ?? kindByText(file.text);
+    return kind === undefined ? { mentions: [], problems: [whatIsIt(file)] } : readAs(kind, file, options);
+  }
+  const kind = kindOf(file, options);
+  if (wanted !== undefined && kind !== wanted) return NOTHING;
   if (kind !== undefined) return readAs(kind, file, options);
-  if (options.isNamed === true) return { mentions: [], problems: [whatIsIt(file)] };
   return isYaml(file.label) ? { mentions: [], problems: readYamlText(file).problems } : NOTHING;
 }
 
-/** An action's name is a common one, and Kubernetes objects are found under any. */
-function kindInFolder({ label, text }: SourceText): FileKind | undefined {
-  const byName = kindByName(label);
-  const isOther = byName === "github-actions" || byName === "helm-values";
-  if (byName !== undefined && !isOther) return byName;
-  const isText = isYaml(label) || /\.json$/i.test(label);
-  return (isText ? kindByYaml(text) : undefined) ?? byName;
+function kindOf({ label, text }: SourceText, { path = label }: ReadOptions): FileKind | undefined {
+  return kindIn(label, text) ?? kindIn(path, text);
 }
 
-function namedKind(file: SourceText): FileKind | undefined {
-  return kindInFolder(file) ?? kindByText(file.text);
+/** An action's name and that of values are common ones: Kubernetes objects are found under any. */
+function kindIn(path: string, text: string): FileKind | undefined {
+  const byName = kindByName(path);
+  const isCommon = byName === "github-actions" || byName === "helm-values";
+  if (byName !== undefined && !isCommon) return byName;
+  const isText = isYaml(path) || /\.json$/i.test(path);
+  return (isText ? kindByYaml(text) : undefined) ?? byName;
 }
 
 function readAs(kind: FileKind, file: SourceText, options: ReadOptions): Reading {

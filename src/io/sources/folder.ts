@@ -79,7 +79,7 @@ class Walk implements FolderContents {
         }
       });
     } catch (thrown) {
-      this.problems.push({ place: { source: label }, finding: findingUnlessInterrupted(thrown) });
+      this.problems.push({ place: { source: label || "." }, finding: findingUnlessInterrupted(thrown) });
     }
     if (this.#entries > LIMITS.sourceEntries)
       this.#tooMuch(label, `more than ${LIMITS.sourceEntries} files and folders`);
@@ -115,7 +115,7 @@ class Walk implements FolderContents {
       found,
       wanted: "a smaller folder, or --exclude for what is no source",
     });
-    this.problems.push({ place: { source: label }, finding: findingUnlessInterrupted(finding) });
+    this.problems.push({ place: { source: label || "." }, finding: findingUnlessInterrupted(finding) });
   }
 
   #problem(
@@ -125,7 +125,7 @@ class Walk implements FolderContents {
     about: { readonly wanted: string; readonly next: string },
   ): void {
     const finding = new CountersignError("source-invalid", message, { found, ...about });
-    this.problems.push({ place: { source: label }, finding: findingUnlessInterrupted(finding) });
+    this.problems.push({ place: { source: label || "." }, finding: findingUnlessInterrupted(finding) });
   }
 }
 
