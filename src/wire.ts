@@ -59,6 +59,7 @@ export class Wiring {
   readonly #stores: ContentStore[] = [];
   #pool: Promise<RegistryPool> | undefined;
   #services: ServiceClient | undefined;
+  #tellOthers: ((registry: string, milliseconds: number) => void) | undefined;
 
   constructor(surroundings: Surroundings, settings: RegistrySettings = {}) {
     this.#surroundings = surroundings;
@@ -153,6 +154,11 @@ export class Wiring {
     });
   }
 
+  /** Tells who asks the same registries from other machines when one of them wants to be left alone, in milliseconds. */
+  onAsked(tellOthers: (registry: string, milliseconds: number) => void): void {
+    this.#tellOthers = tellOthers;
+  }
+
   /** How long registries that were given up on asked to be left alone, in milliseconds from now. */
   async askedMs(): Promise<number> {
     return (await this.#pool)?.retrier.budgets.askedMs ?? 0;
@@ -214,6 +220,7 @@ export class Wiring {
       tries: retries === undefined ? undefined : retries + 1,
       idleMs: timeoutMs,
       maxRate,
+      onAsked: (registry, milliseconds) => this.#tellOthers?.(registry, milliseconds),
       cacheDirectory: this.#cacheFolder,
       userAgent: `countersign/${VERSION}`,
       onWarning: (registry, text) => warn?.(`${registry} says: ${text}`),

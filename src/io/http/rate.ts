@@ -7,7 +7,13 @@ export interface BudgetOptions {
   readonly signal?: AbortSignal | undefined;
   /** Requests a second to one host at most; as many as it bears where nothing is said. */
   readonly maxRate?: number | undefined;
+  /** A host wants to be left alone for so long, in milliseconds: for those who ask it from other machines. */
+  readonly onAsked?: ((host: string, milliseconds: number) => void) | undefined;
 }
+
+type OneBudgetOptions = Omit<BudgetOptions, "onAsked"> & {
+  readonly onAsked?: ((milliseconds: number) => void) | undefined;
+};
 
 /** What an answer tells of how much its sender bears. */
 export interface Answer {
@@ -25,7 +31,9 @@ export class HostBudgets {
   }
 
   of(host: string): HostBudget {
-    const known = this.#hosts.get(host) ?? new HostBudget(this.#options);
+    const { onAsked } = this.#options;
+    const tellOthers = (milliseconds: number): void => onAsked?.(host, milliseconds);
+    const known = this.#hosts.get(host) ?? new HostBudget({ ...this.#options, onAsked: tellOthers });
     this.#hosts.set(host, known);
     return known;
   }
@@ -46,6 +54,7 @@ export class HostBudget {
   readonly #clock: Clock;
   readonly #signal: AbortSignal | undefined;
   readonly #intervalMs: number;
+  readonly #tellOthers: (milliseconds: number) => void;
   /** Closed until then, for everybody. */
   #until = Number.NEGATIVE_INFINITY;
   /** The earliest time of the next request by the user's own rate. */
@@ -63,10 +72,11 @@ export class HostBudget {
   /** What was asked for the last time, when nobody was left who would wait for it. */
   #askedUntil = Number.NEGATIVE_INFINITY;
 
-  constructor({ clock, signal, maxRate }: BudgetOptions) {
+  constructor({ clock, signal, maxRate, onAsked }: OneBudgetOptions) {
     this.#clock = clock;
     this.#signal = signal;
     this.#intervalMs = maxRate === undefined ? 0 : 1000 / maxRate;
+    this.#tellOthers = (milliseconds) => onAsked?.(milliseconds);
   }
 
   // --- waiting -----------------------------------------------------------------------------------------------------------
@@ -83,6 +93,7 @@ export class HostBudget {
   /** Nobody asks for so long. */
   close(milliseconds: number): void {
     this.#until = Math.max(this.#until, this.#clock.now() + milliseconds);
+    this.#tellOthers(milliseconds);
   }
 
   /** Waits for one's turn at the user's own rate. */
@@ -194,6 +205,7 @@ export class HostBudget {
   /** It wants to be left alone for longer than this request can wait. */
   leaveAlone(milliseconds: number): void {
     this.#askedUntil = Math.max(this.#askedUntil, this.#clock.now() + milliseconds);
+    this.#tellOthers(milliseconds);
   }
 
   /** How much longer it wants to be left alone, in milliseconds. */

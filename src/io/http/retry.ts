@@ -11,6 +11,8 @@ export interface RetrierOptions {
   readonly signal?: AbortSignal | undefined;
   /** Requests a second to one host at most, for those who take their turn at it. */
   readonly maxRate?: number | undefined;
+  /** As `BudgetOptions.onAsked`. */
+  readonly onAsked?: ((host: string, milliseconds: number) => void) | undefined;
 }
 
 /** Repeats what may be repeated: only reads, and writes that can be sent again as they are. */

@@ -32,6 +32,8 @@ export interface RegistryOptions {
   readonly tries?: number | undefined;
   /** Requests a second to one registry at most. */
   readonly maxRate?: number | undefined;
+  /** A registry wants to be left alone for so long, in milliseconds. */
+  readonly onAsked?: ((registry: string, milliseconds: number) => void) | undefined;
   /** Milliseconds. */
   readonly connectMs?: number | undefined;
   readonly idleMs?: number | undefined;
@@ -93,6 +95,7 @@ export class RegistryPool {
       tries: options.tries,
       signal: options.signal,
       maxRate: options.maxRate,
+      onAsked: options.onAsked,
     });
     this.authenticator = new Authenticator({
       http: this.http,

@@ -185,6 +185,18 @@ describe("what answers say of what is left", () => {
     }
   });
 
+  it("is told to those who ask the same host from other machines, by its name and for as long as it wants", () => {
+    const told: unknown[] = [];
+    const onAsked = (host: string, milliseconds: number): void => void told.push([host, milliseconds]);
+    const budgets = new HostBudgets({ clock: new TestClock(), onAsked });
+    budgets.of("one.example").close(4000);
+    budgets.of("two.example").leaveAlone(600_000);
+    assert.deepEqual(told, [
+      ["one.example", 4000],
+      ["two.example", 600_000],
+    ]);
+  });
+
   it("is how long a refusal asks to wait where it has no Retry-After, which counts first", () => {
     const now = Date.UTC(2026, 0, 1);
     const left = { "ratelimit-remaining": "0", "ratelimit-reset": "30" };
