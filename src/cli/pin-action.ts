@@ -1,38 +1,14 @@
-import { encodeUtf8 } from "../core/bytes.ts";
 import { CountersignError } from "../core/errors.ts";
-import { type Digest, digestOf } from "../core/oci/digest.ts";
-import { formatReference } from "../core/oci/reference.ts";
-import { checkPins, unverifiedPins } from "../core/pins/check.ts";
-import type { PinResult } from "../core/pins/choose.ts";
-import { formatLock, type Lock, type LockedImage } from "../core/pins/lock.ts";
-import { lockedBy, withEntries } from "../core/pins/locking.ts";
-import { type Pinnable, toPinnable } from "../core/pins/pinnable.ts";
-import { type Rewriting, type RewrittenFile, rewriteFiles } from "../core/pins/rewrite.ts";
-import { standardOf } from "../core/pins/standard.ts";
-import { printable, printableLines } from "../core/printable.ts";
-import type { SourceProblem } from "../core/sources/mention.ts";
-import type { Instant } from "../core/time.ts";
-import { DEFAULT_WORKERS } from "../ops/judging.ts";
-import { decidePins } from "../ops/pin.ts";
-import { openDigestFinder } from "../ops/pin-digests.ts";
-import { unifiedDiff } from "../report/diff.ts";
-import { checkText, explainPin, explainProblem, type PinReport, pinText, summaryLine } from "../report/pin.ts";
-import { checkDocument, pinDocument } from "../report/pin-json.ts";
-import type { Style } from "../report/style.ts";
+import { toPinnable } from "../core/pins/pinnable.ts";
 import type { Context } from "./context.ts";
-import { cosignExitCodeOfVerdicts, exitCodeOfVerdicts, type Outcome } from "./exit-codes.ts";
-import { openWiring } from "./images.ts";
-import { type Judging, readJudging } from "./judging.ts";
-import { type RawOptions, type RegistryOptions, readRegistryOptions } from "./options.ts";
+import type { RawOptions } from "./options.ts";
 import type { Output } from "./output.ts";
-import { type LockFile, openLockFile, writePins } from "./pin-files.ts";
-import { type PinOptions, readPinOptions } from "./pin-options.ts";
-import { readPinSources, type SourceFile, type Sources } from "./pin-sources.ts";
-import { weakenings } from "./signer-options.ts";
-import { isSeenTwice } from "./verdicts.ts";
-import { readVerifyOptions, type VerifyOptions } from "./verify-options.ts";
+import { openLockFile } from "./pin-files.ts";
+import { readPinOptions } from "./pin-options.ts";
+import { readSourceOptions } from "./source-options.ts";
+import { readSources, type Sources } from "./sources.ts";
 
-/** `countersign pin FILE|DIR…`. */
+/** `countersign pin FILE|DIR…`. A check loads nothing that speaks to a registry. */
 export async function pin(
   context: Context,
   output: Output,
@@ -41,30 +17,20 @@ export async function pin(
   isOnLine: (name: string) => boolean,
 ): Promise<void> {
   const options = readPinOptions(raw, isOnLine);
-  refuseOtherSources(sources);
-  const wanted = options.mode === "check" ? undefined : readWanted(raw, options);
+  const sourceOptions = readSourceOptions(raw);
+  if (options.mode !== "check") sources.forEach(refuseUnlessFile);
+  const wanted = options.mode === "check" ? undefined : (await import("./pin-images.ts")).readWanted(raw, options);
   const lockFile = await openLockFile(context, output, options.lock);
-  const read = await readPinSources(context, output, sources);
-  const pinnables = read.mentions.map(toPinnable);
+  const read = await readSources(context, sources, sourceOptions);
   requireImages(read, sources);
-  if (wanted === undefined) return await concludeCheck(context, output, lockFile, { ...read, pinnables });
-  const lock = lockFile.lock ?? new Map();
-  const { results, standard } = await decide(context, output, pinnables, lock, wanted);
-  const rewriting = rewriteFiles(read.files, results, read.read);
-  const entries = lockedBy(rewriting.pins, lock, { standard, at: context.referenceTime });
-  if (options.mode === "pin") await write(context, output, lockFile, rewriting.files, entries);
-  const report = toReport(read, rewriting, entries, { ...wanted, lockFile, at: context.referenceTime });
-  await conclude(context, output, report, wanted);
-}
-
-/** Files are what can be written. @throws CountersignError `usage`. */
-function refuseOtherSources(sources: readonly string[]): void {
-  const other = sources.find((source) => source === "-" || /^(?:registry|cluster):\/\//.test(source));
-  if (other === undefined) return;
-  throw new CountersignError("usage", "only files can be pinned", {
-    found: other === "-" ? "standard input" : other,
-    wanted: "files and folders; countersign audit looks at registries and clusters",
-  });
+  const pinnables = read.mentions.map(toPinnable);
+  if (wanted === undefined) {
+    const { checkImages } = await import("./pin-check.ts");
+    return await checkImages(context, output, lockFile, { ...read, pinnables });
+  }
+  requireFiles(read);
+  const { pinImages } = await import("./pin-images.ts");
+  await pinImages(context, output, lockFile, { ...read, pinnables }, wanted);
 }
 
 /** Nothing that was looked at is no success. @throws CountersignError `usage`. */
@@ -73,156 +39,22 @@ function requireImages({ mentions, problems }: Sources, sources: readonly string
   throw new CountersignError("usage", "no image is named there", { found: sources.join(", ") });
 }
 
-// --- deciding ---------------------------------------------------------------------------------------------------------
-
-/** What may be pinned, and how it is found out. */
-interface Wanted {
-  readonly options: PinOptions;
-  readonly registry: RegistryOptions;
-  /** Absent with --no-verify. */
-  readonly verify: VerifyOptions | undefined;
-  readonly weakened: readonly string[];
+/** @throws CountersignError `usage` for what nothing can be written into. */
+function refuseUnlessFile(source: string): void {
+  if (source === "-") throw noFile("standard input");
+  if (/^(?:registry|cluster):\/\//.test(source)) throw noFile(source);
 }
 
-/** @throws CountersignError `usage`. */
-function readWanted(raw: RawOptions, options: PinOptions): Wanted {
-  const registry = readRegistryOptions(raw);
-  if (registry.platform !== undefined) {
-    throw new CountersignError("usage", "an image is pinned with all of its platforms, and so judged as a whole", {
-      found: "--platform",
-      wanted: "no platform; --recursive to judge each of them",
-    });
-  }
-  const verify = options.isVerified ? readVerifyOptions(raw) : undefined;
-  return { options, registry, verify, weakened: verify?.weakened ?? ["--no-verify", ...weakenings(raw)] };
+/** The same for a pipe that has a name. */
+function requireFiles({ mentions, files }: Sources): void {
+  const labels = new Set(files.map(({ label }) => label));
+  const other = mentions.find(({ place }) => !labels.has(place.source));
+  if (other !== undefined) throw noFile(other.place.source);
 }
 
-async function decide(
-  context: Context,
-  output: Output,
-  pinnables: readonly Pinnable[],
-  lock: Lock,
-  { options, registry, verify }: Wanted,
-): Promise<{ readonly results: readonly PinResult[]; readonly standard: Digest | undefined }> {
-  if (verify === undefined) output.warn("--no-verify: nothing is verified, and nobody vouches for what is pinned");
-  const images = [...new Set(pinnables.map(({ reference }) => formatReference(reference)))];
-  const wiring = await openWiring(context, output, registry, images);
-  try {
-    const judging = verify && (await readJudging({ context, output, wiring, images }, { ...registry, ...verify }));
-    const finder = openDigestFinder({ open: (reference) => wiring.registry(reference), cache: wiring.cache }, judging);
-    const { update, coolDown } = options;
-    const wish = { update, coolDown, now: context.referenceTime };
-    const results = await decidePins(pinnables, lock, wish, finder, registry.maxWorkers ?? DEFAULT_WORKERS);
-    await finder.close();
-    return { results, standard: judging && standardOfJudging(judging) };
-  } finally {
-    await wiring.close();
-  }
-}
-
-function standardOfJudging({ policy, requirement, recursive = false, weakened = [] }: Judging): Digest {
-  if (policy !== undefined) return digestOf(policy.bytes);
-  if ("rulingOf" in requirement) throw new CountersignError("internal", "a policy decides that nobody has opened");
-  return standardOf({ requirement, recursive, weakened });
-}
-
-// --- writing ----------------------------------------------------------------------------------------------------------
-
-async function write(
-  context: Context,
-  output: Output,
-  lockFile: LockFile,
-  files: readonly RewrittenFile<SourceFile>[],
-  entries: readonly LockedImage[],
-): Promise<void> {
-  const replacements = files.map(({ file, text }) => ({
-    path: file.path,
-    before: file.bytes,
-    after: encodeUtf8(text),
-  }));
-  if (replacements.length + entries.length === 0) return;
-  await writePins(context, output, lockFile, entries, replacements);
-}
-
-// --- telling ----------------------------------------------------------------------------------------------------------
-
-function toReport(
-  { problems }: Sources,
-  { files, pins }: Rewriting<SourceFile>,
-  entries: readonly LockedImage[],
-  { options, weakened, lockFile, at }: Wanted & { readonly lockFile: LockFile; readonly at: Instant },
-): PinReport {
-  const isDiff = options.mode === "diff";
-  return {
-    mode: isDiff ? "diff" : "pin",
-    pins,
-    problems,
-    files: files.map(({ file }) => file.label),
-    lock: { file: lockFile.label, changes: entries.length > 0 },
-    diff: isDiff ? [...files.map(diffOf), lockDiff(lockFile, entries)].join("") : "",
-    weakened,
-    at,
-  };
-}
-
-function diffOf({ file, text }: RewrittenFile<SourceFile>): string {
-  return unifiedDiff(file.text, text, file.label);
-}
-
-function lockDiff({ label, lock }: LockFile, entries: readonly LockedImage[]): string {
-  if (entries.length === 0) return "";
-  return unifiedDiff(lock && formatLock(lock), formatLock(withEntries(lock ?? new Map(), entries)), label);
-}
-
-async function conclude(context: Context, output: Output, report: PinReport, { verify }: Wanted): Promise<void> {
-  await output.result({ text: (style) => textOf(context, output, report, style), json: () => pinDocument(report) });
-  const outcomes = [...report.pins.map(outcomeOfPin), ...report.problems.map(outcomeOfProblem)];
-  if (report.mode === "diff" || !isSeenTwice(context, output)) {
-    for (const one of report.pins.filter(({ reasons }) => reasons.length > 0)) say(context, explainPin(one));
-    for (const one of report.problems) say(context, explainProblem(one));
-  }
-  if (report.mode === "diff") output.note(summaryLine(report));
-  const exitCode = verify?.exitCodes === "cosign" ? cosignExitCodeOfVerdicts : exitCodeOfVerdicts;
-  context.exitCode = exitCode(outcomes);
-}
-
-/** A difference is for a program, unless a person looks at it. */
-function textOf(context: Context, { outputFile }: Output, report: PinReport, style: Style): string {
-  if (report.mode === "pin") return pinText(report, style);
-  return context.stdout.isTerminal && outputFile === undefined ? visible(report.diff) : report.diff;
-}
-
-function visible(text: string): string {
-  return text.split("\t").map(printableLines).join("\t");
-}
-
-function outcomeOfPin({ state, reasons }: PinResult): Outcome {
-  if (state === "fixed") return { status: "refused", reasons };
-  return { status: state === "refused" || state === "undetermined" ? state : "accepted", reasons };
-}
-
-function outcomeOfProblem({ finding }: SourceProblem): Outcome {
-  return { status: "undetermined", reasons: [finding] };
-}
-
-function say(context: Context, line: string): void {
-  context.stderr.stream.write(`countersign: ${printable(line)}\n`);
-}
-
-// --- checking ---------------------------------------------------------------------------------------------------------
-
-async function concludeCheck(
-  context: Context,
-  output: Output,
-  { label, lock }: LockFile,
-  { problems, pinnables }: Sources & { readonly pinnables: readonly Pinnable[] },
-): Promise<void> {
-  const drifts = checkPins(pinnables, lock, label);
-  const report = { drifts, problems, pinnables, lock: label };
-  await output.result({ text: () => checkText(report), json: () => checkDocument(report) });
-  for (const name of unverifiedPins(pinnables, lock))
-    output.warn(`pinned with --no-verify: nobody vouches for ${name}`);
-  const outcomes = drifts.map(({ finding }): Outcome => ({ status: "refused", reasons: [finding] }));
-  const kept = pinnables.slice(drifts.length).map((): Outcome => ({ status: "accepted", reasons: [] }));
-  context.exitCode = exitCodeOfVerdicts([...outcomes, ...kept, ...problems.map(outcomeOfProblem)]);
+function noFile(found: string): CountersignError {
+  return new CountersignError("usage", "only files can be pinned", {
+    found,
+    wanted: "files and folders; countersign pin --check reads standard input too, countersign audit all else",
+  });
 }

@@ -4,6 +4,7 @@ import { withManual } from "../manual.ts";
 import { addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
 import { addPinOptions } from "../pin-options.ts";
+import { addSourceOptions } from "../source-options.ts";
 import { addVerifyOptions } from "../verify-options.ts";
 
 export function pinCommand(context: Context): Command {
@@ -21,6 +22,7 @@ export function pinCommand(context: Context): Command {
       await pin(context, openOutput(context, globalOptions(self)), sources, options, isOnLine);
     });
   addPinOptions(command);
+  addSourceOptions(command);
   addVerifyOptions(command);
   addRegistryOptions(command);
   return withManual(command, {
