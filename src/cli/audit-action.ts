@@ -14,6 +14,7 @@ import { readPlan } from "./audit-sources.ts";
 import type { Context } from "./context.ts";
 import type { RawOptions } from "./options.ts";
 import type { Output } from "./output.ts";
+import { readQueueOptions, refuseBesideQueue } from "./queue-options.ts";
 
 /** `countersign audit SOURCE…`, `countersign audit --plan FILE`. */
 export async function audit(
@@ -23,6 +24,7 @@ export async function audit(
   raw: RawOptions,
 ): Promise<void> {
   const options = readAuditOptions(raw, sources);
+  refuseBesideQueue(raw);
   const shard = options.shard === undefined ? undefined : parseShard(options.shard, context.env);
   if (options.store !== undefined) await (await import("./audit-store.ts")).checkStore(context, options.store);
   const planned = await readPlan(context, options.plan, sources);
@@ -50,6 +52,7 @@ interface Work {
 }
 
 async function examineAll(context: Context, output: Output, { plan, items, raw, journal }: Work): Promise<Audit> {
+  const queue = readQueueOptions(context, raw);
   const opened = await openAudit(context, output, plan, raw);
   const progress = openAuditProgress(context, output);
   try {
@@ -59,6 +62,11 @@ async function examineAll(context: Context, output: Output, { plan, items, raw, 
       output.note(`${kept.known.size} of ${items.length} from the journal`);
     const { onProgress } = progress;
     const pause = (round: number): Promise<boolean> => pauseBefore(round, context, opened);
+    if (queue !== undefined) {
+      const { examineByQueue } = await import("./audit-queue.ts");
+      const facts = await examineByQueue(context, output, { plan, standard }, queue, onProgress);
+      return assembleAudit({ plan, items, facts, standard });
+    }
     const facts = await runAudit(items, auditor, { workers, journal: kept, onProgress, pause });
     return assembleAudit({ plan, items, facts, standard });
   } finally {

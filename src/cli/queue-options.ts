@@ -3,7 +3,8 @@ import { QueueSecret } from "../core/audit/queued.ts";
 import { CountersignError } from "../core/errors.ts";
 import { parseQueueAddress, type QueueAddress } from "../io/queue/address.ts";
 import type { Context } from "./context.ts";
-import { count, grouped, once, type RawOptions, text } from "./options.ts";
+import { displace } from "./displaced.ts";
+import { count, grouped, number, once, type RawOptions, text } from "./options.ts";
 
 const QUEUE_GROUP = "Many machines:";
 
@@ -14,6 +15,7 @@ export function addQueueOption(command: Command, purpose: string): Command {
 
 /** For whoever wants the result. */
 export function addSharingOptions(command: Command): Command {
+  displace(command, ["--shard", "--journal"], ["--queue", "--rate"]);
   addQueueOption(command, "have countersign audit worker examine the images, through this Redis or Valkey server");
   return grouped(command, QUEUE_GROUP, [
     new Option(
@@ -27,6 +29,8 @@ export function addSharingOptions(command: Command): Command {
 export interface QueueOptions {
   readonly address: QueueAddress;
   readonly secret: QueueSecret;
+  /** Images of one registry that are begun in a second, on all machines. */
+  readonly rate: number | undefined;
 }
 
 /** Undefined without --queue. @throws CountersignError `usage` for an address, `configuration-invalid` for the secret. */
@@ -35,10 +39,26 @@ export function readQueueOptions(context: Context, raw: RawOptions): QueueOption
   if (address === undefined) return undefined;
   const parsed = parseQueueAddress(address);
   const secret = context.env["COUNTERSIGN_QUEUE_SECRET"];
-  if (secret !== undefined && secret !== "") return { address: parsed, secret: new QueueSecret(secret) };
+  if (secret !== undefined && secret !== "") {
+    return { address: parsed, secret: new QueueSecret(secret), rate: number(raw, "rate") };
+  }
   throw new CountersignError("configuration-invalid", "nothing tells results in the queue from forged ones", {
     found: "no COUNTERSIGN_QUEUE_SECRET",
     wanted: "the same secret on every machine of the audit, as openssl rand -hex 32 makes one",
     next: "set COUNTERSIGN_QUEUE_SECRET; whoever can write to the queue, and knows it, decides what is accepted",
+  });
+}
+
+/** `--queue` beside what it takes the place of, and `--rate` without it. @throws CountersignError `usage`. */
+export function refuseBesideQueue(raw: RawOptions): void {
+  if (raw["queue"] === undefined) {
+    if (raw["rate"] === undefined) return;
+    throw new CountersignError("usage", "--rate is for the machines of a queue", { wanted: "--queue too" });
+  }
+  const found = ["shard", "journal"].filter((name) => raw[name] !== undefined).map((name) => `--${name}`);
+  if (found.length === 0) return;
+  throw new CountersignError("usage", "an audit through a queue has neither parts nor a journal", {
+    found: `--queue and ${found.join(" and ")}`,
+    wanted: "--queue alone: with the same --plan, it goes on with what is in the queue",
   });
 }

@@ -272,6 +272,9 @@ export const LIMITS = {
   /** Rounds in which an audit tries again what may pass, and images of a registry that fail one after the other before the rest waits. */
   auditRounds: 1_000,
   auditMisses: 16,
+  /** Judgements and repositories that an audit has at hand: for one that was forgotten, it asks again. */
+  auditJudgements: 10_000,
+  auditStores: 1_000,
   /** Between two rounds; who asks for more is not asked again. */
   auditPauseMs: 5 * 60 * SECOND,
   /** Parts of an audit. */
@@ -341,7 +344,7 @@ export const LIMITS = {
   queueEvents: 100,
   /** How often it is looked what has become of it, and how long nothing may happen; both where there is nobody to ask. */
   queuePollMs: 500,
-  queueIdleMs: 10 * 60 * SECOND,
+  queueIdleMs: 30 * 60 * SECOND,
   /** The queue's server: until it answers at first, and how long it may be gone after that. */
   queueConnectMs: 10 * SECOND,
   queueOutageMs: 120 * SECOND,

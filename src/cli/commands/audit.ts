@@ -4,12 +4,14 @@ import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
 import { addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
+import { addSharingOptions } from "../queue-options.ts";
 import { addJudgingOptions } from "../verify-options.ts";
 import { auditDiffCommand } from "./audit-diff.ts";
 import { auditMergeCommand } from "./audit-merge.ts";
 import { auditPlanCommand } from "./audit-plan.ts";
 import { auditSignedByCommand } from "./audit-signed-by.ts";
 import { SOURCE_ARGUMENT } from "./audit-sources.ts";
+import { auditWorkerCommand } from "./audit-worker.ts";
 
 /** `countersign audit SOURCE…`, and what goes with it: subcommands are added here. */
 export function auditCommand(context: Context): Command {
@@ -24,11 +26,13 @@ export function auditCommand(context: Context): Command {
       await audit(context, openOutput(context, globalOptions(self)), sources, options);
     });
   addAuditOptions(command);
+  addSharingOptions(command);
   addJudgingOptions(command);
   addRegistryOptions(command);
   command
     .addCommand(auditPlanCommand(context).summary("write down what an audit looks at"))
     .addCommand(auditMergeCommand(context).summary("put the parts of an audit together"))
+    .addCommand(auditWorkerCommand(context).summary("examine images for audits on other machines"))
     .addCommand(auditDiffCommand(context).summary("say what is different between two audits"))
     .addCommand(auditSignedByCommand(context).summary("say what somebody signed, and where it runs"));
   return withManual(command, {
@@ -65,7 +69,16 @@ export function auditCommand(context: Context): Command {
         " requirements or of a newer version, and one that is older than a day, is an error.",
       "--shard i/n takes part i of the images, counted from 1; auto/n takes it from JOB_COMPLETION_INDEX, which an Indexed Job of" +
         " Kubernetes counts from 0. All parts need one --plan: it holds the time that they judge by.",
+      "--queue ADDRESS has countersign audit worker, on other machines, ask the registries; the result is the same. A run that was" +
+        " killed goes on when it is started again with the same --plan.",
     ],
-    seeAlso: ["countersign audit plan", "countersign audit merge", "countersign verify", "countersign help reasons"],
+    seeAlso: [
+      "countersign audit plan",
+      "countersign audit merge",
+      "countersign audit worker",
+      "countersign verify",
+      "countersign help reasons",
+      "docs/audits-at-scale.md",
+    ],
   });
 }

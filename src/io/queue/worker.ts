@@ -19,7 +19,7 @@ export interface Examiner {
   /** @throws CountersignError where no image can be judged, and `interrupted`. */
   examine(image: string): Promise<ImageFacts>;
   /** Whether another try may find out more. */
-  mayPass(facts: ImageFacts): boolean;
+  mayPass(facts: ImageFacts): Promise<boolean>;
   close(): Promise<void>;
 }
 
