@@ -43,11 +43,7 @@ export async function openAudit(
     const judging = await readJudging({ context: then, output, wiring, images }, { ...registry, ...flags });
     const standard = await standardOf(judging, flags, images);
     const auditor = openAuditor({ open: (reference) => wiring.registry(reference), cache: wiring.cache }, judging);
-    const close = async (): Promise<void> => {
-      await auditor.close();
-      await wiring.close();
-    };
-    return { standard, auditor, wiring, workers: registry.maxWorkers ?? WORKERS, close };
+    return { standard, auditor, wiring, workers: registry.maxWorkers ?? WORKERS, close: () => wiring.close() };
   } catch (thrown) {
     await wiring.close();
     throw thrown;

@@ -53,6 +53,11 @@ export interface ContentStore {
    * only image of a layout or archive. undefined as result: the store answered that there is none.
    */
   resolve(target: string | undefined): Promise<Manifest | undefined>;
+  /**
+   * What a tag names by the store's word alone, where that is cheaper than `resolve`: nothing may be accepted by it. undefined
+   * where the store gives none.
+   */
+  claimedDigest?(tag: string): Promise<Digest | undefined>;
   /** The manifest with this descriptor. @throws `not-found` where there is none. */
   manifest(descriptor: Descriptor): Promise<Manifest>;
   /** A blob's bytes from `offset`, checked against the descriptor as they stream (from 0: size and digest). */

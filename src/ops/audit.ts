@@ -1,11 +1,12 @@
 import type { ImageFacts, PlanItem } from "../core/audit/audit.ts";
+import { mayPass, passingReason } from "../core/audit/passing.ts";
 import type { Finding } from "../core/errors.ts";
 import { LIMITS } from "../core/limits.ts";
 import { parseReference } from "../core/oci/reference.ts";
-import type { ReasonCode } from "../core/reasons.ts";
 import type { ImageAuditor } from "./auditor.ts";
 import { forEachConcurrently } from "./concurrency.ts";
 
+export { mayPass } from "../core/audit/passing.ts";
 export { type AuditJudging, type AuditPorts, type ImageAuditor, openAuditor } from "./auditor.ts";
 
 export interface RunOptions {
@@ -51,14 +52,6 @@ export async function runAudit(
     if (round > 1 && run.pending.length === before) break;
   }
   return run.facts();
-}
-
-/** May be otherwise in a moment. */
-const PASSING: ReadonlySet<ReasonCode> = new Set(["throttled", "timeout", "server-error", "unreachable"]);
-
-/** Whether another try may find out more. */
-export function mayPass({ verdict, reasons }: Pick<ImageFacts, "verdict" | "reasons">): boolean {
-  return verdict === "undetermined" && reasons.some(({ code }) => PASSING.has(code));
 }
 
 class Run {
@@ -146,7 +139,7 @@ class Registry {
   }
 
   note(facts: ImageFacts): void {
-    const finding = mayPass(facts) ? facts.reasons.find(({ code }) => PASSING.has(code)) : undefined;
+    const finding = passingReason(facts);
     this.#misses = finding === undefined ? 0 : this.#misses + 1;
     this.finding = finding ?? this.finding;
   }

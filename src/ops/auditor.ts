@@ -1,11 +1,23 @@
 import type { ImageFacts } from "../core/audit/audit.ts";
-import { factsOf } from "../core/audit/from-verdicts.ts";
+import { type Examination, factsOf } from "../core/audit/from-verdicts.ts";
+import { mayPass } from "../core/audit/passing.ts";
 import { refusePublishedKeys } from "../core/crypto/published.ts";
-import { CountersignError, type Finding, findingUnlessInterrupted } from "../core/errors.ts";
-import { type Digest, digestAlgorithm, digestOf } from "../core/oci/digest.ts";
+import { CountersignError, findingUnlessInterrupted } from "../core/errors.ts";
+import { LIMITS } from "../core/limits.ts";
+import { digestAlgorithm, digestOf } from "../core/oci/digest.ts";
 import { parseReference, type Reference, repositoryName } from "../core/oci/reference.ts";
 import type { ContentCache, ContentStore } from "../core/ports.ts";
-import { type Court, nameOf, openCourt, placeOf, type Target, type VerifyOptions } from "./judging.ts";
+import type { Judgement } from "../core/verify/judgement.ts";
+import {
+  type Court,
+  type JudgementMemory,
+  nameOf,
+  openCourt,
+  placeOf,
+  type Target,
+  type VerifyOptions,
+} from "./judging.ts";
+import { Recent } from "./recent.ts";
 import { type VerifiedImage, verifyTarget } from "./verify.ts";
 
 /** Finds out about one image what an audit tells: for one process, a shard and a worker alike. */
@@ -16,19 +28,17 @@ export interface ImageAuditor {
    * @throws CountersignError for a policy or a configuration that cannot be used, and `interrupted`.
    */
   examine(image: string): Promise<ImageFacts>;
-  /** Ends what it has opened. */
-  close(): Promise<void>;
 }
 
 /** What an auditor needs of the outside. */
 export interface AuditPorts {
-  /** The store of a repository. The auditor closes it. */
+  /** The store of a repository: one of many that share their connections, which are not its own to close. */
   open(reference: Reference): Promise<ContentStore>;
   readonly cache?: ContentCache | undefined;
 }
 
 /** How images are judged: as for `verifyImages`, but for what depends on one call alone. */
-export type AuditJudging = Omit<VerifyOptions, "cache" | "contentFollows" | "explained">;
+export type AuditJudging = Omit<VerifyOptions, "cache" | "contentFollows" | "explained" | "isBrief">;
 
 /**
  * What was judged of a digest holds for all of its names, so that fifty tags of one image are not gathered for fifty times.
@@ -42,11 +52,12 @@ export function openAuditor(ports: AuditPorts, judging: AuditJudging): ImageAudi
 class Auditor implements ImageAuditor {
   readonly #ports: AuditPorts;
   readonly #court: Court;
-  readonly #stores = new Map<string, Promise<ContentStore>>();
+  /** One for each repository: it knows the tokens. */
+  readonly #stores = new Recent<Promise<ContentStore>>(LIMITS.auditStores);
 
   constructor(ports: AuditPorts, judging: AuditJudging) {
     this.#ports = ports;
-    this.#court = openCourt([], { ...judging, cache: ports.cache });
+    this.#court = openCourt([], { ...judging, cache: ports.cache, isBrief: true }, new RecentJudgements());
   }
 
   async examine(image: string): Promise<ImageFacts> {
@@ -58,19 +69,11 @@ class Auditor implements ImageAuditor {
     return factsOf({ image, name: first?.name ?? image, digest: first?.digest, ...resolved, verdicts, tag });
   }
 
-  async close(): Promise<void> {
-    const stores = [...this.#stores.values()];
-    this.#stores.clear();
-    // What could not be opened has nothing to close.
-    for (const store of await Promise.allSettled(stores)) if (store.status === "fulfilled") await store.value.close();
-  }
-
   async #target(image: string, reference: Reference): Promise<Target> {
     const { tag, digest } = reference;
     return { image, store: await this.#store(reference), tag, digest };
   }
 
-  /** One for each repository: it knows the tokens. */
   #store(reference: Reference): Promise<ContentStore> {
     const name = repositoryName(reference);
     const store = this.#stores.get(name) ?? this.#ports.open(reference);
@@ -86,17 +89,31 @@ class Auditor implements ImageAuditor {
 }
 
 /** What the tag of a reference with tag and digest names now; undefined where it has not both. */
-async function lookAtTag({
-  store,
-  tag,
-  digest,
-}: Target): Promise<{ readonly digest: Digest } | { readonly finding: Finding } | undefined> {
+async function lookAtTag(target: Target): Promise<Examination["tag"]> {
+  const { store, tag, digest } = target;
   if (tag === undefined || digest === undefined) return undefined;
   try {
+    // That it moved is said by its bytes alone: what registries write into headers is wrong at times.
+    if ((await store.claimedDigest?.(tag)) === digest) return { digest };
     const manifest = await store.resolve(tag);
     if (manifest !== undefined) return { digest: digestOf(manifest.bytes, digestAlgorithm(digest)) };
-    throw new CountersignError("not-found", "there is no such tag any more", { wanted: tag });
+    throw new CountersignError("not-found", "there is no such tag any more", { wanted: `${store.location}:${tag}` });
   } catch (error) {
     return { finding: findingUnlessInterrupted(error) };
+  }
+}
+
+/** Judgements by what they depend on. One that may be another in a moment is not kept. */
+class RecentJudgements implements JudgementMemory {
+  readonly #recent = new Recent<Promise<Judgement>>(LIMITS.auditJudgements);
+
+  get(key: string): Promise<Judgement> | undefined {
+    return this.#recent.get(key);
+  }
+
+  set(key: string, judgement: Promise<Judgement>): void {
+    this.#recent.set(key, judgement);
+    const forget = (): void => this.#recent.forget(key, judgement);
+    judgement.then(({ status, reasons }) => (mayPass({ verdict: status, reasons }) ? forget() : undefined), forget);
   }
 }

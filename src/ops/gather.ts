@@ -11,7 +11,7 @@ import { cosignTag, hasCosignTags } from "../core/oci/referrers.ts";
 import type { ContentCache, ContentStore, EvidenceSource, ReferrersListing } from "../core/ports.ts";
 import type { Evidence, UntrustedCandidate } from "../core/verify/evidence.ts";
 import { Budget } from "./budget.ts";
-import { forEachConcurrently } from "./concurrency.ts";
+import { mapConcurrently } from "./concurrency.ts";
 import { listedBeside } from "./referrers.ts";
 
 /** A part of the evidence: what one step of looking brought. */
@@ -185,14 +185,12 @@ async function* inBatches(
 }
 
 async function readBatch(readers: readonly Reader[]): Promise<EvidencePart> {
-  const candidates: UntrustedCandidate[] = [];
-  const obstacles: Finding[] = [];
-  await forEachConcurrently(readers, WORKERS, async (read) => {
-    const result = await attempt(read);
-    if ("obstacle" in result) obstacles.push(result.obstacle);
-    else candidates.push(...result.value);
-  });
-  return { candidates, obstacles };
+  // In the order of the readers, not in that of the answers: the same store is told of in the same words every time.
+  const results = await mapConcurrently(readers, WORKERS, attempt);
+  return {
+    candidates: results.flatMap((result) => ("obstacle" in result ? [] : result.value)),
+    obstacles: results.flatMap((result) => ("obstacle" in result ? [result.obstacle] : [])),
+  };
 }
 
 /** One referrer: its manifest must name our subject and hold exactly one bundle; anything else is not a signature. */

@@ -54,6 +54,8 @@ export interface VerifyOptions {
   readonly contentFollows?: boolean | undefined;
   /** Look at everything, and say what became of each requirement: nothing ends with the first acceptance. */
   readonly explained?: boolean | undefined;
+  /** Of the signatures, only those that count are kept, and of those nothing that was attested. */
+  readonly isBrief?: boolean | undefined;
 }
 
 /** Where a target is, for what depends on the place alone. */
@@ -71,15 +73,24 @@ export interface Court {
   readonly options: VerifyOptions;
   readonly rulebook: Rulebook;
   /** Each digest of a repository is judged once in a call, however often it is mentioned. */
-  readonly judged: Map<string, Promise<Judgement>>;
+  readonly judged: JudgementMemory;
 }
 
-export function openCourt(targets: readonly Target[], options: VerifyOptions): Court {
+export interface JudgementMemory {
+  get(key: string): Promise<Judgement> | undefined;
+  set(key: string, judgement: Promise<Judgement>): unknown;
+}
+
+export function openCourt(
+  targets: readonly Target[],
+  options: VerifyOptions,
+  judged: JudgementMemory = new Map<string, Promise<Judgement>>(),
+): Court {
   const { requirement } = options;
-  if ("rulingOf" in requirement) return { options, rulebook: requirement, judged: new Map() };
+  if ("rulingOf" in requirement) return { options, rulebook: requirement, judged };
   checkRequirement(requirement);
   refusePublishedKeys(requirement.keys, targets.map(placeOf));
-  return { options, rulebook: requiring(requirement), judged: new Map() };
+  return { options, rulebook: requiring(requirement), judged };
 }
 
 /** Nothing can be judged by it: that is no finding about one image. */
@@ -121,17 +132,27 @@ interface Case {
 export function judgeOnce(one: Case, court: Court): Promise<Judgement> {
   const { target, descriptor, ruling, alsoRuns = [] } = one;
   const withdrawn = alsoRuns.filter((digest) => ruling.withdrawn.has(digest));
-  // Where a policy decides, its rule depends on what the image is called, and on the index that it was reached by.
-  const { repository, tag } = imageName(target);
-  const { rule } = ruling.policy ?? {};
-  const name = ruling.policy === undefined ? [] : [repository, tag, rule?.place.line, rule?.place.column];
-  const key = JSON.stringify([target.store.location, descriptor.digest, withdrawn, ...name]);
+  const key = JSON.stringify([target.store.location, descriptor.digest, withdrawn, ...namePart(target, ruling)]);
   const known = court.judged.get(key);
   if (known !== undefined) return known;
   const subject = { ...subjectOf(target, descriptor), alsoRuns: withdrawn };
   const judgement = judgeSubject(target.store, subject, one, court);
   court.judged.set(key, judgement);
   return judgement;
+}
+
+/**
+ * What a judgement depends on of what the image is called, and of the index that it was reached by: the rule and the pattern
+ * of it that matched, and the exceptions that cover the name. The tag itself decides nothing beside them, so that all the tags
+ * of a digest that fall under one rule are judged together.
+ */
+function namePart(target: Target, { policy, exceptions }: Ruling): readonly unknown[] {
+  if (policy === undefined) return [];
+  const { repository, tag } = imageName(target);
+  if (policy.rule === undefined) return [repository, tag];
+  const { place, pattern } = policy.rule;
+  const covering = exceptions.map((each) => [each.place.line, each.place.column, each.coversName]);
+  return [repository, place.line, place.column, pattern, covering];
 }
 
 export function subjectOf(target: Target, descriptor: Descriptor): Subject {
@@ -148,7 +169,7 @@ async function judgeSubject(
 ): Promise<Judgement> {
   const hearing = new Hearing(ruling, subject, rulebook.now);
   const conclude = (): Judgement => {
-    const judgement = hearing.judgement();
+    const judgement = options.isBrief === true ? briefly(hearing.judgement()) : hearing.judgement();
     return options.explained === true ? { ...judgement, outcome: hearing.outcome() } : judgement;
   };
   if (options.bundles !== undefined) {
@@ -166,6 +187,11 @@ async function judgeSubject(
     if (options.explained !== true && hearing.isMet()) break;
   }
   return conclude();
+}
+
+function briefly(judgement: Judgement): Judgement {
+  const counted = judgement.signatures.filter(({ accepted }) => accepted);
+  return { ...judgement, signatures: counted.map(({ statement: _, annotations: __, ...signature }) => signature) };
 }
 
 /** What evidence can meet it; undefined where none can. */

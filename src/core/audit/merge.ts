@@ -84,11 +84,15 @@ const MISSING_SHOWN = 10;
 function missingShards(missing: readonly number[], count: number): CountersignError {
   const more = missing.length - MISSING_SHOWN;
   const names = [...missing.slice(0, MISSING_SHOWN).map(String), ...(more > 0 ? [`${more} more`] : [])].join(", ");
-  return new CountersignError("record-invalid", `of ${count} shards, ${missing.length} are missing`, {
-    found: `nothing of ${names}`,
-    wanted: "every shard once",
-    next: "run the missing shards, then merge all of them",
-  });
+  return new CountersignError(
+    "record-invalid",
+    `of ${count} shards, ${missing.length} ${missing.length === 1 ? "is" : "are"} missing`,
+    {
+      found: `nothing of ${names}`,
+      wanted: "every shard once",
+      next: "run the missing shards, then merge all of them",
+    },
+  );
 }
 
 function requireDisjoint(shards: readonly Shard[]): void {

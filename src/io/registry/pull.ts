@@ -2,7 +2,7 @@ import { CountersignError } from "../../core/errors.ts";
 import { parseJsonObject } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { checkBytes, checkedStream, type Descriptor, digestMismatch, sizeMismatch } from "../../core/oci/descriptor.ts";
-import { digestAlgorithm, digestOf, isDigest } from "../../core/oci/digest.ts";
+import { type Digest, digestAlgorithm, digestOf, isDigest } from "../../core/oci/digest.ts";
 import { type Manifest, parseDescribedManifest, parseManifest } from "../../core/oci/manifest.ts";
 import { MANIFEST_TYPES } from "../../core/oci/media-types.ts";
 import { TransientError } from "../http/failures.ts";
@@ -82,6 +82,26 @@ export async function exists(session: Session, kind: "manifests" | "blobs", { di
     return response.status === 200;
   };
   return session.run({ ...common, method: "GET", expect: [200, 404] }, answer);
+}
+
+/**
+ * What the registry says that a tag names: a HEAD is not counted as a pull where pulls are counted. undefined where there is no
+ * such tag, or where HEAD is not answered as it should be; GET tells which.
+ */
+export function claimedDigest(session: Session, tag: string): Promise<Digest | undefined> {
+  const what = `the manifest ${tag}`;
+  const headers = { accept: ACCEPT_MANIFESTS };
+  const request = {
+    method: "HEAD",
+    path: `manifests/${tag}`,
+    what,
+    headers,
+    expect: [200, 400, 403, 404, 405],
+  } as const;
+  return session.run(request, async (response) => {
+    const digest = response.status === 200 ? response.header("docker-content-digest") : undefined;
+    return digest !== undefined && isDigest(digest) ? digest : undefined;
+  });
 }
 
 /** A small blob as a whole, checked. */

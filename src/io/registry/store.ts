@@ -5,7 +5,7 @@ import type { Reference } from "../../core/oci/reference.ts";
 import type { BlobSource, ContentStore, ReferrersListing } from "../../core/ports.ts";
 import { addToFallbackTag } from "./fallback-tag.ts";
 import { type RegistryOptions, RegistryPool } from "./pool.ts";
-import { blobStream, describedManifest, exists, listTags, resolveManifest, smallBlob } from "./pull.ts";
+import { blobStream, claimedDigest, describedManifest, exists, listTags, resolveManifest, smallBlob } from "./pull.ts";
 import { type PushOutcome, pushBlob, putManifest } from "./push.ts";
 import { listReferrers, noteReferrersApi } from "./referrers.ts";
 import { Session } from "./session.ts";
@@ -43,6 +43,10 @@ class RegistryStore implements ContentStore {
 
   resolve(target: string | undefined): Promise<Manifest | undefined> {
     return resolveManifest(this.#session, target ?? "latest");
+  }
+
+  claimedDigest(tag: string): Promise<Digest | undefined> {
+    return claimedDigest(this.#session, tag);
   }
 
   manifest(descriptor: Descriptor): Promise<Manifest> {
