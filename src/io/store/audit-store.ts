@@ -119,8 +119,8 @@ export class AuditStore {
   #prepare(mode: "create" | "existing"): void {
     // A view or a trigger of a file that somebody handed us calls nothing.
     this.#exec("PRAGMA trusted_schema = OFF");
-    if (mode === "existing") this.#check();
-    else this.#transaction(() => this.#check() || this.#database.exec(SCHEMA));
+    if (mode === "create") this.#transaction(() => this.#check() || this.#database.exec(SCHEMA));
+    else if (!this.#check()) throw notAStore(this.#label, "an empty file: nothing was kept in it yet");
   }
 
   /** Whether the store has its tables; an empty database, as an empty file is one, has none yet. */
