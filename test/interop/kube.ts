@@ -94,7 +94,8 @@ async function startApiServer(work: Workplace, etcd: string): Promise<{ kube: Ku
     ...["--service-account-issuer", "https://kubernetes.default.svc", "--service-account-key-file", publicKey],
     ...["--service-account-signing-key-file", privateKey, "--disable-admission-plugins", "ServiceAccount"],
     ...["--authorization-mode", "RBAC", "--token-auth-file", work.write("kube/tokens.csv", users)],
-    ...["--client-ca-file", certificate, "--feature-gates", "ImageVolume=true"],
+    // What it keeps of past lists in its own memory would answer tokens that etcd has forgotten.
+    ...["--client-ca-file", certificate, "--feature-gates", "ImageVolume=true,ListFromCacheSnapshot=false"],
   ]);
   const api = async (method: string, path: string, body?: object): Promise<KubeAnswer> =>
     ask({ url, ca: readFileSync(authority), token: tokens.admin }, method, path, body);
