@@ -25,7 +25,8 @@ export class Collector {
       this.problem(node.place, "not an image reference", { found: aOrAn(node.kind), wanted: "a text" });
       return;
     }
-    const read = readReferenceText(text, (from, to) => node.span(from, to));
+    const fixed = this.#kind === "cluster" ? ["it is read from a cluster: its manifest is what can be pinned"] : [];
+    const read = readReferenceText(text, (from, to) => node.span(from, to), ...fixed);
     const place = node.placeOf(node.span(0, 1)?.start ?? node.start);
     if ("finding" in read) this.finding(place, read.finding);
     else this.mention({ ...read, ...about, place });
