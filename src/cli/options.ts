@@ -45,6 +45,16 @@ export function addRegistryOptions(command: Command): Command {
   ]);
 }
 
+/** On the commands that ask a registry for many images. */
+export function addRateOption(command: Command): Command {
+  return grouped(command, REGISTRY_GROUP, [
+    new Option(
+      "--max-rate <n/unit>",
+      "send each registry no more requests than this: 10/s, 300/m, 5000/h (default: as many as it bears)",
+    ).argParser(rate),
+  ]);
+}
+
 // --- what they mean -------------------------------------------------------------------------------------------
 
 /** The flags that every command has, wherever on the command line they stand: nearest to the command wins. */
@@ -83,6 +93,8 @@ export interface RegistryOptions {
   readonly timeoutMs: number;
   /** Tries after the first. */
   readonly retries: number;
+  /** Requests a second to each registry at most; absent where nothing is said. */
+  readonly maxRate?: number | undefined;
 }
 
 /** @throws CountersignError `usage` for flags that contradict each other. */
@@ -100,6 +112,7 @@ export function readRegistryOptions(raw: RawOptions): RegistryOptions {
     maxWorkers: number(raw, "maxWorkers"),
     timeoutMs: number(raw, "timeout") ?? LIMITS.idleMs,
     retries: number(raw, "retry") ?? LIMITS.tries - 1,
+    maxRate: number(raw, "maxRate"),
   };
   needsPartner(options.passwordFromStdin, options.username, "--registry-password-stdin", "--registry-username");
   needsPartner(options.clientCertificate, options.clientKey, "--registry-client-cert", "--registry-client-key");
@@ -193,6 +206,18 @@ export function duration(value: string): number {
   throw new CountersignError("usage", "not a duration", {
     found: value,
     wanted: "such as 90s, 1m30s or 500ms, at most 24h",
+  });
+}
+
+const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
+
+/** `10/s`, `300/m`, `5000/h`; requests a second as result. */
+function rate(value: string): number {
+  const [, amount = "", unit = "s"] = /^([0-9]{1,6})(?:\/([smh]))?$/.exec(value) ?? [];
+  if (Number(amount) > 0) return Number(amount) / (UNIT_SECONDS[unit] ?? 1);
+  throw new CountersignError("usage", "--max-rate takes a number of requests in a unit of time", {
+    found: value,
+    wanted: "such as 10/s, 300/m or 5000/h",
   });
 }
 

@@ -1,7 +1,7 @@
 import { Argument, Command } from "commander";
 import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
-import { addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
+import { addRateOption, addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
 import { addPinOptions } from "../pin-options.ts";
 import { addSourceOptions } from "../source-options.ts";
@@ -25,6 +25,7 @@ export function pinCommand(context: Context): Command {
   addSourceOptions(command);
   addVerifyOptions(command);
   addRegistryOptions(command);
+  addRateOption(command);
   return withManual(command, {
     examples: [
       { command: "countersign pin --key cosign.pub deploy/", purpose: "pin what this key has signed" },
