@@ -20,15 +20,15 @@ export class ComposedTooLong extends Error {}
 
 /** Text that is put together from a file, and remembers where each part of it stands there, and on whose word. */
 export class Composed {
-  static readonly empty: Composed = new Composed([], []);
+  static readonly empty: Composed = new Composed([]);
   readonly text: string;
+  /** What had a part in it, in the order of the text; those that have put in nothing included. */
+  readonly uses: readonly Use[];
   readonly #pieces: readonly Piece[];
   /** Where each piece begins in the text. */
   readonly #starts: readonly number[];
-  /** All of them, those that have put in nothing included. */
-  readonly #uses: readonly Use[];
 
-  private constructor(pieces: readonly Piece[], uses: readonly Use[]) {
+  private constructor(pieces: readonly Piece[]) {
     const starts: number[] = [];
     let length = 0;
     for (const { text } of pieces) {
@@ -36,19 +36,19 @@ export class Composed {
       length += text.length;
     }
     this.text = pieces.map(({ text }) => text).join("");
+    this.uses = [...new Set(pieces.flatMap(({ uses }) => uses))];
     this.#pieces = pieces;
     this.#starts = starts;
-    this.#uses = uses;
   }
 
   /** Text that stands in the file at `offset`. */
   static verbatim(text: string, offset: number): Composed {
-    return new Composed(text === "" ? [] : [{ text, offset, uses: [] }], []);
+    return new Composed(text === "" ? [] : [{ text, offset, uses: [] }]);
   }
 
   /** Text that stands nowhere. */
   static foreign(text: string): Composed {
-    return new Composed(text === "" ? [] : [{ text, offset: undefined, uses: [] }], []);
+    return new Composed(text === "" ? [] : [{ text, offset: undefined, uses: [] }]);
   }
 
   /** A value whose parts are found one by one: a line as a whole where that can be, else character by character. */
@@ -61,42 +61,40 @@ export class Composed {
       pieces.push(...locatedLine(line, (start, end) => locate(from + start, from + end)));
       from += line.length;
     }
-    return new Composed(pieces, []);
+    return new Composed(pieces);
   }
 
   /** @throws ComposedTooLong. */
   static join(parts: readonly Composed[]): Composed {
-    const uses = new Set(parts.flatMap((part) => part.#uses));
-    const joined = new Composed(
-      parts.flatMap((part) => part.#pieces),
-      [...uses],
-    );
-    if (uses.size > LIMITS.variableUses || (uses.size > 0 && joined.text.length > LIMITS.expandedCharacters)) {
+    const joined = new Composed(parts.flatMap((part) => part.#pieces));
+    const used = joined.uses.length;
+    if (used > LIMITS.variableUses || (used > 0 && joined.text.length > LIMITS.expandedCharacters)) {
       throw new ComposedTooLong();
     }
     return joined;
   }
 
+  /** A variable that has put in nothing belongs to what it stands in or beside. */
   slice(from: number, to: number = this.text.length): Composed {
     const cut: Piece[] = [];
     for (let index = this.#pieceAt(from); index < this.#pieces.length; index += 1) {
       const piece = this.#pieces[index];
       const at = this.#starts[index] ?? 0;
-      if (piece === undefined || at >= to) break;
+      if (piece === undefined || at > to) break;
       const start = Math.max(from - at, 0);
       const end = Math.min(to - at, piece.text.length);
-      if (start < end) cut.push(partOf(piece, start, end));
+      if (start < end || (piece.text === "" && from <= at)) cut.push(partOf(piece, start, end));
     }
-    return new Composed(cut, this.#uses);
+    return new Composed(cut);
   }
 
-  /** The index of the piece that the character at `at` is in: a file in a file has as many as it has lines. */
+  /** The first piece that a slice from `at` on can begin with: a file in a file has as many as it has lines. */
   #pieceAt(at: number): number {
     let low = 0;
     let high = this.#pieces.length;
     while (high - low > 1) {
       const middle = (low + high) >> 1;
-      if ((this.#starts[middle] ?? 0) <= at) low = middle;
+      if ((this.#starts[middle] ?? 0) < at) low = middle;
       else high = middle;
     }
     return low;
@@ -104,8 +102,13 @@ export class Composed {
 
   /** The same as what a variable stands for. */
   usedBy(use: Use): Composed {
-    const pieces = this.#pieces.map((piece) => ({ ...piece, uses: [use, ...piece.uses] }));
-    return new Composed(pieces, [use, ...this.#uses]);
+    const pieces = this.#pieces.length === 0 ? [NOTHING] : this.#pieces;
+    return new Composed(pieces.map((piece) => ({ ...piece, uses: [use, ...piece.uses] })));
+  }
+
+  /** None of its text, all of what had a part in it. */
+  get withoutText(): Composed {
+    return new Composed(this.#pieces.map(({ uses }) => ({ ...NOTHING, uses })));
   }
 
   /** Where the first character stands that stands in the file. */
@@ -113,17 +116,12 @@ export class Composed {
     return this.#pieces.find(({ offset }) => offset !== undefined)?.offset;
   }
 
-  /** What had a part in it, in the order of the text; those that have put in nothing included. */
-  get uses(): readonly Use[] {
-    return this.#uses;
-  }
-
   /**
    * Where a part stands as a whole, and where a digest can stand as well: whoever sets any of the variables must replace
    * the digest too, or an image would be asked for by the digest of another.
    */
   readonly locate: Locate = (from, to): Span | undefined => {
-    const [first, ...others] = this.slice(from, to).#pieces;
+    const [first, ...others] = this.slice(from, to).#pieces.filter(hasText);
     if (first?.offset === undefined || this.#left(first).length > 0) return undefined;
     let end = first.offset + first.text.length;
     for (const { text, offset, uses } of others) {
@@ -135,7 +133,7 @@ export class Composed {
 
   /** Why `locate` finds no place for a digest at the end. */
   get fixed(): string {
-    const last = this.#pieces.at(-1);
+    const last = this.#pieces.findLast(hasText);
     const [left] = last === undefined ? [] : this.#left(last);
     return left === undefined
       ? "the end of the reference does not stand in the file as it is read"
@@ -144,8 +142,14 @@ export class Composed {
 
   /** The uses that could change without what this piece says. */
   #left({ uses }: Piece): readonly Use[] {
-    return this.#uses.filter((use) => !uses.includes(use));
+    return this.uses.filter((use) => !uses.includes(use));
   }
+}
+
+const NOTHING: Piece = { text: "", offset: undefined, uses: [] };
+
+function hasText({ text }: Piece): boolean {
+  return text !== "";
 }
 
 function locatedLine(line: string, locate: Locate): readonly Piece[] {

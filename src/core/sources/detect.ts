@@ -48,8 +48,8 @@ export function isYaml(path: string): boolean {
   return YAML.test(path);
 }
 
-const API_VERSION = /^["']?apiVersion["']?[ \t]*:|[{,][ \t\r\n]*"apiVersion"[ \t\r\n]*:/m;
-const KIND = /^["']?kind["']?[ \t]*:|[{,][ \t\r\n]*"kind"[ \t\r\n]*:/m;
+const API_VERSION = /^["']?apiVersion["']?[ \t]*:/m;
+const KIND = /^["']?kind["']?[ \t]*:/m;
 const KUSTOMIZATION = /^["']?kind["']?[ \t]*:[ \t]*["']?(?:Kustomization|Component)["']?[ \t]*(?:#.*)?\r?$/m;
 /** A mapping of names: a list is what other tools have under `services`. */
 const SERVICES = /^services[ \t]*:[ \t]*(?:#.*)?\r?\n(?:[ \t]*(?:#.*)?\r?\n)*[ \t]+(?![-#])[^\s:]+[ \t]*:/m;
@@ -58,8 +58,23 @@ const JOBS = /^jobs[ \t]*:/m;
 const RUNS = /^runs[ \t]*:/m;
 const USING = /^[ \t]+using[ \t]*:/m;
 
+/** What JSON is: an object of Kubernetes, or several; also one that breaks off. */
+function isKubernetesJson(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text);
+    return (Array.isArray(value) ? value : [value]).some(isKubernetesObject);
+  } catch {
+    return /^\s*\{\s*"(?:apiVersion|kind)"\s*:/.test(text);
+  }
+}
+
+function isKubernetesObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "apiVersion" in value && "kind" in value;
+}
+
 /** What a file of YAML or JSON is by what it says: Kubernetes objects first, they say it themselves. */
 export function kindByYaml(text: string): FileKind | undefined {
+  if (/^\s*[{[]/.test(text) && isKubernetesJson(text)) return "kubernetes";
   if (KUSTOMIZATION.test(text) && /^["']?apiVersion["']?[ \t]*:[ \t]*["']?kustomize\.config\.k8s\.io\//m.test(text))
     return "kustomize";
   if (API_VERSION.test(text) && KIND.test(text)) return "kubernetes";

@@ -32,15 +32,21 @@ export class BuildArguments {
     this.#escaper = escaper;
   }
 
-  /** Reads `NAME[=default] …`. In a stage, a name alone asks for the value that was given before the first FROM. */
-  define(text: Composed, isInStage: boolean): void {
+  /**
+   * Reads `NAME[=default] …`. In a stage, a name alone asks for the value that was given before the first FROM.
+   *
+   * @returns Whether a name is missing.
+   */
+  define(text: Composed, isInStage: boolean): boolean {
+    let isNameless = text.text === "";
     for (const word of quotedWords(text, this.#escaper)) {
       const equals = word.text.indexOf("=");
       const name = equals === -1 ? word.text : word.text.slice(0, equals);
-      if (name === "") throw new VariableProblem(0, "an ARG has no name", "ARG NAME=value, without white space");
-      if (isInStage) this.#inherit(name, equals === -1);
+      if (name === "") isNameless = true;
+      else if (isInStage) this.#inherit(name, equals === -1);
       else this.#definitions.set(name, this.#defined(equals === -1 ? undefined : word.slice(equals + 1)));
     }
+    return isNameless;
   }
 
   /** @throws VariableProblem, SetByBuilder among them; ComposedTooLong. */
@@ -50,7 +56,14 @@ export class BuildArguments {
 
   /** Whether a name that the builder completes can be one of these stages; a name in a registry never is. */
   chooses(word: Composed, stages: ReadonlySet<string>): boolean {
-    const lookup: Lookup = (name, at) => (AUTOMATIC.test(name) ? Composed.foreign(ANYTHING) : this.#lookup(name, at));
+    const lookup: Lookup = (name, at) => {
+      try {
+        return this.#lookup(name, at);
+      } catch (thrown) {
+        if (thrown instanceof SetByBuilder) return Composed.foreign(ANYTHING);
+        throw thrown;
+      }
+    };
     const { text } = expandWord(word, this.#escaper, lookup);
     if (/[/:@]/.test(text)) return false;
     const parts = text.split(ANYTHING);

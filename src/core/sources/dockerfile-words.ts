@@ -120,6 +120,8 @@ class WordLexer {
     const modifier = this.#match(MODIFIER, this.#at);
     if (modifier === "") throw malformed(begun, "its braces are not closed");
     if (/[#%/]/.test(modifier)) {
+      // What the builder sets is said to be that.
+      this.#lookup(name, begun);
       throw new VariableProblem(
         begun,
         `the pattern in $\{${name}${modifier}…} is not followed`,
@@ -153,8 +155,7 @@ class WordLexer {
 
 /** Put in because of a variable's value, without it being that value: whoever sets the variable may undo it. */
 function used(variable: string, word: Composed, value: Composed | undefined): Composed {
-  const nothing = value?.slice(0, 0) ?? Composed.empty;
-  return Composed.join([nothing, word.usedBy({ variable })]);
+  return Composed.join([value?.withoutText ?? Composed.empty, word.usedBy({ variable })]);
 }
 
 function notSet(at: number, name: string): VariableProblem {
@@ -166,5 +167,9 @@ function notSet(at: number, name: string): VariableProblem {
 }
 
 function malformed(at: number, why: string): VariableProblem {
-  return new VariableProblem(at, `it cannot be read: ${why}`, "$NAME, $" + "{NAME} or $" + "{NAME:-default}");
+  return new VariableProblem(
+    at,
+    `a variable or a quote in it is not written as one: ${why}`,
+    "$NAME, $" + "{NAME} or $" + "{NAME:-default}",
+  );
 }

@@ -1,11 +1,12 @@
+import type { Finding } from "../errors.ts";
 import { Composed, ComposedTooLong } from "./composed.ts";
 import { BuildArguments, SetByBuilder } from "./dockerfile-arguments.ts";
 import { fieldsOf, flagParts } from "./dockerfile-flags.ts";
-import { type Instruction, type LineProblem, readDockerfileLines, triggerOf, wordsOf } from "./dockerfile-lines.ts";
+import { type Instruction, readDockerfileLines, triggerOf, wordsOf } from "./dockerfile-lines.ts";
 import type { Escaper } from "./dockerfile-words.ts";
-import type { Mention, Reading, SourceProblem, SourceText, Workload } from "./mention.ts";
+import type { Mention, Reading, SourceText, Workload } from "./mention.ts";
 import { type PlaceOf, placesIn } from "./places.ts";
-import { problemAt, readReferenceText } from "./slot.ts";
+import { invalid, readReferenceText } from "./slot.ts";
 import { VariableProblem } from "./variables.ts";
 
 /**
@@ -52,7 +53,7 @@ class DockerfileReader {
   readonly #escaper: Escaper;
   readonly #instructions: readonly Instruction[];
   readonly #syntax: Composed | undefined;
-  readonly #problems: LineProblem[];
+  readonly #problems: { readonly at: number; readonly finding: Finding }[];
   readonly #named: Named[] = [];
   /** Names that images are built under here, in lower case; and how many stages there are by now. */
   readonly #stages = new Set<string>();
@@ -69,7 +70,10 @@ class DockerfileReader {
     this.#arguments = new BuildArguments(escaper);
     this.#instructions = instructions;
     this.#syntax = syntax;
-    this.#problems = [...problems];
+    this.#problems = problems.map(({ at, message, found, wanted }) => ({
+      at,
+      finding: invalid(message, { found, wanted }),
+    }));
     const names = instructions.filter(({ keyword }) => keyword === "from").map(({ rest }) => wordsOf(rest)[2]?.text);
     this.#allStages = new Set(names.flatMap((name) => (name === undefined ? [] : [name.toLowerCase()])));
   }
@@ -82,20 +86,22 @@ class DockerfileReader {
     if (!this.#instructions.some(({ keyword }) => keyword === "from")) {
       this.#problem(0, "no image is built by this file", "no FROM", "FROM image");
     }
-    const read = this.#named.map((named) => this.#mentionOf(named));
-    const problems = this.#problems.toSorted((a, b) => a.at - b.at).map((problem) => this.#place(problem));
-    return {
-      mentions: read.flatMap(({ mention }) => (mention === undefined ? [] : [mention])),
-      problems: [...problems, ...read.flatMap(({ problem }) => (problem === undefined ? [] : [problem]))],
-    };
+    const mentions = this.#named.flatMap((named) => this.#mentionOf(named));
+    const problems = this.#problems.toSorted((a, b) => a.at - b.at);
+    return { mentions, problems: problems.map(({ at, finding }) => ({ place: this.#placeOf(at), finding })) };
   }
 
   #readInstruction(instruction: Instruction): void {
     const { keyword, rest, at } = instruction;
     if (keyword === "from") this.#readFrom(instruction);
-    else if (keyword === "arg") this.#guarded(at, rest, () => this.#arguments.define(rest, this.#stageCount > 0));
+    else if (keyword === "arg") this.#readArgument(instruction);
     else if (keyword === "onbuild") this.#readSources({ ...triggerOf(rest, this.#escaper), at }, true);
     else this.#readSources(instruction, false);
+  }
+
+  #readArgument({ rest, at }: Instruction): void {
+    const nameless = this.#arguments.define(rest, this.#stageCount > 0);
+    if (nameless) this.#problem(at, "an ARG has no name", rest.text, "ARG NAME=value, without white space around =");
   }
 
   #readFrom({ flags, rest, at }: Instruction): void {
@@ -180,17 +186,16 @@ class DockerfileReader {
     this.#arguments.usedFor(named.image);
   }
 
-  #mentionOf({ image, at, stage, step, platform }: Named): {
-    readonly mention?: Mention;
-    readonly problem?: SourceProblem;
-  } {
+  #mentionOf({ image, at, stage, step, platform }: Named): readonly Mention[] {
     const shared = this.#arguments.sharedIn(image);
     const fixed = shared === undefined ? image.fixed : `the build argument ${shared} serves for something else as well`;
     const read = readReferenceText(image.text, shared === undefined ? image.locate : () => undefined, fixed);
-    const place = this.#placeOf(at);
-    if ("finding" in read) return { problem: { place, finding: read.finding } };
+    if ("finding" in read) {
+      this.#problems.push({ at, finding: read.finding });
+      return [];
+    }
     const workload = this.#workloadOf(stage === "" ? "syntax" : stage, step);
-    return { mention: { ...read, kind: "dockerfile", place, workload, platform } };
+    return [{ ...read, kind: "dockerfile", place: this.#placeOf(at), workload, platform }];
   }
 
   /** Nothing that BuildKit does not know is taken for an instruction of another builder. */
@@ -229,10 +234,6 @@ class DockerfileReader {
   }
 
   #problem(at: number, message: string, found: string, wanted: string): void {
-    this.#problems.push({ at, message, found, wanted });
-  }
-
-  #place({ at, message, found, wanted }: LineProblem): SourceProblem {
-    return problemAt(this.#placeOf(at), message, { found, wanted });
+    this.#problems.push({ at, finding: invalid(message, { found: found || "nothing", wanted }) });
   }
 }

@@ -105,6 +105,9 @@ class Expander {
       return [this.#valueOf(name, at, depth), isBraced ? end + 1 : end];
     }
     if (text.charAt(at + 1) === "$") return [source.slice(at, at + 1), at + 2];
+    if (text.charAt(at + 1) === "[") {
+      throw new VariableProblem(at, "an input is given by whoever includes the file", "a name, a tag and a digest");
+    }
     throw new VariableProblem(at, "GitLab knows no such form of a variable", "$NAME or $" + "{NAME}");
   }
 
