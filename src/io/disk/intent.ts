@@ -57,12 +57,8 @@ export async function writeIntent(anchor: string, { nonce, direction, files }: I
 }
 
 /** Under a name of its own: what a process that was killed over it has left is found again. */
-function draftPath(anchor: string): string {
+export function draftPath(anchor: string): string {
   return hiddenBeside(anchor, "countersign-intent.tmp");
-}
-
-export async function removeDraft(anchor: string): Promise<void> {
-  await removeFile(draftPath(anchor));
 }
 
 export async function removeIntent(anchor: string): Promise<void> {

@@ -6,11 +6,12 @@ import { type Digest, digestOf } from "../../core/oci/digest.ts";
 import { ifPresent, onDisk, throwIfAborted } from "./errors.ts";
 import { gather, hiddenBeside, openRegular, readRange, syncFolder } from "./files.ts";
 import {
+  draftPath,
   type IntendedFile,
   type Intent,
+  intentPath,
   newIntent,
   readIntent,
-  removeDraft,
   removeFile,
   removeIntent,
   stagedPath,
@@ -50,15 +51,24 @@ export async function inTurn<Result>(
   options: TransactionOptions,
   work: (recovered: Recovery | undefined) => Promise<Result>,
 ): Promise<Result> {
-  return await withLock(hiddenBeside(anchor, "countersign-turn"), options, async () => {
-    await removeDraft(anchor);
+  return await withLock(turnPath(anchor), options, async () => {
+    await removeFile(draftPath(anchor));
     return await work(await recover(anchor));
   });
 }
 
-/** The same without work: writes nothing at all where nothing was interrupted. */
+function turnPath(anchor: string): string {
+  return hiddenBeside(anchor, "countersign-turn");
+}
+
+/**
+ * The same without work, for who only reads: waits for a process that is writing, and puts in order what a killed one left.
+ * Writes nothing at all where there is neither.
+ */
 export async function recoverFiles(anchor: string, options: TransactionOptions = {}): Promise<Recovery | undefined> {
-  if ((await readIntent(anchor)) === undefined) return undefined;
+  const traces = [turnPath(anchor), intentPath(anchor), draftPath(anchor)];
+  const found = await Promise.all(traces.map((path) => onDisk(`read ${path}`, () => ifPresent(() => lstat(path)))));
+  if (found.every((one) => one === undefined)) return undefined;
   return await inTurn(anchor, options, async (recovered) => recovered);
 }
 
