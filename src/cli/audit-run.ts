@@ -22,6 +22,14 @@ export interface OpenAudit {
 /** Images looked at at a time, where nobody says how many. */
 const WORKERS = 64;
 
+/** What is judged, by which flags. */
+export interface AuditWish {
+  readonly plan: Pick<AuditPlan, "items" | "at">;
+  readonly raw: RawOptions;
+  /** Where one is open already; it is closed with the rest. */
+  readonly wiring?: Wiring | undefined;
+}
+
 /**
  * Reads what the flags name and opens what judges by it, as of the plan's time. Every process that is given the same plan and
  * the same flags gets the same standard.
@@ -31,13 +39,12 @@ const WORKERS = 64;
 export async function openAudit(
   context: Context,
   output: Output,
-  plan: Pick<AuditPlan, "items" | "at">,
-  raw: RawOptions,
+  { plan, raw, wiring: open }: AuditWish,
 ): Promise<OpenAudit> {
   const registry = readRegistryOptions(raw);
   const flags = readVerifyOptions(raw);
   const images = plan.items.map(({ image }) => image);
-  const wiring = await openWiring(context, output, registry, images);
+  const wiring = open ?? (await openWiring(context, output, registry, images));
   try {
     const then = { ...context, referenceTime: plan.at };
     const judging = await readJudging({ context: then, output, wiring, images }, { ...registry, ...flags });

@@ -52,7 +52,7 @@ async function openExaminer(
   pause: (registry: string, milliseconds: number) => void,
 ): Promise<Examiner> {
   const items = run.images.map((image) => ({ image, uses: [] }));
-  const { standard, auditor, wiring, close } = await openAudit(context, output, { items, at: run.at }, raw);
+  const { standard, auditor, wiring, close } = await openAudit(context, output, { plan: { items, at: run.at }, raw });
   wiring.onAsked((registry, milliseconds) => pause(registry, Math.min(milliseconds, LIMITS.auditPauseMs)));
   return {
     standard: standard.digest,

@@ -1,8 +1,9 @@
 import { Argument, Command } from "commander";
 import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
-import { addRegistryOptions, globalOptions } from "../options.ts";
+import { addRateOption, addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
+import { addClusterOptions, addSourceOptions } from "../source-options.ts";
 import { SOURCE_ARGUMENT } from "./audit-sources.ts";
 
 export function auditPlanCommand(context: Context): Command {
@@ -12,11 +13,14 @@ export function auditPlanCommand(context: Context): Command {
         " that name it and the time as of which all is judged. Nothing is judged yet.",
     )
     .addArgument(new Argument("<source...>", SOURCE_ARGUMENT))
-    .action(async (sources: readonly string[], _options: unknown, self: Command) => {
+    .action(async (sources: readonly string[], options: RawOptions, self: Command) => {
       const { planAudit } = await import("../audit-plan-action.ts");
-      await planAudit(context, openOutput(context, globalOptions(self)), sources);
+      await planAudit(context, openOutput(context, globalOptions(self)), sources, options);
     });
+  addSourceOptions(command);
+  addClusterOptions(command);
   addRegistryOptions(command);
+  addRateOption(command);
   return withManual(command, {
     formats: ["json", "text"],
     examples: [

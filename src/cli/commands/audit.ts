@@ -2,9 +2,10 @@ import { Argument, Command } from "commander";
 import { AUDIT_FORMATS, addAuditOptions } from "../audit-options.ts";
 import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
-import { addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
+import { addRateOption, addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
 import { addSharingOptions } from "../queue-options.ts";
+import { addClusterOptions, addSourceOptions } from "../source-options.ts";
 import { addJudgingOptions } from "../verify-options.ts";
 import { auditDiffCommand } from "./audit-diff.ts";
 import { auditMergeCommand } from "./audit-merge.ts";
@@ -26,9 +27,12 @@ export function auditCommand(context: Context): Command {
       await audit(context, openOutput(context, globalOptions(self)), sources, options);
     });
   addAuditOptions(command);
+  addSourceOptions(command);
+  addClusterOptions(command);
   addSharingOptions(command);
   addJudgingOptions(command);
   addRegistryOptions(command);
+  addRateOption(command);
   command
     .addCommand(auditPlanCommand(context).summary("write down what an audit looks at"))
     .addCommand(auditMergeCommand(context).summary("put the parts of an audit together"))
