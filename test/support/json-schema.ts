@@ -1,7 +1,18 @@
-/** As much of JSON Schema (draft 2020-12) as docs/schemas uses; an unknown keyword is an error, not ignored. */
+/**
+ * As much of JSON Schema as docs/schemas (draft 2020-12) and the schema of SARIF (draft 4) use; an unknown keyword is an
+ * error, not ignored.
+ */
 export type Schema = Readonly<Record<string, unknown>>;
 
-const ANNOTATIONS: ReadonlySet<string> = new Set(["$schema", "$defs", "title", "description"]);
+const ANNOTATIONS: ReadonlySet<string> = new Set([
+  "$schema",
+  "$defs",
+  "definitions",
+  "id",
+  "default",
+  "title",
+  "description",
+]);
 
 /** Where the value does not fit the schema, one line each; empty where it does. */
 export function violations(value: unknown, schema: Schema, root: Schema = schema, at = "$"): readonly string[] {
@@ -31,6 +42,21 @@ const KEYWORDS: Readonly<Record<string, (check: Check) => readonly string[]>> = 
   enum: ({ value, rule, at }) => (asList(rule).includes(value) ? [] : [`${at}: ${String(value)} is not in the list`]),
   anyOf: ({ value, rule, root, at }) =>
     asList(rule).some((one) => violations(value, one as Schema, root, at).length === 0) ? [] : [`${at}: fits none`],
+  oneOf: ({ value, rule, root, at }) =>
+    asList(rule).filter((one) => violations(value, one as Schema, root, at).length === 0).length === 1
+      ? []
+      : [`${at}: does not fit exactly one`],
+  format: ({ value, rule, at }) => {
+    const fits = FORMATS[String(rule)];
+    if (fits === undefined) return [`${at}: unknown format ${rule}`];
+    return typeof value !== "string" || fits.test(value) ? [] : [`${at}: ${value} is no ${rule}`];
+  },
+  minItems: ({ value, rule, at }) =>
+    !Array.isArray(value) || value.length >= Number(rule) ? [] : [`${at}: too few items`],
+  uniqueItems: ({ value, rule, at }) =>
+    rule !== true || !Array.isArray(value) || new Set(value.map((one) => JSON.stringify(one))).size === value.length
+      ? []
+      : [`${at}: the same item twice`],
   pattern: ({ value, rule, at }) =>
     typeof value !== "string" || new RegExp(String(rule), "u").test(value) ? [] : [`${at}: ${value} does not match`],
   minimum: ({ value, rule, at }) => (typeof value !== "number" || value >= Number(rule) ? [] : [`${at}: too small`]),
@@ -55,9 +81,15 @@ const KEYWORDS: Readonly<Record<string, (check: Check) => readonly string[]>> = 
   },
 };
 
+const FORMATS: Readonly<Record<string, RegExp>> = {
+  "date-time": /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/,
+  uri: /^[a-z][a-z0-9+.-]*:(?:[\w.~:/?#[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*$/i,
+  "uri-reference": /^(?:[a-z][a-z0-9+.-]*:|(?=[^:]*(?:[/?#]|$)))(?:[\w.~:/?#[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*$/i,
+};
+
 function definition(root: Schema, reference: string): Schema {
-  const name = /^#\/\$defs\/(\w+)$/.exec(reference)?.[1];
-  const found = ((root["$defs"] ?? {}) as Record<string, Schema>)[name ?? ""];
+  const [, list = "", name = ""] = /^#\/(\$defs|definitions)\/(\w+)$/.exec(reference) ?? [];
+  const found = ((root[list] ?? {}) as Record<string, Schema>)[name];
   if (found === undefined) throw new Error(`no definition ${reference}`);
   return found;
 }

@@ -395,3 +395,10 @@ export function largeAudit(count: number): Audit {
   });
   return { ...politeAudit(), images, problems: [] };
 }
+
+/** What hides in a text, or acts on what shows it, beside the line breaks that a format is made of. */
+export function hiddenIn(text: string): readonly string[] {
+  return [...text.matchAll(/(?![\r\n])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu)].map(([character]) =>
+    JSON.stringify(character),
+  );
+}

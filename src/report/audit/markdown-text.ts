@@ -1,4 +1,5 @@
 import { printable } from "../../core/printable.ts";
+import { cut } from "./view.ts";
 
 /**
  * Foreign text in GitHub's Markdown. Only code keeps it inert: elsewhere names become mentions that notify people, numbers
@@ -46,8 +47,4 @@ export function tableRow(cells: readonly string[]): string {
 
 function longestRun(text: string): number {
   return Math.max(0, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
-}
-
-export function cut(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length - 1).toWellFormed()}…`;
 }

@@ -6,9 +6,9 @@ import type { SourcePlace, SourceProblem } from "../../core/sources/mention.ts";
 import { formatInstant } from "../../core/time.ts";
 import { plural } from "../amounts.ts";
 import { fileLink } from "./files.ts";
-import { codeBlock, codeLink, codeSpan, cut, folded, tableHead, tableRow } from "./markdown-text.ts";
+import { codeBlock, codeLink, codeSpan, folded, tableHead, tableRow } from "./markdown-text.ts";
 import type { AuditReportOptions } from "./options.ts";
-import { auditTally, byState, decidingCode, shortImage, useLine, workloadName } from "./view.ts";
+import { auditTally, byState, cut, decidingCode, shortImage, useLine, workloadName } from "./view.ts";
 
 /** What GitHub takes of a comment is 65,536 characters; what follows a section is kept free for what is said of its cut. */
 const COMMENT_CHARACTERS = 65_000;

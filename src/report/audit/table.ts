@@ -5,6 +5,7 @@ import { PLAIN, type Style } from "../style.ts";
 import { HEADING_WIDTH } from "../text.ts";
 import {
   byState,
+  cut,
   decidingCode,
   newestSignature,
   STATES,
@@ -39,12 +40,15 @@ export function auditTable(audit: Audit, style: Style = PLAIN): string {
   if (audit.images.length === 0) return "";
   const groups = byState(audit.images);
   const shown = STATES.flatMap((state) => shownOf(groups[state], state).map((image) => lineOf(image, state, audit.at)));
-  const width = Math.max(...shown.map(({ name }) => name.length).filter((length) => length <= IMAGE_WIDTH), 5);
-  const why = Math.max(...shown.map((line) => line.why.length), 3);
-  const head = style.label(layOut("", ["image", "why, or who signed", "pinned", "age", "uses"], width, why));
-  const lines = shown.flatMap((line) => [tableLine(line, width, why, style), ...foundLine(line, style)]);
+  const widths: Widths = {
+    image: Math.max("image".length, ...shown.map(({ name }) => name.length).filter((length) => length <= IMAGE_WIDTH)),
+    why: Math.max("why, or who signed".length, ...shown.map(({ why }) => why.length)),
+  };
+  const head =
+    " ".repeat(HEADING_WIDTH) + style.label(layOut(["image", "why, or who signed", "pinned", "age", "uses"], widths));
+  const lines = shown.flatMap((line) => [...imageLines(line, widths, style), ...foundLine(line, style)]);
   const rest = STATES.flatMap((state) => restLine(groups[state], state, style));
-  return `${[head, ...lines, ...rest].join("\n")}\n`;
+  return `${[...(lines.length === 0 ? [] : [head]), ...lines, ...rest].join("\n")}\n`;
 }
 
 function shownOf(images: readonly AuditedImage[], state: State): readonly AuditedImage[] {
@@ -73,29 +77,29 @@ function whyOf(image: AuditedImage): string {
   return others.length === 0 ? signerName(first) : `${others.length + 1} signers, ${signerName(first)}`;
 }
 
-function tableLine({ image, name, why, pinned, age, uses }: Line, nameWidth: number, whyWidth: number, style: Style) {
+/** A name that is too long for its column has a line of its own: cut, it could not be copied. */
+function imageLines({ image, name, why, pinned, age, uses }: Line, widths: Widths, style: Style): readonly string[] {
   const status = style[image.verdict](image.verdict.padEnd(HEADING_WIDTH));
-  if (name.length <= nameWidth)
-    return `${status}${layOut(name, [name, why, pinned, age, uses], nameWidth, whyWidth).slice(HEADING_WIDTH)}`;
-  return `${status}${name}\n${layOut("", ["", why, pinned, age, uses], nameWidth, whyWidth)}`;
+  if (name.length <= widths.image) return [`${status}${layOut([name, why, pinned, age, uses], widths)}`];
+  return [`${status}${name}`, " ".repeat(HEADING_WIDTH) + layOut(["", why, pinned, age, uses], widths)];
 }
 
-/** All behind the column of the verdict, which is left empty. */
-function layOut(
-  _name: string,
-  [image, why, pinned, age, uses]: readonly string[],
-  nameWidth: number,
-  whyWidth: number,
-): string {
-  const cells = [
-    "".padEnd(HEADING_WIDTH),
-    (image ?? "").padEnd(nameWidth + 2),
-    (why ?? "").padEnd(whyWidth + 2),
-    (pinned ?? "").padEnd(8),
-    (age ?? "").padStart(4),
-    (uses ?? "").padStart(6),
+interface Widths {
+  readonly image: number;
+  readonly why: number;
+}
+
+type Cells = readonly [image: string, why: string, pinned: string, age: string, uses: string];
+
+function layOut([image, why, pinned, age, uses]: Cells, widths: Widths): string {
+  const columns = [
+    image.padEnd(widths.image),
+    why.padEnd(widths.why),
+    pinned.padEnd(6),
+    age.padStart(4),
+    uses.padStart(4),
   ];
-  return cells.join("");
+  return columns.join("  ");
 }
 
 /** What was found, where that says more than the code. */
@@ -120,8 +124,4 @@ function restLine(images: readonly AuditedImage[], state: State, style: Style): 
   if (rest === 0) return [];
   const verdict = state === "refused" || state === "undetermined" ? state : "accepted";
   return [`${style[verdict](verdict.padEnd(HEADING_WIDTH))}${rest} ${REST[state]}; all of them with -o json`];
-}
-
-function cut(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length - 1).toWellFormed()}…`;
 }

@@ -1,13 +1,12 @@
-import type { Audit, AuditedImage } from "../../core/audit/audit.ts";
-import type { SourceProblem } from "../../core/sources/mention.ts";
-import { placeName } from "../../core/sources/mention.ts";
+import type { Audit } from "../../core/audit/audit.ts";
+import { placeName, type SourceProblem } from "../../core/sources/mention.ts";
 import { formatInstant } from "../../core/time.ts";
 import { plural } from "../amounts.ts";
 import type { Style } from "../style.ts";
 import { formatBlock, HEADING_WIDTH, type Row } from "../text.ts";
 import type { AuditReportOptions } from "./options.ts";
 import { auditTable } from "./table.ts";
-import { breaksText } from "./text-breaks.ts";
+import { breaksText, fixText } from "./text-breaks.ts";
 import { auditTally } from "./view.ts";
 
 /** What could not be read and is listed; the rest is counted. */
@@ -15,7 +14,12 @@ const PROBLEMS_SHOWN = 50;
 
 /** For people at a terminal: what needs action, what would stop, what could not be read, and one line that sums it up. */
 export function auditText(audit: Audit, { style }: Pick<AuditReportOptions, "style">): string {
-  const parts = [auditTable(audit, style), breaksText(audit, style), problemsText(audit.problems, style)];
+  const parts = [
+    auditTable(audit, style),
+    breaksText(audit, style),
+    fixText(audit, style),
+    problemsText(audit.problems, style),
+  ];
   return [...parts.filter((part) => part !== ""), summaryText(audit, style)].join("\n");
 }
 
@@ -68,9 +72,4 @@ function pinnedPart({ unpinned, drift }: Tally): string {
     drift === 0 ? [] : `${drift} behind a tag that has moved`,
   ].flat();
   return parts.length === 0 ? "" : `; ${parts.join(", ")}`;
-}
-
-/** Whether an image is worth a line where many are listed. */
-export function needsNothing({ verdict, pinned, drift }: AuditedImage): boolean {
-  return verdict === "accepted" && pinned && !drift;
 }

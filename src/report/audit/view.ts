@@ -116,3 +116,8 @@ export function shortAge(at: Instant, now: Instant): string {
   if (length === 0) return "<1m";
   return `${at > now ? "+" : ""}${Math.floor(distance / length)}${unit}`;
 }
+
+/** The beginning of a text, where all of it would not be read. */
+export function cut(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1).toWellFormed()}…`;
+}

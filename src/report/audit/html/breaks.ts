@@ -1,13 +1,16 @@
 import type { Audit } from "../../../core/audit/audit.ts";
 import { type Break, describeOwner, describeWorkload, whatBreaks } from "../../../core/audit/breaks.ts";
+import { describeFix, type FixAction, shortestFix } from "../../../core/audit/fix.ts";
 import { tallyWorkloads } from "../../../core/audit/workloads.ts";
 import { plural } from "../../amounts.ts";
 import { causesOf } from "../causes.ts";
+import { shortImage } from "../view.ts";
 import { type Markup, markup } from "./markup.ts";
 import { fact } from "./sections.ts";
 
 /** Causes, the owners of each, and the workloads of each owner that the page names; the JSON has all. */
 const CAUSES_SHOWN = 50;
+const FIXES_SHOWN = 8;
 const OWNERS_SHOWN = 50;
 const WORKLOADS_SHOWN = 100;
 
@@ -18,6 +21,7 @@ export function breaksSection(audit: Audit): Markup {
   return markup`<section id="breaks" class="block" aria-labelledby="breaks-title">
 <h2 id="breaks-title">What stops if this is enforced</h2>
 <p class="lead">${leadOf(audit)}</p>
+${fixList(shortestFix(audit))}
 <ul class="cards">${causes.slice(0, CAUSES_SHOWN).map(causeItem)}</ul>
 ${more > 0 ? markup`<p class="rest">${more} more causes, all of them with <code>-o json</code>.</p>` : undefined}
 </section>`;
@@ -31,12 +35,31 @@ function leadOf(audit: Audit): Markup {
   return markup`<strong>${stopped} of ${plural(workloads, "workload")}</strong> would stop.${doubt}`;
 }
 
+/** What to do first: each thing with what runs again once it and all before it are done. */
+function fixList(fixes: readonly FixAction[]): Markup | undefined {
+  if (fixes.length === 0) return undefined;
+  const more = fixes.length - FIXES_SHOWN;
+  return markup`<div class="card way">
+<h3>The shortest way</h3>
+<p class="note">Do this first: every next step frees most of what is still stopped.</p>
+<ol>${fixes.slice(0, FIXES_SHOWN).map(fixItem)}</ol>
+${more > 0 ? markup`<p class="rest">and ${plural(more, "more step")}, all of them with <code>-o json</code></p>` : undefined}
+</div>`;
+}
+
+function fixItem(fix: FixAction): Markup {
+  const owners = fix.owners.map(({ owner }) => describeOwner(owner)).join(", ");
+  const frees = fix.frees === 0 ? "frees none alone" : `frees ${plural(fix.frees, "workload")}`;
+  return markup`<li>${describeFix({ ...fix, image: shortImage(fix.image) })} <span class="code refused">${fix.code}</span>
+<span class="frees"><strong>${frees}</strong>${owners === "" ? undefined : ` of ${owners}`}</span></li>`;
+}
+
 function causeItem(breaks: readonly [Break, ...Break[]]): Markup {
   const [{ verdict, code, message, wanted, place, next }] = breaks;
   const workloads = breaks.reduce((sum, one) => sum + one.workloads.length, 0);
   const more = breaks.length - OWNERS_SHOWN;
   return markup`<li class="card">
-<p class="cause"><span class="code ${verdict}" data-filter="reason" data-value="${code}">${code}</span> <span class="count">${verdict === "refused" ? "stops" : "leaves in doubt"} ${plural(workloads, "workload")}</span></p>
+<p class="cause"><span class="code ${verdict}" data-filter="reason" data-value="${code}">${code}</span> <span class="count">${verdict === "refused" ? "stops" : "leaves open"} ${plural(workloads, "workload")}</span></p>
 <p>${message}</p>
 <dl class="facts">${fact("wanted", wanted === undefined ? place : place === undefined ? wanted : `${wanted} (${place})`)}${fact("next", next)}</dl>
 <ul class="owners">${breaks.slice(0, OWNERS_SHOWN).map(ownerItem)}${more > 0 ? markup`<li>and ${plural(more, "more owner")}</li>` : undefined}</ul>

@@ -3,6 +3,7 @@ import type { VerdictStatus } from "../../../core/verify/verdict.ts";
 import { plural } from "../../amounts.ts";
 import { decidingCode, newestSignature, ownersOf } from "../view.ts";
 import { type Markup, markup } from "./markup.ts";
+import { AGES, spanOf } from "./query.ts";
 
 /**
  * Charts are lists: every bar stands behind its name and its number, so that nothing is said by a colour or a length alone.
@@ -26,10 +27,10 @@ interface Bar {
 export function charts(audit: Audit): Markup {
   return markup`<div class="charts">
 ${verdictChart(audit.images)}
-${reasonChart(audit.images)}
-${ownerChart(audit.images)}
 ${pinningChart(audit.images)}
 ${ageChart(audit)}
+${reasonChart(audit.images)}
+${ownerChart(audit.images)}
 </div>`;
 }
 
@@ -162,27 +163,16 @@ function barItem({ name, filter, parts, amount }: Bar, longest: number): Markup 
 
 // --- age ----------------------------------------------------------------------------------------------------------------
 
-const DAY = 86_400_000;
-/** The page's script filters by the same spans. */
-export const AGES = [
-  { name: "under a day", from: 0, to: DAY },
-  { name: "1–7 days", from: DAY, to: 7 * DAY },
-  { name: "1–4 weeks", from: 7 * DAY, to: 28 * DAY },
-  { name: "1–3 months", from: 28 * DAY, to: 91 * DAY },
-  { name: "3–12 months", from: 91 * DAY, to: 365 * DAY },
-  { name: "over a year", from: 365 * DAY, to: Number.POSITIVE_INFINITY },
-] as const;
-
 function ageChart({ at, images }: Audit): Markup {
   const accepted = images.filter(({ verdict }) => verdict === "accepted");
-  const ages = accepted.flatMap(({ signers }) => {
+  const spans = accepted.flatMap(({ signers }) => {
     const signedAt = newestSignature(signers);
-    return signedAt === undefined ? [] : Math.max(0, at - signedAt);
+    return signedAt === undefined ? [] : spanOf(signedAt, at);
   });
-  const counts = AGES.map(({ from, to }) => ages.filter((age) => age >= from && age < to).length);
+  const counts = AGES.map((_, span) => spans.filter((one) => one === span).length);
   const highest = Math.max(1, ...counts);
-  const columns = AGES.map(({ name }, index) => columnItem(name, String(index), counts[index] ?? 0, highest));
-  const unknown = accepted.length - ages.length;
+  const columns = AGES.map(({ name }, span) => columnItem(name, String(span), counts[span] ?? 0, highest));
+  const unknown = accepted.length - spans.length;
   const note =
     unknown === 0
       ? "Since the newest accepted signature"

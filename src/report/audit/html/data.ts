@@ -49,13 +49,8 @@ class Shared {
   }
 
   signer(signer: AuditedSigner): number {
-    const { id, format, signedAt } = signer;
-    return this.#signers.add({
-      name: printable(signerName(signer)),
-      id: printable(id),
-      format: formatName(format),
-      signedAt,
-    });
+    const { id, format } = signer;
+    return this.#signers.add({ name: printable(signerName(signer)), id: printable(id), format: formatName(format) });
   }
 
   owner(use: Use): number {
@@ -103,7 +98,7 @@ function pageImage(image: AuditedImage, shared: Shared, options: Options): PageI
     code: decidingCode(image),
     reasons: someOf(image.reasons.map((finding) => shared.finding(finding))),
     warnings: someOf(image.warnings.map((finding) => shared.finding(finding))),
-    signers: someOf(image.signers.map((signer) => shared.signer(signer))),
+    signers: someOf(image.signers.map((signer) => signerAt(shared.signer(signer), signer.signedAt))),
     signedAt: newestSignature(image.signers),
     because: shared.text(image.because),
     rule: shared.text(rule === undefined ? undefined : [rule.place, rule.name].filter(Boolean).join(" ")),
@@ -127,8 +122,13 @@ function pageUse(use: Use, image: AuditedImage, shared: Shared, { files }: Optio
   };
 }
 
-function someOf(indexes: readonly number[]): readonly number[] | undefined {
-  return indexes.length === 0 ? undefined : indexes;
+/** An element that is undefined would be written as null. */
+function signerAt(index: number, signedAt: number | undefined): readonly [number, number?] {
+  return signedAt === undefined ? [index] : [index, signedAt];
+}
+
+function someOf<Item>(items: readonly Item[]): readonly Item[] | undefined {
+  return items.length === 0 ? undefined : items;
 }
 
 function printableOrNone(text: string | undefined): string | undefined {

@@ -4,8 +4,9 @@ import { placeName } from "../../../core/sources/mention.ts";
 import { formatInstant } from "../../../core/time.ts";
 import { plural } from "../../amounts.ts";
 import { decidingCode, newestSignature, shortImage, signerName, urgentFirst } from "../view.ts";
-import { AGES, VERDICTS } from "./charts.ts";
+import { VERDICTS } from "./charts.ts";
 import { type Markup, markup } from "./markup.ts";
+import { AGES } from "./query.ts";
 
 /** Rows that are in the page itself, for who has no script; with it, all are shown. */
 const ROWS = 200;
@@ -45,7 +46,7 @@ function filters(audit: Audit): Markup {
   const codes = distinct(audit.images.flatMap((image) => decidingCode(image) ?? []));
   const owners = distinct(audit.images.flatMap(({ uses }) => uses.map((use) => describeOwner(ownerOf(use)))));
   return markup`<form id="filters" class="filters" role="search" aria-label="Filter images" hidden>
-<label class="search"><span>Search</span><input type="search" name="q" autocomplete="off" spellcheck="false" placeholder="name, digest, signer, file, workload …"></label>
+<label class="search"><span>Search</span><input type="search" name="q" autocomplete="off" spellcheck="false" placeholder="name, signer, file …"></label>
 ${select(
   "verdict",
   "Verdict",
@@ -98,7 +99,7 @@ function rowOf(image: AuditedImage): Markup {
   return markup`<tr role="row">
 <td role="cell" class="verdict"><span class="badge ${image.verdict}">${image.verdict}</span></td>
 <td role="cell" class="image"><code>${shortImage(image.image)}</code></td>
-<td role="cell" class="why">${whyOf(image)}</td>
+<td role="cell" class="why"><div class="brief">${whyOf(image)}</div></td>
 <td role="cell" class="pinning">${image.drift ? "tag has moved" : image.pinned ? "pinned" : "no"}</td>
 <td role="cell" class="signed">${signedAt === undefined ? "" : formatInstant(signedAt).slice(0, 10)}</td>
 <td role="cell" class="uses">${image.uses.length} <span class="muted">${place}</span></td>

@@ -26,7 +26,8 @@ export interface PageImage {
   readonly code?: string | undefined;
   readonly reasons?: readonly number[] | undefined;
   readonly warnings?: readonly number[] | undefined;
-  readonly signers?: readonly number[] | undefined;
+  /** Who, and when, where that is proven. */
+  readonly signers?: readonly (readonly [signer: number, signedAt?: number | undefined])[] | undefined;
   /** When the newest accepted signature was made. */
   readonly signedAt?: number | undefined;
   readonly because?: number | undefined;
@@ -53,7 +54,6 @@ export interface PageSigner {
   readonly name: string;
   readonly id: string;
   readonly format: string;
-  readonly signedAt?: number | undefined;
 }
 
 export interface PageUse {

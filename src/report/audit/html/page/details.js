@@ -65,7 +65,7 @@ function findingsPart(title, indexes, kind, data) {
       element("p", {}, element("span", { class: `code ${kind}` }, code), ` ${message}`),
       facts([
         ["found", found],
-        ["wanted", [wanted, place].filter(Boolean).join(" — ")],
+        ["wanted", place === undefined ? wanted : `${wanted ?? ""} (${place})`],
         ["next", next],
       ]),
     ),
@@ -102,9 +102,9 @@ function driftPart(image, data) {
  * @param {PageData} data
  */
 function signersPart(image, data) {
-  const signers = (image.signers ?? []).flatMap((at) => data.signers[at] ?? []);
-  if (signers.length === 0) return undefined;
-  const items = signers.map(({ name, id, format, signedAt }) => {
+  if (image.signers === undefined) return undefined;
+  const items = image.signers.map(([at, signedAt]) => {
+    const { name, id, format } = data.signers[at] ?? { name: "", id: "", format: "" };
     const when = signedAt === undefined ? "no proven time" : `${time(signedAt)}, ${age(signedAt, data.at)}`;
     const line = element("span", { class: "muted" }, `${format}, ${when}`);
     return element("li", {}, element("strong", {}, name), element("br"), line, element("br"), element("code", {}, id));

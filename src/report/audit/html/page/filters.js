@@ -1,11 +1,11 @@
+import { EVERYTHING, formatQuery, parseQuery } from "../query.ts";
 import { element, find } from "./dom.js";
-import { EVERYTHING, formatQuery, parseQuery } from "./query.js";
 
 /**
  * The controls that a query is made with: the form, the heads of the columns, and the names in the charts. The address
  * follows, so that a view can be kept and sent.
  *
- * @typedef {import("./query.js").Query} Query
+ * @typedef {import("../query.ts").Query} Query
  */
 
 const SEARCH_PAUSE_MS = 120;

@@ -1,6 +1,6 @@
+import { searcher } from "../query.ts";
 import { find } from "./dom.js";
 import { openFilters } from "./filters.js";
-import { searcher } from "./query.js";
 import { openTable } from "./table.js";
 import { openThemes } from "./theme.js";
 

@@ -29,7 +29,7 @@ export function imageRow(image, data, index) {
     { role: "row" },
     cell("verdict", element("span", { class: `badge ${image.verdict}` }, image.verdict)),
     cell("image", button),
-    cell("why", ...whyOf(image, data)),
+    cell("why", element("div", { class: "brief" }, ...whyOf(image, data))),
     cell("pinning", PINNING[image.pinning]),
     cell("signed", signedOf(image, data)),
     cell("uses", ...usesOf(image)),
@@ -81,7 +81,7 @@ function whyOf(image, data) {
       ` ${finding?.found ?? finding?.message ?? ""}`,
     ];
   }
-  const names = (image.signers ?? []).flatMap((at) => data.signers[at]?.name ?? []);
+  const names = (image.signers ?? []).flatMap(([at]) => data.signers[at]?.name ?? []);
   return [
     names.join(", "),
     ...(image.warnings === undefined ? [] : [element("span", { class: "code undetermined" }, "warning")]),
