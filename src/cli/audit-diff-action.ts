@@ -1,5 +1,5 @@
 import type { Audit } from "../core/audit/audit.ts";
-import { type AuditDiff, type Change, diffAudits } from "../core/audit/diff.ts";
+import { type Change, diffAudits } from "../core/audit/diff.ts";
 import { DEFAULT_DIFF_FAIL_ON, failingChanges, parseDiffFailOn } from "../core/audit/diff-fail-on.ts";
 import { CountersignError } from "../core/errors.ts";
 import type { AuditStore } from "../io/store/audit-store.ts";
@@ -30,15 +30,16 @@ export async function diffTwoAudits(
     json: () => diffDocument(diff),
     more: { markdown: () => diffMarkdown(diff) },
   });
+  const failing = failingChanges(diff, wanted);
   if (!isSeenTwice(context, output)) {
     for (const caution of cautionsOf(diff)) output.warn(caution);
-    output.note(`countersign: ${describeDiff(diff)}`);
+    if (failing.size > 0)
+      context.stderr.stream.write(`countersign: worse than before: ${describeDiff(diff, failing)}\n`);
   }
-  context.exitCode = exitCodeOf(diff, wanted);
+  context.exitCode = exitCodeOf(failing);
 }
 
-function exitCodeOf(diff: AuditDiff, failOn: readonly Change[]): ExitCode {
-  const failing = failingChanges(diff, failOn);
+function exitCodeOf(failing: ReadonlySet<Change>): ExitCode {
   if ([...failing].some((change) => change !== "undetermined")) return EXIT_CODES.refused;
   return failing.size === 0 ? EXIT_CODES.done : EXIT_CODES.undetermined;
 }

@@ -1,7 +1,7 @@
 import { CountersignError, type Finding } from "../errors.ts";
 import type { EvidenceFormat } from "../formats/envelope.ts";
 import { describeValue, malformed } from "../formats/members.ts";
-import { describeJson, type JsonValue, parseJsonObject } from "../json.ts";
+import { describeJson, isObject, type JsonValue, parseJsonObject } from "../json.ts";
 import { LIMITS } from "../limits.ts";
 import { REASONS, type ReasonCode } from "../reasons.ts";
 import type { SourceKind, SourcePlace, SourceProblem, Workload } from "../sources/mention.ts";
@@ -23,8 +23,9 @@ export function parseAudit(bytes: Uint8Array, label: string): Audit {
   return readRecord(label, () => {
     const json = parseJsonObject(bytes, { what: WHAT, code: "record-invalid", maxBytes: LIMITS.auditBytes });
     checkVersion(json["schemaVersion"], WHAT);
-    const { command } = json;
+    const { command, error } = json;
     if (command !== "audit") throw malformed("the document is no audit", describeJson(command), '"audit"');
+    if (isObject(error)) throw malformed("the audit did not come about", describeJson(error["message"]), "an audit");
     return readAudit(new Members(json, WHAT, AUDIT));
   });
 }

@@ -72,16 +72,29 @@ function describeStandard({ policy, wanted, digest }: AuditStandard): string {
   return `${policy === undefined ? wanted : `${policy.name} (${policy.digest})`}; everything that decides: ${digest}`;
 }
 
-/** `2 newly refused, 1 signer lost, 3 new`: an image counts for each of its changes. */
-export function describeDiff({ images, problems }: AuditDiff): string {
-  const counts = CHANGES.flatMap((change) => {
+/** `2 newly refused, 1 with a signer lost, 3 new`: an image counts for each of its changes. */
+export function describeDiff({ images, problems }: AuditDiff, of: Iterable<Change> = CHANGES): string {
+  const wanted = new Set(of);
+  const counts = CHANGES.filter((change) => wanted.has(change)).flatMap((change) => {
     const count = images.filter(({ changes }) => changes.includes(change)).length;
-    return count === 0 ? [] : [`${count} ${CHANGE_TITLES[change]}`];
+    return count === 0 ? [] : [`${count} ${COUNTED[change]}`];
   });
-  const unread = problems.new.length === 0 ? [] : [`${problems.new.length} newly unreadable`];
-  const all = [...counts, ...unread];
+  const isTold = wanted.has("undetermined") && problems.new.length > 0;
+  const all = isTold ? [...counts, `${problems.new.length} newly unreadable`] : counts;
   return all.length === 0 ? "nothing is different" : all.join(", ");
 }
+
+/** As they are counted: of one image and of many. */
+const COUNTED: Readonly<Record<Change, string>> = {
+  ...CHANGE_TITLES,
+  "signer-lost": "with a signer lost",
+  "signer-changed": "with other signers",
+  unpinned: "with the pin lost",
+  "tag-moved": "with the tag moved",
+  drift: "newly drifting",
+  "pin-moved": "with the pin moved",
+  "signer-new": "with a signer more",
+};
 
 // --- images -----------------------------------------------------------------------------------------------------------
 

@@ -98,6 +98,7 @@ describe("what is no audit's document", () => {
     ["no version", (document) => delete document["schemaVersion"], /of another version/],
     ["a version in words", (document) => (document["schemaVersion"] = "1"), /of another version/],
     ["another command's document", (document) => (document["command"] = "verify"), /is no audit/],
+    ["why there is no audit", (document) => (document["error"] = { message: "no network" }), /did not come about/],
     ["a member that nobody knows", (document) => (document["added"] = true), /unknown member/],
     ["an image with such a member", (document) => (first(document, "images")["added"] = 1), /unknown member/],
     ["a time that never was", (document) => (document["at"] = "2026-02-31T00:00:00Z"), /is not a time/],

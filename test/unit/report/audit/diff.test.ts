@@ -54,7 +54,7 @@ describe("the text of a comparison", () => {
       /^ {2}signer lost +release\.yml of acme\/app/m,
       /^ {2}also +signer lost$/m,
       /^ {2}runs in +Deployment shop\/web \(deploy\/shop\/web\.yaml\)$/m,
-      /^1 newly refused, 1 signer lost$/m,
+      /^1 newly refused, 1 with a signer lost$/m,
     ]) {
       assert.match(text, line);
     }
