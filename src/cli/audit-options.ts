@@ -22,6 +22,10 @@ export function addAuditOptions(command: Command): Command {
       "--journal <file>",
       "keep results so far in this file, and take up again what a killed run left",
     ).argParser(once("--journal")),
+    new Option(
+      "--scans",
+      "look for scans that a wanted signer attested, for their age; a request or two for each image",
+    ),
   ]);
   return addReportOptions(command);
 }

@@ -1,4 +1,5 @@
 import type { AuditPlan, AuditStandard } from "../core/audit/audit.ts";
+import type { Reference } from "../core/oci/reference.ts";
 import { type ImageAuditor, openAuditor } from "../ops/audit.ts";
 import type { Wiring } from "../wire.ts";
 import { standardOf } from "./audit-standard.ts";
@@ -48,8 +49,10 @@ export async function openAudit(
   try {
     const then = { ...context, referenceTime: plan.at };
     const judging = await readJudging({ context: then, output, wiring, images }, { ...registry, ...flags });
-    const standard = await standardOf(judging, flags, images);
-    const auditor = openAuditor({ open: (reference) => wiring.registry(reference), cache: wiring.cache }, judging);
+    const lookForScans = raw["scans"] === true;
+    const standard = await standardOf(judging, { ...flags, lookForScans }, images);
+    const ports = { open: (reference: Reference) => wiring.registry(reference), cache: wiring.cache };
+    const auditor = openAuditor(ports, { ...judging, lookForScans });
     return { standard, auditor, wiring, workers: registry.maxWorkers ?? WORKERS, close: () => wiring.close() };
   } catch (thrown) {
     await wiring.close();

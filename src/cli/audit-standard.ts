@@ -18,7 +18,7 @@ import type { VerifyOptions } from "./verify-options.ts";
  */
 export async function standardOf(
   judging: Judging,
-  flags: Pick<VerifyOptions, "github">,
+  flags: OtherFlags,
   images: readonly string[],
 ): Promise<AuditStandard> {
   const { requirement, policy, weakened = [] } = judging;
@@ -27,12 +27,18 @@ export async function standardOf(
   return makeStandard({ asked, also: whatElse(judging, flags), weakened });
 }
 
-function whatElse({ recursive, platform, bundles }: Judging, { github }: Pick<VerifyOptions, "github">): string[] {
+/** What decides what is told, and is in no requirement. */
+interface OtherFlags extends Pick<VerifyOptions, "github"> {
+  readonly lookForScans: boolean;
+}
+
+function whatElse({ recursive, platform, bundles }: Judging, { github, lookForScans }: OtherFlags): readonly string[] {
   return [
     ...(recursive === true ? ["on every platform too"] : []),
     ...(platform === undefined ? [] : [`for ${platformName(platform)}`]),
     ...(bundles ?? []).map((bytes) => `in the bundle ${digestOf(bytes)}`),
     ...(github === undefined ? [] : [`or at ${github.api.href}`]),
+    ...(lookForScans ? ["with the age of scans"] : []),
   ];
 }
 

@@ -1,24 +1,30 @@
 import type { ImageFacts } from "../core/audit/audit.ts";
 import { type Examination, factsOf } from "../core/audit/from-verdicts.ts";
 import { mayPass } from "../core/audit/passing.ts";
+import { scanTimeOf } from "../core/audit/scan-time.ts";
 import { refusePublishedKeys } from "../core/crypto/published.ts";
 import { CountersignError, findingUnlessInterrupted } from "../core/errors.ts";
 import { LIMITS } from "../core/limits.ts";
 import { digestAlgorithm, digestOf } from "../core/oci/digest.ts";
+import type { Manifest } from "../core/oci/manifest.ts";
 import { parseReference, type Reference, repositoryName } from "../core/oci/reference.ts";
 import type { ContentCache, ContentStore } from "../core/ports.ts";
+import type { Instant } from "../core/time.ts";
 import type { Judgement } from "../core/verify/judgement.ts";
+import type { SignatureReport, Verdict } from "../core/verify/verdict.ts";
 import {
   type Court,
   type JudgementMemory,
   nameOf,
   openCourt,
   placeOf,
+  rulingOf,
   type Target,
   type VerifyOptions,
 } from "./judging.ts";
+import { newestScan } from "./newest-scan.ts";
 import { Recent } from "./recent.ts";
-import { type VerifiedImage, verifyTarget } from "./verify.ts";
+import { unresolved, type VerifiedImage, verifyTarget } from "./verify.ts";
 
 /** Finds out about one image what an audit tells: for one process, a shard and a worker alike. */
 export interface ImageAuditor {
@@ -38,7 +44,10 @@ export interface AuditPorts {
 }
 
 /** How images are judged: as for `verifyImages`, but for what depends on one call alone. */
-export type AuditJudging = Omit<VerifyOptions, "cache" | "contentFollows" | "explained" | "isBrief">;
+export interface AuditJudging extends Omit<VerifyOptions, "cache" | "contentFollows" | "explained" | "keep"> {
+  /** Look for scans of every image, which costs requests; else only what the judgement read is told. */
+  readonly lookForScans?: boolean | undefined;
+}
 
 /**
  * What was judged of a digest holds for all of its names, so that fifty tags of one image are not gathered for fifty times.
@@ -51,34 +60,59 @@ export function openAuditor(ports: AuditPorts, judging: AuditJudging): ImageAudi
 
 class Auditor implements ImageAuditor {
   readonly #ports: AuditPorts;
+  readonly #lookForScans: boolean;
   readonly #court: Court;
   /** One for each repository: it knows the tokens. */
   readonly #stores = new Recent<Promise<ContentStore>>(LIMITS.auditStores);
 
   constructor(ports: AuditPorts, judging: AuditJudging) {
     this.#ports = ports;
-    this.#court = openCourt([], { ...judging, cache: ports.cache, isBrief: true }, new RecentJudgements());
+    this.#lookForScans = judging.lookForScans === true;
+    const { now } = judging.requirement;
+    const keep = (signature: SignatureReport) => whatCounts(signature, now);
+    this.#court = openCourt([], { ...judging, cache: ports.cache, keep }, new RecentJudgements());
   }
 
   async examine(image: string): Promise<ImageFacts> {
     const reference = parseReference(image);
     const target = await this.#target(image, reference);
+    if ("status" in target) return factsOf({ image, name: target.name, verdicts: [target] });
     const [{ verdicts, root }, tag] = await Promise.all([this.#verify(target), lookAtTag(target)]);
     const [first] = verdicts;
     const resolved = root && { name: nameOf(target, root.descriptor), digest: root.descriptor.digest };
-    return factsOf({ image, name: first?.name ?? image, digest: first?.digest, ...resolved, verdicts, tag });
+    const scannedAt = root && (await this.#scanTime(target, root));
+    return factsOf({ image, name: first?.name ?? image, digest: first?.digest, ...resolved, verdicts, tag, scannedAt });
   }
 
-  async #target(image: string, reference: Reference): Promise<Target> {
+  /** Or the verdict on what cannot even be opened. */
+  async #target(image: string, reference: Reference): Promise<Target | Verdict> {
     const { tag, digest } = reference;
-    return { image, store: await this.#store(reference), tag, digest };
+    try {
+      return { image, store: await this.#store(reference), tag, digest };
+    } catch (error) {
+      if (error instanceof CountersignError && error.class === "usage") throw error;
+      return unresolved({ image }, error, this.#court.options);
+    }
   }
 
   #store(reference: Reference): Promise<ContentStore> {
     const name = repositoryName(reference);
-    const store = this.#stores.get(name) ?? this.#ports.open(reference);
+    const known = this.#stores.get(name);
+    if (known !== undefined) return known;
+    const store = this.#ports.open(reference);
     this.#stores.set(name, store);
+    store.catch(() => this.#stores.forget(name, store));
     return store;
+  }
+
+  async #scanTime(target: Target, root: Manifest): Promise<Instant | undefined> {
+    if (!this.#lookForScans) return undefined;
+    try {
+      return await newestScan(target, root, await rulingOf(target, root.descriptor, this.#court), this.#court);
+    } catch (error) {
+      findingUnlessInterrupted(error);
+      return undefined;
+    }
   }
 
   async #verify(target: Target): Promise<VerifiedImage> {
@@ -86,6 +120,14 @@ class Auditor implements ImageAuditor {
     if (!("rulingOf" in requirement)) refusePublishedKeys(requirement.keys, [placeOf(target)]);
     return await verifyTarget(target, this.#court);
   }
+}
+
+/** A fleet has more signatures than memory: of those that count for nobody, nothing is told. */
+function whatCounts(signature: SignatureReport, now: Instant): readonly SignatureReport[] {
+  if (!signature.accepted) return [];
+  const { statement: _, annotations: __, ...told } = signature;
+  const scannedAt = scanTimeOf(signature, now);
+  return [{ ...told, ...(scannedAt !== undefined && { scannedAt }) }];
 }
 
 /** What the tag of a reference with tag and digest names now; undefined where it has not both. */

@@ -16,6 +16,7 @@ import type { Subject, UntrustedCandidate } from "../core/verify/evidence.ts";
 import { Hearing } from "../core/verify/hearing.ts";
 import type { Judgement } from "../core/verify/judgement.ts";
 import { checkRequirement, type Requirement } from "../core/verify/requirement.ts";
+import type { SignatureReport } from "../core/verify/verdict.ts";
 import type { Budget } from "./budget.ts";
 import { type GatherOptions, gather } from "./gather.ts";
 
@@ -54,8 +55,8 @@ export interface VerifyOptions {
   readonly contentFollows?: boolean | undefined;
   /** Look at everything, and say what became of each requirement: nothing ends with the first acceptance. */
   readonly explained?: boolean | undefined;
-  /** Of the signatures, only those that count are kept, and of those nothing that was attested. */
-  readonly isBrief?: boolean | undefined;
+  /** What is kept of each signature that was looked at; everything where nothing is said. */
+  readonly keep?: ((signature: SignatureReport) => readonly SignatureReport[]) | undefined;
 }
 
 /** Where a target is, for what depends on the place alone. */
@@ -169,7 +170,7 @@ async function judgeSubject(
 ): Promise<Judgement> {
   const hearing = new Hearing(ruling, subject, rulebook.now);
   const conclude = (): Judgement => {
-    const judgement = options.isBrief === true ? briefly(hearing.judgement()) : hearing.judgement();
+    const judgement = keeping(hearing.judgement(), options);
     return options.explained === true ? { ...judgement, outcome: hearing.outcome() } : judgement;
   };
   if (options.bundles !== undefined) {
@@ -189,9 +190,8 @@ async function judgeSubject(
   return conclude();
 }
 
-function briefly(judgement: Judgement): Judgement {
-  const counted = judgement.signatures.filter(({ accepted }) => accepted);
-  return { ...judgement, signatures: counted.map(({ statement: _, annotations: __, ...signature }) => signature) };
+function keeping(judgement: Judgement, { keep }: VerifyOptions): Judgement {
+  return keep === undefined ? judgement : { ...judgement, signatures: judgement.signatures.flatMap(keep) };
 }
 
 /** What evidence can meet it; undefined where none can. */

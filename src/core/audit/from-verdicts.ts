@@ -12,6 +12,7 @@ import {
 } from "../verify/verdict.ts";
 import type { AuditedSigner, ImageFacts } from "./audit.ts";
 import { compareText } from "./order.ts";
+import { newestOf } from "./scan-time.ts";
 
 /** What was looked at, and what became of it. */
 export interface Examination {
@@ -24,6 +25,7 @@ export interface Examination {
   readonly verdicts: readonly Verdict[];
   /** What the tag beside a digest names now, or why that is not known. */
   readonly tag?: { readonly digest: Digest } | { readonly finding: Finding } | undefined;
+  /** Of a scan that was looked for beside the verdicts. */
   readonly scannedAt?: Instant | undefined;
 }
 
@@ -35,6 +37,7 @@ export function factsOf({ image, name, digest, verdicts, tag, scannedAt }: Exami
   const verdict = worst(verdicts);
   const alike = verdicts.filter(({ status }) => status === verdict);
   const { because, policy } = alike[0] ?? {};
+  const signatures = verdicts.flatMap((each) => each.signatures);
   return {
     image,
     name,
@@ -44,9 +47,9 @@ export function factsOf({ image, name, digest, verdicts, tag, scannedAt }: Exami
     warnings: nearestFirst(alike.flatMap((each) => about(each, each.warnings ?? []))),
     because,
     rule: policy?.rule && { name: policy.rule.name, place: placeName(policy.rule.place) },
-    signers: signersOf(verdicts.flatMap(({ signatures }) => signatures)),
+    signers: signersOf(signatures),
     ...(tag !== undefined && ("digest" in tag ? { tagDigest: tag.digest } : { tagFinding: tag.finding })),
-    scannedAt,
+    scannedAt: newestOf([scannedAt, ...signatures.map((signature) => signature.scannedAt)]),
     checked: inEach(verdicts.map(({ checked }) => checked)),
     notChecked: [...new Set(verdicts.flatMap(({ notChecked }) => notChecked))],
   };

@@ -48,6 +48,8 @@ export interface SignatureReport {
   readonly predicateType?: string | undefined;
   /** The verified statement, where an attestation was asked for. */
   readonly statement?: JsonObject | undefined;
+  /** Of a scan that was attested, where the statement was not kept. */
+  readonly scannedAt?: Instant | undefined;
   /** Only from a verified payload. */
   readonly annotations?: Readonly<Record<string, string>> | undefined;
   /** Why it does not count. */
