@@ -1,12 +1,12 @@
 import { explainBriefly, explainFinding } from "../core/explain.ts";
 import { formatReference } from "../core/oci/reference.ts";
 import type { Drift } from "../core/pins/check.ts";
-import type { HeldDigest, PinState } from "../core/pins/choose.ts";
+import { type HeldDigest, isUsable, type PinState } from "../core/pins/choose.ts";
 import type { SettledPin } from "../core/pins/locking.ts";
 import type { Pinnable } from "../core/pins/pinnable.ts";
 import { printable } from "../core/printable.ts";
 import { placeName, type SourcePlace, type SourceProblem } from "../core/sources/mention.ts";
-import { describeAge, type Instant, instant } from "../core/time.ts";
+import { describeAge, formatInstant, type Instant, instant } from "../core/time.ts";
 import { plural } from "./amounts.ts";
 import { PLAIN, type Style } from "./style.ts";
 import { failureRows, formatBlock, HEADING_WIDTH, type Row } from "./text.ts";
@@ -49,8 +49,8 @@ export function pinText(report: PinReport, style: Style = PLAIN): string {
   return [...shown, ...problems, `${summaryLine(report)}\n`].join("\n");
 }
 
-function blockKey({ state, after, from, held, reasons }: SettledPin): string {
-  return JSON.stringify([state, formatReference(after), from, held?.digest, reasons]);
+function blockKey({ state, after, from, held, offered, reasons }: SettledPin): string {
+  return JSON.stringify([state, formatReference(after), from, held?.digest, offered, reasons]);
 }
 
 function pinBlock(pins: readonly SettledPin[], { at, weakened }: PinReport, style: Style): string {
@@ -58,10 +58,13 @@ function pinBlock(pins: readonly SettledPin[], { at, weakened }: PinReport, styl
   if (first === undefined) return "";
   const { state, after, reasons, judged, from, held } = first;
   const code = reasons[0] === undefined ? "" : `   ${style.heading(reasons[0].code)}`;
+  const subject = subjectOf(first);
+  const stays = subject === formatReference(after) ? undefined : after.digest;
   const isGood = state === "pinned" || state === "moved";
   const rows: readonly Row[] = [
     ...placeRows(pins.map(({ mention }) => mention.place)),
     ...(from === undefined ? [] : [["before", from] as const]),
+    ...(stays === undefined ? [] : [["stays", stays] as const]),
     ...(isGood && judged !== undefined ? wordRows(judged, at) : []),
     ...(held === undefined ? [] : heldRows(held, at)),
     ...failureRows(reasons[0]),
@@ -70,10 +73,17 @@ function pinBlock(pins: readonly SettledPin[], { at, weakened }: PinReport, styl
     ...(weakened.length === 0 || !isGood ? [] : [["weakened by", weakened.join(", ")] as const]),
   ];
   return formatBlock(
-    `${paint(state, style)(STATE_NAMES[state].padEnd(HEADING_WIDTH))}${printable(formatReference(after))}${code}`,
+    `${paint(state, style)(STATE_NAMES[state].padEnd(HEADING_WIDTH))}${printable(subject)}${code}`,
     rows,
     style,
   );
+}
+
+/** What the reasons are about: what is pinned, or what the tag names in its place. */
+function subjectOf({ state, after, offered, reasons, judged }: SettledPin): string {
+  const isOfTag = (state === "refused" || state === "undetermined") && judged !== undefined && isUsable(judged);
+  if (!isOfTag || reasons[0]?.code === "lock-drift") return formatReference(after);
+  return formatReference({ ...after, digest: offered });
 }
 
 function paint(state: PinState, style: Style): (text: string) => string {
@@ -106,7 +116,10 @@ function heldRows({ digest, since, until, isRemembered }: HeldDigest, now: Insta
   const known = isRemembered ? "first seen accepted" : "signed";
   return [
     ["waits", digest],
-    ["because", `${known} ${describeAge(since, now)}; old enough ${describeAge(instant(until), now)}`],
+    [
+      "because",
+      `${known} ${describeAge(since, now)}; old enough ${describeAge(instant(until), now)}, at ${formatInstant(instant(until))}`,
+    ],
   ];
 }
 
@@ -133,10 +146,10 @@ export function summaryLine({ mode, pins, problems, files, lock }: PinReport): s
 }
 
 /** `refused: deploy/web.yaml:12:16: nginx:1.27: why`: one line for a mention that is not pinned to what is accepted. */
-export function explainPin({ state, mention, reasons }: SettledPin): string {
-  const [first] = reasons;
+export function explainPin(pin: SettledPin): string {
+  const [first] = pin.reasons;
   const why = first === undefined ? "" : `: ${explainBriefly(first)}`;
-  return `${STATE_NAMES[state]}: ${placeName(mention.place)}: ${mention.image}${why}`;
+  return `${STATE_NAMES[pin.state]}: ${placeName(pin.mention.place)}: ${subjectOf(pin)}${why}`;
 }
 
 export function explainProblem({ place, finding }: SourceProblem): string {

@@ -1,5 +1,4 @@
 import { bounded, type Finding } from "../errors.ts";
-import type { Digest } from "../oci/digest.ts";
 import { cannotBePinned } from "./choose.ts";
 import type { Lock } from "./lock.ts";
 import { groupPins, type PinGroup, type Pinnable } from "./pinnable.ts";
@@ -35,17 +34,18 @@ function findingAbout(
   lock: Lock | undefined,
   lockLabel: string,
 ): Finding | undefined {
-  const { digest } = pinnable.reference;
-  if (digest === undefined) return pinnable.mention.slot === undefined ? cannotBePinned(pinnable) : unpinned(pinnable);
-  if (lock === undefined) return drift("it is pinned, and there is no lock file", digest, lockLabel);
-  if (locked === undefined) {
-    const others = pinned.filter((one) => one !== digest);
-    if (others.length > 0)
-      return drift(`${lockLabel} does not know it, and it is pinned differently elsewhere`, digest, others.join(", "));
-    return drift(`it is pinned, and ${lockLabel} does not know it`, digest);
+  const { mention, reference } = pinnable;
+  const { digest } = reference;
+  if (digest === undefined) return mention.slot === undefined ? cannotBePinned(pinnable) : unpinned(pinnable);
+  if (locked?.digest === digest) return undefined;
+  if (lock === undefined) return drift("the image is pinned, and there is no lock file", mention.image, lockLabel);
+  if (locked !== undefined) {
+    return drift(`the image is pinned to another digest than ${lockLabel} says`, mention.image, locked.digest);
   }
-  if (locked.digest === digest) return undefined;
-  return drift(`it is pinned to another digest than ${lockLabel} says`, digest, locked.digest);
+  const others = pinned.filter((one) => one !== digest);
+  const elsewhere = others.length === 0 ? "" : ", and it is pinned differently elsewhere";
+  const wanted = others.length === 0 ? undefined : others.join(", ");
+  return drift(`the image is pinned, but ${lockLabel} does not know it${elsewhere}`, mention.image, wanted);
 }
 
 function unpinned({ mention }: Pinnable): Finding {
@@ -57,7 +57,7 @@ function unpinned({ mention }: Pinnable): Finding {
   });
 }
 
-function drift(message: string, found: Digest, wanted?: string): Finding {
+function drift(message: string, found: string, wanted?: string): Finding {
   return bounded({ code: "lock-drift", message, found, ...(wanted !== undefined && { wanted }) });
 }
 

@@ -58,6 +58,8 @@ export interface PinResult extends Pinnable {
   /** Where it moves: by which it was pinned before. */
   readonly from?: Digest | undefined;
   readonly held?: HeldDigest | undefined;
+  /** It does not move to this digest, which the tag names now: for the reasons. */
+  readonly offered?: Digest | undefined;
 }
 
 /** What the tag names, since when that is known to be accepted, and when it is old enough. */
@@ -136,7 +138,12 @@ interface Goal {
 type Still =
   | { readonly state: "held"; readonly held: HeldDigest }
   | { readonly state: "fixed"; readonly digest: Digest }
-  | { readonly state: "refused" | "undetermined"; readonly reasons: readonly Finding[] };
+  | {
+      readonly state: "refused" | "undetermined";
+      readonly reasons: readonly Finding[];
+      /** What the tag names, where that is known. */
+      readonly offered?: Digest | undefined;
+    };
 
 /** The digest that others of the name have, else the one in the lock, else what the tag names. */
 function firstOf(group: PinGroup, asked: Questions): Goal["first"] {
@@ -160,7 +167,7 @@ function updateOf(group: PinGroup, asked: Questions, wish: PinWish): Goal {
   if (typeof tag !== "string") return notUsable([tag]);
   const judged = asked.judged(tag);
   if (judged === undefined) return {};
-  if (!isUsable(judged)) return notUsable(judged.reasons);
+  if (!isUsable(judged)) return notUsable(judged.reasons, tag);
   if (group.pinnables.some((one) => isStuck(one, tag))) {
     return { first: firstOf(group, asked), still: { state: "fixed", digest: tag } };
   }
@@ -169,8 +176,8 @@ function updateOf(group: PinGroup, asked: Questions, wish: PinWish): Goal {
   return { first: judged, move: judged };
 }
 
-function notUsable(reasons: readonly Finding[]): Goal {
-  return { first: reasons, still: { state: stateOf(reasons), reasons } };
+function notUsable(reasons: readonly Finding[], offered?: Digest): Goal {
+  return { first: reasons, still: { state: stateOf(reasons), reasons, offered } };
 }
 
 /** Pinned to another digest, and not to be changed at that place. */
@@ -252,8 +259,8 @@ function twoDigests(digests: readonly Digest[]): Finding {
 export function cannotBePinned({ mention }: Pinnable): Finding {
   return bounded({
     code: "unpinned",
-    message: "the image is named by a tag alone, and cannot be pinned at this place",
-    found: mention.fixed ?? mention.image,
+    message: `the image is named by a tag alone, and cannot be pinned here: ${mention.fixed ?? "nothing says where"}`,
+    found: mention.image,
     wanted: "a digest",
     next: "write the reference with its digest by hand, or so that it stands here in full",
   });
@@ -262,8 +269,8 @@ export function cannotBePinned({ mention }: Pinnable): Finding {
 function cannotBeMoved({ mention }: Pinnable, digest: Digest): Finding {
   return bounded({
     code: "tag-moved",
-    message: "the tag names another digest now, and the pin cannot be moved at this place",
-    found: mention.fixed ?? mention.image,
+    message: `the tag names another digest now, and the pin cannot be moved here: ${mention.fixed ?? "nothing says how"}`,
+    found: mention.image,
     wanted: digest,
     next: "write the new digest by hand; until then the others of the same name stay as they are",
   });

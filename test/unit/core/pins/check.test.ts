@@ -33,18 +33,18 @@ describe("a check of pins", () => {
     const lock = lockOf(locked(OLD));
     assert.deepEqual(found([mentioned(WEB, 1), mentioned(PINNED, 2), fixed(WEB, 3)], lock), [
       "1 unpinned: the image is named by a tag alone",
-      "3 unpinned: the image is named by a tag alone, and cannot be pinned at this place",
+      "3 unpinned: the image is named by a tag alone, and cannot be pinned here: the tag comes from the variable TAG",
     ]);
   });
 
   it("finds a digest that is not the lock's", () => {
     assert.deepEqual(found([mentioned(PINNED)], lockOf(locked(NEW))), [
-      "1 lock-drift: it is pinned to another digest than countersign.lock says",
+      "1 lock-drift: the image is pinned to another digest than countersign.lock says",
     ]);
   });
 
   it("finds a digest that the lock does not know, by name or without a tag", () => {
-    const message = "it is pinned, and countersign.lock does not know it";
+    const message = "the image is pinned, but countersign.lock does not know it";
     assert.deepEqual(found([mentioned(PINNED)], lockOf()), [`1 lock-drift: ${message}`]);
     assert.deepEqual(found([mentioned(`registry.example/acme/web@${NEW}`)], lockOf(locked(OLD))), [
       `1 lock-drift: ${message}`,
@@ -52,15 +52,17 @@ describe("a check of pins", () => {
   });
 
   it("finds pins without a lock file", () => {
-    assert.deepEqual(found([mentioned(PINNED)], undefined), ["1 lock-drift: it is pinned, and there is no lock file"]);
+    assert.deepEqual(found([mentioned(PINNED)], undefined), [
+      "1 lock-drift: the image is pinned, and there is no lock file",
+    ]);
   });
 
   it("finds one name with two digests, whether the lock knows it or not", () => {
     const both = [mentioned(PINNED, 1), mentioned(`${WEB}@${NEW}`, 2)];
     assert.equal(found(both, lockOf(locked(OLD))).length, 1);
     assert.deepEqual(found(both, lockOf()), [
-      "1 lock-drift: countersign.lock does not know it, and it is pinned differently elsewhere",
-      "2 lock-drift: countersign.lock does not know it, and it is pinned differently elsewhere",
+      "1 lock-drift: the image is pinned, but countersign.lock does not know it, and it is pinned differently elsewhere",
+      "2 lock-drift: the image is pinned, but countersign.lock does not know it, and it is pinned differently elsewhere",
     ]);
   });
 
