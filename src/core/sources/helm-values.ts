@@ -14,8 +14,13 @@ import { readYamlText } from "./yaml-text.ts";
 export function readHelmValues(file: SourceText): Reading {
   const { documents, problems } = readYamlText(file);
   const collector = new Collector("helm-values", problems);
-  for (const document of documents) new Values(document, file.text, collector).read();
+  for (const document of documents) valuesImages(document, file.text, collector);
   return collector.reading();
+}
+
+/** The same of values that stand in a file of another kind. */
+export function valuesImages(values: SourceNode, text: string, collector: Collector): void {
+  new Values(values, text, collector).read();
 }
 
 /** Where a value stands: the names that lead to it. */

@@ -3,7 +3,7 @@ import { LIMITS } from "../limits.ts";
 import { type About, aOrAn, Collector, isNull } from "./collector.ts";
 import { type CustomPath, type Found, valuesAt, WELL_KNOWN_PATHS } from "./custom-paths.ts";
 import { nodeOfJson } from "./json-nodes.ts";
-import { imageEntries } from "./kustomize.ts";
+import { imageEntries } from "./kustomize-images.ts";
 import type { Reading, SourceKind, SourceText, Workload } from "./mention.ts";
 import { OWNER_LABELS, ownerOf } from "./owners.ts";
 import type { SourceNode } from "./source-node.ts";
@@ -39,6 +39,22 @@ export function imagesOfObject(
   return walk.collector.reading();
 }
 
+/**
+ * The images of an object, or of a part of one, in a file of another kind: a patch.
+ *
+ * @param kind What it is a part of, where it does not say that itself.
+ */
+export function objectImages(
+  node: SourceNode,
+  kind: string,
+  to: { readonly collector: Collector; readonly text: string },
+  options: KubernetesOptions,
+): void {
+  const walk = new Walk(to.collector, options, to.text);
+  if (isObject(node)) walk.document(node);
+  else walk.part(node, kind);
+}
+
 /** They carry other people's files and schemas, where images may be spoken of that nobody runs. */
 const NOT_SEARCHED: ReadonlySet<string> = new Set(["ConfigMap", "Secret", "CustomResourceDefinition"]);
 const CONTAINERS = ["initContainers", "containers", "ephemeralContainers"];
@@ -67,6 +83,12 @@ class Walk {
   document(node: SourceNode): void {
     if (isObject(node)) this.#object(node, 1);
     else this.#tellNoObject(node);
+  }
+
+  part(node: SourceNode, kind: string): void {
+    const owner = { object: node, kind };
+    if (isPodSpec(node)) this.#pod(node, owner);
+    else this.#members(node, owner, 1);
   }
 
   #tellNoObject(node: SourceNode): void {

@@ -1,118 +1,108 @@
-import { type About, aOrAn, Collector, isNull } from "./collector.ts";
-import { emptySlot, memberSlot } from "./member-slot.ts";
-import type { Mention, PinSlot, Reading, SourcePlace, SourceText } from "./mention.ts";
-import { findingAbout, referenceSlot } from "./slot.ts";
-import type { SourceEntry, SourceNode } from "./source-node.ts";
-import { readYamlText } from "./yaml-text.ts";
+import { type About, aOrAn, Collector } from "./collector.ts";
+import { valuesImages } from "./helm-values.ts";
+import { type KubernetesOptions, objectImages } from "./kubernetes.ts";
+import { imageEntries } from "./kustomize-images.ts";
+import type { Reading, SourceText } from "./mention.ts";
+import { readNestedYaml } from "./nested-yaml.ts";
+import type { SourceNode } from "./source-node.ts";
+import { readYamlText, type YamlText } from "./yaml-text.ts";
 
 /**
- * The images that a Kustomization or a Component puts in the place of others: `images:` with `name`, `newName`, `newTag` and
- * `digest`. An entry that changes the name alone says no version: the tag or digest stays that of the resource, which is a
- * mention of its own, and is pinned there.
+ * The images that a Kustomization or a Component names: those that `images:` puts in the place of others, by `name`,
+ * `newName`, `newTag` and `digest`; those of patches that are written in it; and those of values for Helm charts. An entry
+ * that changes the name alone says no version: the tag or digest stays that of the resource, which is a mention of its own,
+ * and is pinned there.
  */
-export function readKustomization(file: SourceText): Reading {
+export function readKustomization(file: SourceText, options: KubernetesOptions = {}): Reading {
   const { documents, problems } = readYamlText(file);
   const collector = new Collector("kustomize", problems);
-  for (const document of documents) {
-    const name = document.get("metadata")?.get("name")?.text() ?? file.label;
-    const about = { workload: { kind: document.get("kind")?.text() ?? "Kustomization", name } };
-    const list = document.get("images");
-    if (document.kind !== "map") {
-      collector.problem(document.place, "a document is no Kustomization", { found: aOrAn(document.kind) });
-    } else if (list !== undefined) imageEntries(list, file.text, collector, about);
-  }
+  for (const document of documents) new Kustomization(document, file, collector, options).read();
   return collector.reading();
 }
 
-/** What a list of Kustomize's images says. */
-export function imageEntries(list: SourceNode, text: string, collector: Collector, about: About): void {
-  if (isNull(list)) return;
-  if (list.kind !== "list") collector.problem(list.place, "not a list of images", { found: aOrAn(list.kind) });
-  for (const item of list.items()) new Entry(item, text, collector, about).read();
-}
-
-class Entry {
-  readonly #item: SourceNode;
-  readonly #text: string;
+class Kustomization {
+  readonly #node: SourceNode;
+  readonly #file: SourceText;
   readonly #collector: Collector;
-  readonly #about: About;
+  readonly #options: KubernetesOptions;
+  /** An alias may repeat a patch any number of times. */
+  readonly #nested = new Map<SourceNode, YamlText>();
 
-  constructor(item: SourceNode, text: string, collector: Collector, about: About) {
-    this.#item = item;
-    this.#text = text;
+  constructor(node: SourceNode, file: SourceText, collector: Collector, options: KubernetesOptions) {
+    this.#node = node;
+    this.#file = file;
     this.#collector = collector;
-    this.#about = about;
+    this.#options = options;
   }
 
   read(): void {
-    const name = this.#textOf("newName") ?? this.#textOf("name");
-    const tag = this.#textOf("newTag");
-    const digest = this.#textOf("digest");
-    if (name === undefined) this.#problem("an entry names no image", "a mapping with a name");
-    else if (tag === undefined && digest === undefined) this.#withoutVersion(name);
-    else this.#withVersion(name, tag, digest);
-  }
-
-  #withVersion(name: string, tag: string | undefined, digest: string | undefined): void {
-    const image = `${name}${tag === undefined ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
-    const place = this.#place();
-    const finding = findingAbout(image);
-    if (finding !== undefined) this.#collector.finding(place, finding);
-    else this.#collector.mention({ image, place, ...orFixed(this.#slot(tag, digest)), ...this.#about });
-  }
-
-  /** The new name may have a tag of its own: Kustomize joins what it is given. */
-  #withoutVersion(name: string): void {
-    const newName = this.#item.get("newName");
-    const isWhole = /@|:[^/]*$/.test(newName?.text() ?? "");
-    if (isWhole) this.#collector.reference(newName, this.#about);
-    else if (this.#textOf("tagSuffix") !== undefined) {
-      this.#problem(`nobody knows the tag of ${name} here: it is another one with a suffix`, "the whole tag: newTag");
+    const node = this.#node;
+    if (node.kind !== "map") {
+      this.#collector.problem(node.place, "a document is no Kustomization", { found: aOrAn(node.kind) });
+      return;
+    }
+    const images = node.get("images");
+    if (images !== undefined) imageEntries(images, this.#file.text, this.#collector, this.#about());
+    for (const patch of [...items(node, "patches"), ...items(node, "patchesJson6902")]) {
+      this.#patch(patch.get("patch"), patch.get("target"));
+    }
+    for (const patch of items(node, "patchesStrategicMerge"))
+      this.#patch(isInline(patch) ? patch : undefined, undefined);
+    for (const chart of items(node, "helmCharts")) {
+      const values = chart.get("valuesInline");
+      if (values !== undefined) valuesImages(values, this.#file.text, this.#collector);
     }
   }
 
-  #problem(message: string, wanted: string): void {
-    this.#collector.problem(this.#item.place, message, {
-      wanted,
-      next: "write it out, or name what kustomize build prints",
-    });
+  #about(target?: SourceNode): About {
+    const kind = target?.get("kind")?.text() ?? this.#node.get("kind")?.text() ?? "Kustomization";
+    const name = target === undefined ? this.#node.get("metadata")?.get("name")?.text() : target.get("name")?.text();
+    return { workload: { kind, namespace: target?.get("namespace")?.text(), name: name ?? this.#file.label } };
   }
 
-  /** Where its version stands, else its name. */
-  #place(): SourcePlace {
-    const entry = this.#entry("digest") ?? this.#entry("newTag");
-    return entry === undefined ? this.#item.place : this.#item.placeOf(entry.value.start);
+  /** Of both kinds: a part of an object, or a list of what is done to one (RFC 6902). */
+  #patch(text: SourceNode | undefined, target: SourceNode | undefined): void {
+    for (const document of text === undefined ? [] : this.#documentsIn(text)) {
+      if (document.kind !== "list") this.#object(document, target);
+      for (const operation of document.items()) this.#operation(operation, target);
+    }
   }
 
-  /**
-   * The digest gets a member of its own beside the tag: of both, Kustomize makes `name:tag@digest` since 4.5.3, and
-   * `name@digest` before (its pull request 4406). What a digest behind the tag in `newTag` makes is no name to the earlier
-   * ones that the images of an overlay would find again.
-   */
-  #slot(tag: string | undefined, digest: string | undefined): PinSlot | undefined {
-    const own = this.#item.entries().find(({ name }) => name === "digest");
-    const newTag = this.#entry("newTag");
-    if (digest !== undefined) return own && referenceSlot(`@${digest}`, behindAt(own.value));
-    if (newTag === undefined || tag === undefined) return undefined;
-    if (tag.includes("@")) return referenceSlot(tag, (from, to) => newTag.value.span(from, to));
-    return own === undefined ? memberSlot(this.#text, this.#item, newTag, "digest") : emptySlot(this.#text, own);
+  #object(node: SourceNode, target: SourceNode | undefined): void {
+    const to = { collector: this.#collector, text: this.#file.text };
+    objectImages(node, target?.get("kind")?.text() ?? "patch", to, this.#options);
   }
 
-  #entry(name: string): SourceEntry | undefined {
-    return this.#textOf(name) === undefined ? undefined : this.#item.entries().find((entry) => entry.name === name);
+  #documentsIn(text: SourceNode): readonly SourceNode[] {
+    const known = this.#nested.get(text);
+    if (known !== undefined) return known.documents;
+    const read = readNestedYaml(text);
+    this.#nested.set(text, read);
+    for (const { place, finding } of read.problems) this.#collector.finding(place, finding);
+    return read.documents;
   }
 
-  /** Empty is as good as absent, to Kustomize too. */
-  #textOf(name: string): string | undefined {
-    return this.#item.get(name)?.text() || undefined;
+  #operation(operation: SourceNode, target: SourceNode | undefined): void {
+    const about = this.#about(target);
+    const path = operation.get("path")?.text() ?? "";
+    const value = operation.get("value");
+    if (/\/image(?:\/reference)?$/.test(path)) this.#collector.reference(value, about);
+    else if (/containers\/[^/]+$/i.test(path)) this.#container(value, about);
+    else if (/containers$/i.test(path)) for (const container of value?.items() ?? []) this.#container(container, about);
+    else if (value?.kind === "map") this.#object(value, target);
+  }
+
+  #container(container: SourceNode | undefined, { workload }: About): void {
+    const name = container?.get("name")?.text();
+    this.#collector.reference(container?.get("image"), { workload: workload && { ...workload, container: name } });
   }
 }
 
-function orFixed(slot: PinSlot | undefined): Pick<Mention, "slot" | "fixed"> {
-  return slot === undefined ? { fixed: "the version does not stand in the file as it is read" } : { slot };
+function items(node: SourceNode, name: string): readonly SourceNode[] {
+  return node.get(name)?.items() ?? [];
 }
 
-/** For a digest without the `@` that it has in a reference. */
-function behindAt(value: SourceNode) {
-  return (from: number, to: number) => value.span(from - 1, to - 1);
+/** Of the patches that are texts, those of several lines are patches; the others name a file. */
+function isInline(patch: SourceNode): boolean {
+  return patch.text()?.includes("\n") === true;
 }

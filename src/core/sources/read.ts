@@ -59,7 +59,7 @@ function readAs(kind: FileKind, file: SourceText, options: ReadOptions): Reading
     case "kubernetes":
       return readKubernetes(file, options);
     case "kustomize":
-      return readKustomization(file);
+      return readKustomization(file, options);
     case "helm-values":
       return readHelmValues(file);
     case "compose":
