@@ -67,11 +67,11 @@ const FORMATS: Readonly<Record<string, (about: Omit<AuditReportOptions, "style">
 };
 
 /** As of every command: a registry that wants credentials is told apart from one that could not be asked. */
-function exitCodeOf({ images, ...audit }: Audit, failOn: readonly Failing[]): ExitCode {
-  const failed = new Set([...failingsOf({ images, ...audit })].filter((failing) => failOn.includes(failing)));
+function exitCodeOf(audit: Audit, failOn: readonly Failing[]): ExitCode {
+  const failed = failingsOf(audit, failOn);
   if (failed.has("refused") || failed.has("unpinned") || failed.has("drift")) return EXIT_CODES.refused;
   if (!failed.has("undetermined")) return EXIT_CODES.done;
-  const unseen = images.filter(({ verdict }) => verdict === "undetermined");
+  const unseen = audit.images.filter(({ verdict }) => verdict === "undetermined");
   const lacksLogin = unseen.some(({ reasons }) => reasons.some(({ code }) => reasonClass(code) === "credentials"));
   return lacksLogin ? EXIT_CODES.credentials : EXIT_CODES.undetermined;
 }

@@ -92,8 +92,12 @@ class Run {
   }
 
   async #keep(facts: ImageFacts): Promise<void> {
-    this.#facts.set(facts.image, facts);
-    if (!mayPass(facts)) this.#done += 1;
+    const before = this.#facts.get(facts.image);
+    // A verdict stands, where it was only the tag that could not be looked at.
+    const isWorse = before !== undefined && before.verdict !== "undetermined" && facts.verdict === "undetermined";
+    if (!isWorse) this.#facts.set(facts.image, facts);
+    if (mayPass(facts)) return;
+    this.#done += 1;
     if (facts.verdict !== "undetermined") await this.#options.journal?.add(facts);
   }
 
@@ -101,7 +105,7 @@ class Run {
   #giveUpOn(registries: readonly Registry[]): void {
     for (const { left, finding } of registries) {
       if (finding === undefined) continue;
-      for (const image of left) if (this.#isPending(image)) this.#facts.set(image, notAsked(image, finding));
+      for (const image of left) if (!this.#facts.has(image)) this.#facts.set(image, notAsked(image, finding));
     }
   }
 

@@ -21,13 +21,18 @@ export function parseFailOn(value: string): readonly Failing[] {
   });
 }
 
-/** What of it is in the audit. A source that could not be read may name anything, so it counts as undetermined. */
-export function failingsOf({ images, problems }: Audit): ReadonlySet<Failing> {
+/**
+ * What of it is in the audit. A source that could not be read may name anything, so it counts as undetermined; so does a tag
+ * that could not be looked at, where drift is asked for.
+ */
+export function failingsOf({ images, problems }: Audit, failOn: readonly Failing[]): ReadonlySet<Failing> {
   const found: Readonly<Record<Failing, boolean>> = {
     refused: images.some(({ verdict }) => verdict === "refused"),
     undetermined: problems.length > 0 || images.some(({ verdict }) => verdict === "undetermined"),
     unpinned: images.some(({ pinned }) => !pinned),
     drift: images.some(({ drift }) => drift),
   };
-  return new Set(FAILINGS.filter((failing) => found[failing]));
+  const failing = failOn.filter((each) => found[each]);
+  const isDriftUnknown = failOn.includes("drift") && images.some(({ tagFinding }) => tagFinding !== undefined);
+  return new Set([...failing, ...(isDriftUnknown ? (["undetermined"] as const) : [])]);
 }

@@ -1,18 +1,19 @@
+import type { Finding } from "../errors.ts";
 import type { ReasonCode } from "../reasons.ts";
 import type { ImageFacts } from "./audit.ts";
 
 /** May be otherwise in a moment. */
 const PASSING: ReadonlySet<ReasonCode> = new Set(["throttled", "timeout", "server-error", "unreachable"]);
 
-/** What stood in the way for now; undefined where another try would find out nothing more. */
-export function passingReason({
-  verdict,
-  reasons,
-}: Pick<ImageFacts, "verdict" | "reasons">): ImageFacts["reasons"][number] | undefined {
-  return verdict === "undetermined" ? reasons.find(({ code }) => PASSING.has(code)) : undefined;
+/** What stood in the way for now, of a verdict or of looking at a tag; undefined where another try would find out no more. */
+export function passingReason({ verdict, reasons, tagFinding }: Outlook): Finding | undefined {
+  const obstacles = [...(verdict === "undetermined" ? reasons : []), ...(tagFinding === undefined ? [] : [tagFinding])];
+  return obstacles.find(({ code }) => PASSING.has(code));
 }
 
 /** Whether another try may find out more. */
-export function mayPass(facts: Pick<ImageFacts, "verdict" | "reasons">): boolean {
+export function mayPass(facts: Outlook): boolean {
   return passingReason(facts) !== undefined;
 }
+
+type Outlook = Pick<ImageFacts, "verdict" | "reasons" | "tagFinding">;
