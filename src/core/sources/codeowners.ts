@@ -25,8 +25,9 @@ interface Section {
  * understands are passed over, as they do it.
  */
 export function readCodeowners(text: string, isGitlab: boolean): OwnersOf {
+  // GitHub does not load a larger one either.
+  if (text.length > LIMITS.codeownersCharacters) return () => undefined;
   const lines = text
-    .slice(0, LIMITS.codeownersCharacters)
     .split("\n")
     .map((line) => line.trim());
   const hasSections = isGitlab || lines.some((line) => SECTION.test(line));

@@ -66,11 +66,12 @@ export class Composed {
 
   /** @throws ComposedTooLong. */
   static join(parts: readonly Composed[]): Composed {
-    const joined = new Composed(parts.flatMap((part) => part.#pieces));
+    const pieces = parts.flatMap((part) => part.#pieces);
+    const joined = new Composed(pieces);
     const used = joined.uses.length;
-    if (used > LIMITS.variableUses || (used > 0 && joined.text.length > LIMITS.expandedCharacters)) {
-      throw new ComposedTooLong();
-    }
+    // Pieces without text can double with every step too.
+    const size = Math.max(joined.text.length, pieces.length);
+    if (used > LIMITS.variableUses || (used > 0 && size > LIMITS.expandedCharacters)) throw new ComposedTooLong();
     return joined;
   }
 
