@@ -11,7 +11,7 @@ import { findingMember, formatDocument } from "../json.ts";
  * `breaks` and `fixes` follow from the rest, for whoever has no program to work them out.
  */
 export function auditDocument(audit: Audit): string {
-  const members = {
+  return recordDocument("audit", {
     at: formatInstantExactly(audit.at),
     sources: audit.sources,
     plan: audit.plan,
@@ -22,9 +22,13 @@ export function auditDocument(audit: Audit): string {
     problems: audit.problems.map(problemMember),
     breaks: whatBreaks(audit).map(breakMember),
     fixes: shortestFix(audit).map(fixMember),
-  };
-  const text = formatDocument("audit", members);
-  return HALF_PAIR.test(text) ? formatDocument("audit", wellFormed(members)) : text;
+  });
+}
+
+/** A document that strict JSON reads back, whatever sources wrote. */
+export function recordDocument(command: string, members: Readonly<Record<string, unknown>>): string {
+  const text = formatDocument(command, members);
+  return HALF_PAIR.test(text) ? formatDocument(command, wellFormed(members)) : text;
 }
 
 /** An escape that may stand for half of a surrogate pair, which YAML can write and strict JSON cannot say. */

@@ -1,12 +1,11 @@
 import type { AuditPlan } from "../../core/audit/audit.ts";
 import { PLAN_COMMAND } from "../../core/audit/plan-file.ts";
 import { formatInstantExactly } from "../../core/time.ts";
-import { formatDocument } from "../json.ts";
-import { problemMember, useMember } from "./json.ts";
+import { problemMember, recordDocument, useMember } from "./json.ts";
 
 /** docs/schemas/audit-plan.json: the same bytes for the same plan; `parsePlan` reads it back. */
 export function planDocument({ digest, at, sources, items, problems }: AuditPlan): string {
-  return formatDocument(PLAN_COMMAND, {
+  return recordDocument(PLAN_COMMAND, {
     digest,
     at: formatInstantExactly(at),
     sources,
