@@ -1,8 +1,8 @@
 import { decodeUtf8 } from "../../core/bytes.ts";
 import { isObject, type JsonValue, parseJson } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
+import { waitAskedFor } from "./allowance.ts";
 import { TransientError } from "./failures.ts";
-import { waitAskedFor } from "./rate.ts";
 import { peerText } from "./redact.ts";
 import type { HttpResponse } from "./response.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Command } from "commander";
-import { addRegistryOptions, count, duration, readRegistryOptions } from "../../../src/cli/options.ts";
+import { addRateOption, addRegistryOptions, count, duration, readRegistryOptions } from "../../../src/cli/options.ts";
 import { addSigningOptions, readSigningOptions } from "../../../src/cli/sign-options.ts";
 import { addVerifyOptions, readVerifyOptions } from "../../../src/cli/verify-options.ts";
 import { isUsage } from "../../support/usage.ts";
@@ -31,7 +31,16 @@ describe("registry flags", () => {
       maxWorkers: undefined,
       timeoutMs: 60_000,
       retries: 5,
+      maxRate: undefined,
     });
+  });
+
+  it("limit the rate only where a command has the flag: requests a second, a minute or an hour", () => {
+    const rate = (value: string) => readRegistryOptions(parse(addRateOption, ["--max-rate", value])).maxRate;
+    assert.deepEqual(["10", "10/s", "300/m", "7200/h"].map(rate), [10, 10, 5, 2]);
+    for (const junk of ["0", "0/s", "-1/s", "1.5/s", "10/d", "10/", "/s", "ten/s", "1e3/s", "10 /s", ""]) {
+      assert.throws(() => rate(junk), isUsage, junk);
+    }
   });
 
   it("are two flags for plain HTTP and for TLS, and neither means the other", () => {

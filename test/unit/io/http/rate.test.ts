@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CountersignError } from "../../../../src/core/errors.ts";
 import { LIMITS } from "../../../../src/core/limits.ts";
-import { type Answer, HostBudget, HostBudgets, type Turn, waitAskedFor } from "../../../../src/io/http/rate.ts";
+import { type Answer, waitAskedFor } from "../../../../src/io/http/allowance.ts";
+import { HostBudget, HostBudgets, type Turn } from "../../../../src/io/http/rate.ts";
 import { TestClock } from "../../../support/registry-client.ts";
 
 function answer(status: number, headers: Readonly<Record<string, string>> = {}): Answer {

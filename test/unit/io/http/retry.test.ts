@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CountersignError } from "../../../../src/core/errors.ts";
 import { LIMITS } from "../../../../src/core/limits.ts";
+import { parseRetryAfter } from "../../../../src/io/http/allowance.ts";
 import { TransientError } from "../../../../src/io/http/failures.ts";
-import { parseRetryAfter } from "../../../../src/io/http/rate.ts";
 import { Retrier } from "../../../../src/io/http/retry.ts";
 import { failure, TestClock } from "../../../support/registry-client.ts";
 
