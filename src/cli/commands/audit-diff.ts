@@ -5,6 +5,7 @@ import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
 import { globalOptions, once, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
+import { askedStore, storeOption } from "../store-option.ts";
 
 export function auditDiffCommand(context: Context): Command {
   const command = new Command("diff")
@@ -15,20 +16,17 @@ export function auditDiffCommand(context: Context): Command {
     .addArgument(
       new Argument("[audit...]", "OLD and NEW: files with audits, as audit -o json prints them; - is standard input"),
     )
-    .addOption(
-      new Option("--store <file>", "compare the last two runs over the same sources in this store").argParser(
-        once("--store"),
-      ),
-    )
+    .addOption(storeOption("compare the last two runs over the same sources in this store"))
     .addOption(
       new Option(
         "--fail-on <list>",
-        `what counts as worse: any of ${CHANGES.join(", ")}; or none (default: ${DEFAULT_DIFF_FAIL_ON.join(",")})`,
+        `what counts as worse: any of ${CHANGES.join(", ")}; or none (default: ${DEFAULT_DIFF_FAIL_ON.join(", ")})`,
       ).argParser(once("--fail-on")),
     )
     .action(async (files: readonly string[], options: RawOptions, self: Command) => {
       const { diffTwoAudits } = await import("../audit-diff-action.ts");
-      await diffTwoAudits(context, openOutput(context, globalOptions(self)), files, options);
+      const store = askedStore(self, options, files);
+      await diffTwoAudits(context, openOutput(context, globalOptions(self)), files, { ...options, store });
     });
   return withManual(command, {
     formats: ["text", "json", "markdown"],

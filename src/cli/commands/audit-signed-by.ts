@@ -3,6 +3,7 @@ import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
 import { globalOptions, once, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
+import { askedStore, storeOption } from "../store-option.ts";
 
 export function auditSignedByCommand(context: Context): Command {
   const command = new Command("signed-by")
@@ -20,14 +21,11 @@ export function auditSignedByCommand(context: Context): Command {
     .addOption(
       new Option("--since <time>", "2026-09-01, 2026-09-01T12:00:00Z, or how long ago: 30d").argParser(once("--since")),
     )
-    .addOption(
-      new Option("--store <file>", "ask the audits in this store: the last ones, and what earlier ones saw").argParser(
-        once("--store"),
-      ),
-    )
+    .addOption(storeOption("ask the audits in this store: the last ones, and what earlier ones saw"))
     .action(async (who: string, files: readonly string[], options: RawOptions, self: Command) => {
       const { askSignedBy } = await import("../audit-signed-by-action.ts");
-      await askSignedBy(context, openOutput(context, globalOptions(self)), who, files, options);
+      const store = askedStore(self, options, files);
+      await askSignedBy(context, openOutput(context, globalOptions(self)), who, files, { ...options, store });
     });
   return withManual(command, {
     examples: [
