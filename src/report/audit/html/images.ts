@@ -101,7 +101,7 @@ function rowOf(image: AuditedImage): Markup {
 <td role="cell" class="image"><code>${shortImage(image.image)}</code></td>
 <td role="cell" class="why"><div class="brief">${whyOf(image)}</div></td>
 <td role="cell" class="pinning">${image.drift ? "tag has moved" : image.pinned ? "pinned" : "no"}</td>
-<td role="cell" class="signed">${signedAt === undefined ? "" : formatInstant(signedAt).slice(0, 10)}</td>
+<td role="cell" class="signed">${signedAt === undefined ? "–" : formatInstant(signedAt).slice(0, 10)}</td>
 <td role="cell" class="uses">${image.uses.length} <span class="muted">${place}</span></td>
 </tr>
 `;

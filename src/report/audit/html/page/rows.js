@@ -93,7 +93,7 @@ function whyOf(image, data) {
  * @param {PageData} data
  */
 function signedOf({ signedAt }, data) {
-  if (signedAt === undefined) return undefined;
+  if (signedAt === undefined) return "–";
   return element("time", { datetime: new Date(signedAt).toISOString(), title: time(signedAt) }, age(signedAt, data.at));
 }
 
