@@ -27,9 +27,7 @@ interface Section {
 export function readCodeowners(text: string, isGitlab: boolean): OwnersOf {
   // GitHub does not load a larger one either.
   if (text.length > LIMITS.codeownersCharacters) return () => undefined;
-  const lines = text
-    .split("\n")
-    .map((line) => line.trim());
+  const lines = text.split("\n").map((line) => line.trim());
   const hasSections = isGitlab || lines.some((line) => SECTION.test(line));
   const sections = hasSections ? gitlabSections(lines) : [{ defaults: [], rules: lines.flatMap(githubRule) }];
   return (path) => {
@@ -70,6 +68,7 @@ function githubRule(line: string): readonly Rule[] {
 
 function githubSegments(pattern: string): readonly string[] {
   const body = pattern.replace(/\/$/, "");
+  if (body === "") return [NOWHERE];
   const segments = body.split("/");
   // A slash at the beginning or in the middle ties the pattern to the root.
   if (segments[0] === "") segments.shift();
@@ -114,7 +113,9 @@ function gitlabRule(line: string, defaults: readonly string[]): readonly Rule[] 
 
 // --- what a pattern ends with --------------------------------------------------------------
 
-/** At the end: at least one thing below. No pattern has a slash in a segment. */
+/** No segment of a path has a slash. */
+const NOWHERE = "/";
+/** At the end: at least one thing below. */
 const EVERYTHING_BELOW = "/+";
 /** At the end: the thing itself, and what is below. */
 const ALSO_BELOW = "/*";

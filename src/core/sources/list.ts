@@ -57,5 +57,5 @@ function isLocation(text: string): boolean {
 export function looksLikeList(text: string): boolean {
   const lines = text.split("\n").map((line) => line.replace(/[ \t]#.*$/, "").trim());
   const said = lines.filter((line) => line !== "" && !line.startsWith("#"));
-  return said.length > 0 && said.every((line) => /^[A-Za-z0-9[][^\s{}"',]*[^\s{}"',:]$/.test(line));
+  return said.length > 0 && said.every((line) => /^(?:[A-Za-z0-9]|\[[0-9A-Fa-f:])[^\s{}"',]*(?<!:)$/.test(line));
 }
