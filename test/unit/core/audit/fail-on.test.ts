@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Audit, AuditedImage } from "../../../../src/core/audit/audit.ts";
-import { DEFAULT_FAIL_ON, FAILINGS, failingsOf, parseFailOn } from "../../../../src/core/audit/fail-on.ts";
+import {
+  DEFAULT_FAIL_ON,
+  FAILINGS,
+  type Failing,
+  failingsOf,
+  parseFailOn,
+} from "../../../../src/core/audit/fail-on.ts";
 import { thrownBy } from "../../../support/codes.ts";
 import { digestFor, imageOf, refusedOf, SAMPLE_AT, undeterminedOf } from "../../../support/sample-audit.ts";
 
@@ -10,7 +16,7 @@ const standard = { wanted: "", digest: digestFor("standard"), weakened: [] };
 
 function failing(
   images: readonly AuditedImage[],
-  failOn = FAILINGS,
+  failOn: readonly Failing[] = FAILINGS,
   problems: Audit["problems"] = [],
 ): readonly string[] {
   const audit: Audit = { at: SAMPLE_AT, sources: [], plan: digestFor("plan"), standard, images, problems };
