@@ -1,5 +1,5 @@
 import { CountersignError } from "../core/errors.ts";
-import { toPinnable } from "../core/pins/pinnable.ts";
+import { pinnableIn, toPinnable } from "../core/pins/pinnable.ts";
 import type { Context } from "./context.ts";
 import type { RawOptions } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -21,7 +21,7 @@ export async function pin(
   if (options.mode !== "check") sources.forEach(refuseUnlessFile);
   const wanted = options.mode === "check" ? undefined : (await import("./pin-images.ts")).readWanted(raw, options);
   const lockFile = await openLockFile(context, output, options.lock);
-  const read = await readSources(context, sources, sourceOptions);
+  const read = pinnableSources(await readSources(context, sources, sourceOptions));
   requireImages(read, sources);
   const pinnables = read.mentions.map(toPinnable);
   if (wanted === undefined) {
@@ -31,6 +31,10 @@ export async function pin(
   requireFiles(read);
   const { pinImages } = await import("./pin-images.ts");
   await pinImages(context, output, lockFile, { ...read, pinnables }, wanted);
+}
+
+function pinnableSources({ files, read, ...reading }: Sources): Sources {
+  return { ...pinnableIn(reading), files, read: (file) => pinnableIn(read(file)) };
 }
 
 /** Nothing that was looked at is no success. @throws CountersignError `usage`. */

@@ -1,7 +1,8 @@
-import { CountersignError } from "../errors.ts";
+import { bounded, CountersignError } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
+import { parseLocation } from "../oci/location.ts";
 import { formatReference, parseReference, type Reference } from "../oci/reference.ts";
-import type { Mention } from "../sources/mention.ts";
+import type { Mention, Reading, SourceProblem } from "../sources/mention.ts";
 import { type Lock, type LockedImage, lockName } from "./lock.ts";
 
 /** A mention, and what it says. */
@@ -18,6 +19,31 @@ export interface PinGroup {
   /** The digests by which it is pinned, each once. */
   readonly pinned: readonly Digest[];
   readonly locked?: LockedImage | undefined;
+}
+
+/** A reading of what can have a digest: images in registries. What is named in files on disk, and what is none, is a problem. */
+export function pinnableIn({ mentions, problems }: Reading): Reading {
+  const [fitting, others] = [mentions.filter(isReference), mentions.filter((mention) => !isReference(mention))];
+  return { mentions: fitting, problems: [...problems, ...others.map(notInRegistry)] };
+}
+
+/** Lists can name layouts and archives; to an engine `oci:3` is an image of Docker Hub. */
+function isReference({ image, kind }: Mention): boolean {
+  try {
+    if (kind === "list") return parseLocation(image).kind === "registry";
+    parseReference(image);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function notInRegistry({ place, image }: Mention): SourceProblem {
+  const message = "only images in registries can be pinned";
+  return {
+    place,
+    finding: bounded({ code: "source-invalid", message, found: image, wanted: "registry/repository:tag" }),
+  };
 }
 
 /** @throws CountersignError `internal`: readers of sources hand on references only. */
