@@ -61,7 +61,7 @@ export interface AuditOptions extends ReportOptions {
   readonly shard: string | undefined;
 }
 
-/** @throws CountersignError `usage`: sources and a plan, or neither. */
+/** @throws CountersignError `usage`: sources and a plan, or neither; a part that is to be kept as if it were the whole. */
 export function readAuditOptions(raw: RawOptions, sources: readonly string[]): AuditOptions {
   const plan = text(raw, "plan");
   if ((plan === undefined) === (sources.length === 0)) {
@@ -70,7 +70,15 @@ export function readAuditOptions(raw: RawOptions, sources: readonly string[]): A
       wanted: "SOURCE… or --plan FILE",
     });
   }
-  return { plan, journal: text(raw, "journal"), shard: text(raw, "shard"), ...readReportOptions(raw) };
+  const shard = text(raw, "shard");
+  const report = readReportOptions(raw);
+  if (shard !== undefined && report.store !== undefined) {
+    throw new CountersignError("usage", "a part of an audit is not kept in a store", {
+      found: `--store ${report.store} beside --shard ${shard}`,
+      wanted: "audit merge --store, when all parts are there",
+    });
+  }
+  return { plan, journal: text(raw, "journal"), shard, ...report };
 }
 
 /** @throws CountersignError `usage`. */

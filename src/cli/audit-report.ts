@@ -1,5 +1,6 @@
 import type { Audit, AuditedImage } from "../core/audit/audit.ts";
 import { type Failing, failingsOf } from "../core/audit/fail-on.ts";
+import { type Finding, findingUnlessInterrupted } from "../core/errors.ts";
 import { explainBriefly } from "../core/explain.ts";
 import { printable } from "../core/printable.ts";
 import { reasonClass } from "../core/reasons.ts";
@@ -9,14 +10,13 @@ import type { Style } from "../report/style.ts";
 import { VERSION } from "../version.ts";
 import type { ReportOptions } from "./audit-options.ts";
 import type { Context } from "./context.ts";
-import { EXIT_CODES, type ExitCode } from "./exit-codes.ts";
-import type { Output, Result } from "./output.ts";
+import { EXIT_CODES, type ExitCode, exitCodeOfClasses } from "./exit-codes.ts";
+import { type Output, type Result, sayFinding } from "./output.ts";
 import { isSeenTwice } from "./verdicts.ts";
 
 /**
- * Ends a command whose result is an audit: the report, the store, a few lines on standard error, and the exit code.
- *
- * @throws CountersignError `record-invalid`, `disk-error` for a store that cannot be written.
+ * Ends a command whose result is an audit: the store, the report, a few lines on standard error, and the exit code. A store
+ * that cannot be written takes nothing from the report.
  */
 export async function concludeAudit(
   context: Context,
@@ -24,13 +24,23 @@ export async function concludeAudit(
   audit: Audit,
   options: ReportOptions,
 ): Promise<void> {
-  if (options.store !== undefined) {
-    const { keepAudit } = await import("./audit-store.ts");
-    await keepAudit(context, options.store, audit);
-  }
+  const unkept = options.store === undefined ? undefined : await keep(context, options.store, audit);
   await output.result(await reportOf(audit, output.format, options));
   if (!isSeenTwice(context, output)) sayTrouble(context, audit);
   context.exitCode = exitCodeOf(audit, options.failOn);
+  if (unkept === undefined) return;
+  sayFinding(context, unkept);
+  if (context.exitCode === EXIT_CODES.done) context.exitCode = exitCodeOfClasses([reasonClass(unkept.code)]);
+}
+
+/** Why the audit is not in the store. */
+async function keep(context: Context, store: string, audit: Audit): Promise<Finding | undefined> {
+  try {
+    await (await import("./audit-store.ts")).keepAudit(context, store, audit);
+    return undefined;
+  } catch (thrown) {
+    return findingUnlessInterrupted(thrown);
+  }
 }
 
 /** Only the format that is asked for is loaded. */
