@@ -1,8 +1,7 @@
 import type { Audit, AuditedImage } from "../../../core/audit/audit.ts";
 import type { VerdictStatus } from "../../../core/verify/verdict.ts";
-import { plural } from "../../amounts.ts";
-import { decidingCode, newestSignature, ownersOf } from "../view.ts";
-import { type Markup, markup } from "./markup.ts";
+import { cut, decidingCode, newestSignature, ownersOf } from "../view.ts";
+import { grouped, type Markup, markup, plural } from "./markup.ts";
 import { AGES, spanOf } from "./query.ts";
 
 /**
@@ -12,6 +11,8 @@ import { AGES, spanOf } from "./query.ts";
 
 /** Bars of one chart; the others are counted together. */
 const BARS = 8;
+/** A longer name is cut; the filter that it stands for is not. */
+const NAME_CHARACTERS = 80;
 export const VERDICTS: readonly VerdictStatus[] = ["refused", "undetermined", "accepted"];
 
 interface Bar {
@@ -57,7 +58,7 @@ function verdictChart(images: readonly AuditedImage[]): Markup {
   const share = percentage(accepted, images.length);
   const rows = counts.map(
     ([verdict, count]) =>
-      markup`<li><span class="dot ${verdict}"></span>${named(verdict, ["verdict", verdict])}<span class="amount">${count}</span></li>`,
+      markup`<li><span class="dot ${verdict}"></span>${named(verdict, ["verdict", verdict])}<span class="amount">${grouped(count)}</span></li>`,
   );
   return chart(
     "chart-verdicts",
@@ -114,9 +115,9 @@ function ownerChart(images: readonly AuditedImage[]): Markup {
         name,
         filter: ["owner", name],
         parts: VERDICTS.map((verdict) => [verdict, counts[verdict]]),
-        amount: VERDICTS.flatMap((verdict) => (counts[verdict] === 0 ? [] : `${counts[verdict]} ${verdict}`)).join(
-          ", ",
-        ),
+        amount: VERDICTS.flatMap((verdict) =>
+          counts[verdict] === 0 ? [] : `${grouped(counts[verdict])} ${verdict}`,
+        ).join(", "),
       }),
     );
   const body = bars.length === 0 ? nothing("No image is used.") : barList(bars, "more owners");
@@ -135,7 +136,7 @@ function pinningChart(images: readonly AuditedImage[]): Markup {
       name,
       filter: ["pinning", value],
       parts: [[value, amount]],
-      amount: `${amount} (${percentage(amount, images.length)})`,
+      amount: `${grouped(amount)} (${percentage(amount, images.length)})`,
     }),
   );
   return chart("chart-pinning", "Pinned", "Whether the name says which bytes", barList(bars, ""));
@@ -145,7 +146,7 @@ function barList(bars: readonly Bar[], others: string): Markup {
   const shown = bars.slice(0, BARS);
   const longest = Math.max(1, ...shown.map(({ parts }) => sumOf(parts)));
   const more = bars.length - shown.length;
-  const rest = more > 0 ? markup`<li class="rest">and ${more} ${others}</li>` : undefined;
+  const rest = more > 0 ? markup`<li class="rest">and ${grouped(more)} ${others}</li>` : undefined;
   return markup`<ul class="bars">${shown.map((one) => barItem(one, longest))}${rest}</ul>`;
 }
 
@@ -158,7 +159,7 @@ function barItem({ name, filter, parts, amount }: Bar, longest: number): Markup 
       start += width;
       return markup`<rect class="${kind}" x="${round(x)}%" width="${round(width)}%" height="100%"/>`;
     });
-  return markup`<li>${named(name, filter)}<span class="amount">${amount ?? sumOf(parts)}</span><svg class="bar" aria-hidden="true">${pieces}</svg></li>`;
+  return markup`<li>${named(name, filter)}<span class="amount">${amount ?? grouped(sumOf(parts))}</span><svg class="bar" aria-hidden="true">${pieces}</svg></li>`;
 }
 
 // --- age ----------------------------------------------------------------------------------------------------------------
@@ -171,7 +172,7 @@ function ageChart({ at, images }: Audit): Markup {
   });
   const counts = AGES.map((_, span) => spans.filter((one) => one === span).length);
   const highest = Math.max(1, ...counts);
-  const columns = AGES.map(({ name }, span) => columnItem(name, String(span), counts[span] ?? 0, highest));
+  const columns = AGES.map((age, span) => columnItem(age, String(span), counts[span] ?? 0, highest));
   const unknown = accepted.length - spans.length;
   const note =
     unknown === 0
@@ -180,16 +181,16 @@ function ageChart({ at, images }: Audit): Markup {
   return chart("chart-ages", "Age of signatures", note, markup`<ul class="columns">${columns}</ul>`);
 }
 
-function columnItem(name: string, value: string, count: number, highest: number): Markup {
+function columnItem({ name, short }: (typeof AGES)[number], value: string, count: number, highest: number): Markup {
   const height = round((count / highest) * 100);
-  return markup`<li><span class="amount">${count}</span><svg class="column" aria-hidden="true"><rect class="accepted" y="${round(100 - height)}%" width="100%" height="${height}%"/></svg>${named(name, ["age", value])}</li>`;
+  return markup`<li><span class="amount">${grouped(count)}</span><svg class="column" aria-hidden="true"><rect class="accepted" y="${round(100 - height)}%" width="100%" height="${height}%"/></svg><span class="name" title="${name}" data-filter="age" data-value="${value}">${short}</span></li>`;
 }
 
 // --- what they share ----------------------------------------------------------------------------------------------------
 
 function named(name: string, filter: Bar["filter"]): Markup {
-  if (filter === undefined) return markup`<span class="name">${name}</span>`;
-  return markup`<span class="name" data-filter="${filter[0]}" data-value="${filter[1]}">${name}</span>`;
+  if (filter === undefined) return markup`<span class="name">${cut(name, NAME_CHARACTERS)}</span>`;
+  return markup`<span class="name" data-filter="${filter[0]}" data-value="${filter[1]}">${cut(name, NAME_CHARACTERS)}</span>`;
 }
 
 function nothing(text: string): Markup {

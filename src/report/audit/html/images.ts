@@ -2,14 +2,14 @@ import type { Audit, AuditedImage } from "../../../core/audit/audit.ts";
 import { describeOwner, ownerOf } from "../../../core/audit/breaks.ts";
 import { placeName } from "../../../core/sources/mention.ts";
 import { formatInstant } from "../../../core/time.ts";
-import { plural } from "../../amounts.ts";
-import { decidingCode, newestSignature, shortImage, signerName, urgentFirst } from "../view.ts";
+import { cut, decidingCode, newestSignature, shortImage, signerName, urgentFirst } from "../view.ts";
 import { VERDICTS } from "./charts.ts";
-import { type Markup, markup } from "./markup.ts";
+import { grouped, type Markup, markup, plural } from "./markup.ts";
 import { AGES } from "./query.ts";
 
 /** Rows that are in the page itself, for who has no script; with it, all are shown. */
 const ROWS = 200;
+const NAME_CHARACTERS = 80;
 
 const COLUMNS = [
   ["verdict", "Verdict"],
@@ -26,7 +26,7 @@ export function imagesSection(audit: Audit): Markup {
   const count = audit.images.length;
   const text =
     count > ROWS
-      ? `The first ${ROWS} of ${plural(count, "image")}; a browser that runs scripts shows all of them.`
+      ? `The first ${grouped(ROWS)} of ${plural(count, "image")}; a browser that runs scripts shows all of them.`
       : plural(count, "image");
   return markup`<section id="images" class="block" aria-labelledby="images-title">
 <h2 id="images-title" tabindex="-1">Images</h2>
@@ -63,7 +63,7 @@ ${select(
   "owner",
   "Owner",
   "all owners",
-  owners.map((owner) => [owner, owner]),
+  owners.map((owner) => [owner, cut(owner, NAME_CHARACTERS)]),
 )}
 ${select("pinning", "Pinned", "pinned or not", [
   ["pinned", "pinned"],
@@ -98,7 +98,7 @@ function rowOf(image: AuditedImage): Markup {
   const place = use === undefined ? "" : placeName(use.place);
   return markup`<tr role="row">
 <td role="cell" class="verdict"><span class="badge ${image.verdict}">${image.verdict}</span></td>
-<td role="cell" class="image"><code>${shortImage(image.image)}</code></td>
+<td role="cell" class="image"><code class="brief">${shortImage(image.image)}</code></td>
 <td role="cell" class="why"><div class="brief">${whyOf(image)}</div></td>
 <td role="cell" class="pinning">${image.drift ? "tag has moved" : image.pinned ? "pinned" : "no"}</td>
 <td role="cell" class="signed">${signedAt === undefined ? "–" : formatInstant(signedAt).slice(0, 10)}</td>

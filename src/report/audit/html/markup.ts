@@ -28,3 +28,13 @@ function written(value: Value): string {
 export function verbatim(text: string): Markup {
   return new Markup(text);
 }
+
+/** `20,000`. */
+export function grouped(count: number): string {
+  return String(count).replace(/\B(?=(?:\d{3})+$)/g, ",");
+}
+
+/** `1 image`, `20,000 images`. */
+export function plural(count: number, noun: string): string {
+  return `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
+}

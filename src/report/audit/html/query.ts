@@ -34,14 +34,21 @@ const NAMES = Object.keys(EVERYTHING) as (keyof Query)[];
 
 const DAY = 86_400_000;
 
+interface Span {
+  readonly name: string;
+  /** For a column of a chart. */
+  readonly short: string;
+  readonly from: number;
+}
+
 /** The spans in which signatures are counted by their age, in milliseconds; each ends where the next one begins. */
-export const AGES: readonly { readonly name: string; readonly from: number }[] = [
-  { name: "under a day", from: 0 },
-  { name: "1–7 days", from: DAY },
-  { name: "1–4 weeks", from: 7 * DAY },
-  { name: "1–3 months", from: 28 * DAY },
-  { name: "3–12 months", from: 91 * DAY },
-  { name: "over a year", from: 365 * DAY },
+export const AGES: readonly Span[] = [
+  { name: "under a day ago", short: "<1 d", from: 0 },
+  { name: "1–7 days ago", short: "1–7 d", from: DAY },
+  { name: "1–4 weeks ago", short: "1–4 w", from: 7 * DAY },
+  { name: "1–3 months ago", short: "1–3 m", from: 28 * DAY },
+  { name: "3–12 months ago", short: "3–12 m", from: 91 * DAY },
+  { name: "over a year ago", short: ">1 y", from: 365 * DAY },
 ];
 
 /** The index of the span; what claims to be from the future counts as new. */

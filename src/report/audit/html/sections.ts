@@ -2,11 +2,10 @@ import type { Audit } from "../../../core/audit/audit.ts";
 import { nextStep } from "../../../core/explain.ts";
 import { placeName, type SourceProblem } from "../../../core/sources/mention.ts";
 import { formatInstant } from "../../../core/time.ts";
-import { plural } from "../../amounts.ts";
 import { fileLink } from "../files.ts";
 import type { AuditReportOptions } from "../options.ts";
 import { type AuditTally, auditTally } from "../view.ts";
-import { type Markup, markup } from "./markup.ts";
+import { grouped, type Markup, markup, plural } from "./markup.ts";
 
 /** Beyond this a page is not read; the JSON has all. */
 const PROBLEMS_SHOWN = 500;
@@ -56,7 +55,7 @@ function alerts({ standard, shard }: Audit): readonly Markup[] {
 
 function tiles(tally: AuditTally): readonly Markup[] {
   const tile = (kind: string, count: number, name: string, filter: readonly [string, string]) =>
-    markup`<li class="tile ${count === 0 ? "none" : kind}"><span class="number">${count}</span><span class="name" data-filter="${filter[0]}" data-value="${filter[1]}">${name}</span></li>`;
+    markup`<li class="tile ${count === 0 ? "none" : kind}"><span class="number">${grouped(count)}</span><span class="name" data-filter="${filter[0]}" data-value="${filter[1]}">${name}</span></li>`;
   return [
     tile("refused", tally.refused, "refused", ["verdict", "refused"]),
     tile("undetermined", tally.undetermined, "undetermined", ["verdict", "undetermined"]),
@@ -66,7 +65,7 @@ function tiles(tally: AuditTally): readonly Markup[] {
     ...(tally.problems === 0
       ? []
       : [
-          markup`<li class="tile undetermined"><span class="number">${tally.problems}</span><a class="name" href="#problems">${tally.problems === 1 ? "place" : "places"} unread</a></li>`,
+          markup`<li class="tile undetermined"><span class="number">${grouped(tally.problems)}</span><a class="name" href="#problems">${tally.problems === 1 ? "place" : "places"} unread</a></li>`,
         ]),
   ];
 }
@@ -77,9 +76,9 @@ export function problemsSection({ problems }: Audit, options: Pick<AuditReportOp
   const more = problems.length - PROBLEMS_SHOWN;
   return markup`<section id="problems" class="block" aria-labelledby="problems-title">
 <h2 id="problems-title">Unread</h2>
-<p class="lead">Nobody knows which images are named in ${problems.length === 1 ? "this place" : `these ${problems.length} places`}.</p>
+<p class="lead">Nobody knows which images are named in ${problems.length === 1 ? "this place" : `these ${grouped(problems.length)} places`}.</p>
 <ul class="cards">${problems.slice(0, PROBLEMS_SHOWN).map((problem) => problemItem(problem, options))}</ul>
-${more > 0 ? markup`<p class="rest">${more} more, all of them with <code>-o json</code>.</p>` : undefined}
+${more > 0 ? markup`<p class="rest">${grouped(more)} more, all of them with <code>-o json</code>.</p>` : undefined}
 </section>`;
 }
 

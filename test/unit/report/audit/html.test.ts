@@ -133,8 +133,8 @@ describe("the audit's page", () => {
   it("is of use without scripts: the first images, what would stop, what was not read", () => {
     const html = markupOf(htmlOf(largeAudit(1_000)));
     assert.equal(html.match(/<tr role="row">/g)?.length, 1 + 200);
-    assert.match(html, /The first 200 of 1000 images; a browser that runs scripts shows all of them\./);
-    assert.match(html, /<strong>100 of 1000 workloads<\/strong> would stop/);
+    assert.match(html, /The first 200 of 1,000 images; a browser that runs scripts shows all of them\./);
+    assert.match(html, /<strong>100 of 1,000 workloads<\/strong> would stop/);
     assert.match(markupOf(htmlOf(politeAudit())), /<code class="where">deploy\/broken\.yaml:7:3<\/code>/);
   });
 

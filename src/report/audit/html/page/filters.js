@@ -120,15 +120,10 @@ function markColumns({ sort, order }) {
 function openNames(filter) {
   for (const name of document.querySelectorAll("[data-filter]")) {
     const [by, value] = [name.getAttribute("data-filter") ?? "", name.getAttribute("data-value") ?? ""];
+    const attributes = Object.fromEntries([...name.attributes].map((one) => [one.name, one.value]));
     const button = element(
       "button",
-      {
-        type: "button",
-        class: name.getAttribute("class") ?? "",
-        "data-filter": by,
-        "data-value": value,
-        "aria-pressed": "false",
-      },
+      { ...attributes, type: "button", "aria-pressed": "false" },
       name.textContent ?? "",
     );
     button.addEventListener("click", () => filter(by, value));

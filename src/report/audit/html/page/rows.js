@@ -22,7 +22,7 @@ export function imageRow(image, data, index) {
   const button = element(
     "button",
     { type: "button", class: "open", "aria-expanded": "false", "aria-controls": id },
-    element("code", {}, name),
+    element("code", { class: "brief" }, name),
   );
   const row = element(
     "tr",
