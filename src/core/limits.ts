@@ -269,8 +269,12 @@ export const LIMITS = {
   /** An audit that is read from a file; images, problems, places of one image, signers and reasons of one in it. */
   auditBytes: 256 * MIB,
   auditEntries: 1_000_000,
-  /** Rounds in which an audit tries again what may pass, and images of a registry that fail one after the other before the rest waits. */
+  /**
+   * Rounds in which an audit tries again what may pass; how many in a row may bring nothing; and images of a registry that fail
+   * one after the other before the rest of them waits for the next round.
+   */
   auditRounds: 1_000,
+  auditVainRounds: 2,
   auditMisses: 16,
   /** Judgements and repositories that an audit has at hand: for one that was forgotten, it asks again. */
   auditJudgements: 10_000,
@@ -342,8 +346,12 @@ export const LIMITS = {
   queueResultBytes: 4 * MIB,
   queueBatch: 200,
   queueEvents: 100,
-  /** How often it is looked what has become of it, and how long nothing may happen; both where there is nobody to ask. */
+  /**
+   * How often it is looked what has become of it, how many looks there are between two signs of life, and how long nothing
+   * may happen.
+   */
   queuePollMs: 500,
+  queueKeepPolls: 4,
   queueIdleMs: 30 * 60 * SECOND,
   /** The queue's server: until it answers at first, and how long it may be gone after that. */
   queueConnectMs: 10 * SECOND,

@@ -35,7 +35,7 @@ export interface AuditProgress {
 
 /**
  * Looks at every item, whatever becomes of the others, all registries at once. What was undetermined for a reason that may pass is
- * tried again after the rest, until a round brings nothing more. In the order of the items.
+ * tried again after the rest, until that brings nothing more. In the order of the items.
  *
  * @throws CountersignError as `ImageAuditor.examine`.
  */
@@ -45,11 +45,13 @@ export async function runAudit(
   options: RunOptions,
 ): Promise<readonly ImageFacts[]> {
   const run = new Run(items, auditor, options);
+  let inVain = 0;
   for (let round = 1; round <= LIMITS.auditRounds && run.pending.length > 0; round++) {
     if (round > 1 && (await options.pause?.(round)) === false) break;
     const before = run.pending.length;
     await run.round(round);
-    if (round > 1 && run.pending.length === before) break;
+    inVain = run.pending.length < before ? 0 : inVain + 1;
+    if (inVain >= LIMITS.auditVainRounds) break;
   }
   return run.facts();
 }
@@ -59,6 +61,8 @@ class Run {
   readonly #auditor: ImageAuditor;
   readonly #options: RunOptions;
   readonly #facts: Map<string, ImageFacts>;
+  /** By image. */
+  readonly #registries: ReadonlyMap<string, string>;
   #done: number;
   /** Not looked at yet, or in vain. */
   pending: readonly string[];
@@ -69,12 +73,14 @@ class Run {
     this.#options = options;
     const known = options.journal?.known ?? new Map<string, ImageFacts>();
     this.#facts = new Map(items.flatMap(({ image }) => entryOf(image, known.get(image))));
+    this.#registries = new Map(items.map(({ image }) => [image, parseReference(image).registry]));
     this.#done = this.#facts.size;
     this.pending = items.map(({ image }) => image).filter((image) => !this.#facts.has(image));
   }
 
   async round(round: number): Promise<void> {
-    const registries = byRegistry(this.pending);
+    const groups = Map.groupBy(this.pending, (image) => this.#registries.get(image));
+    const registries = [...groups.values()].map((images) => new Registry(images));
     this.#tell(round);
     await forEachConcurrently(inTurns(registries), this.#options.workers, async ({ registry, image }) => {
       const facts = await this.#auditor.examine(image);
@@ -147,11 +153,6 @@ class Registry {
     this.#misses = finding === undefined ? 0 : this.#misses + 1;
     this.finding = finding ?? this.finding;
   }
-}
-
-function byRegistry(images: readonly string[]): readonly Registry[] {
-  const groups = Map.groupBy(images, (image) => parseReference(image).registry);
-  return [...groups.values()].map((group) => new Registry(group));
 }
 
 /** One of each, again and again: a slow registry does not keep those waiting that come after it. */
