@@ -35,7 +35,7 @@ function emptyConfig(): { descriptor: Descriptor; bytes: Buffer } {
 }
 
 describe("an audit's worth of requests", () => {
-  it("through a gateway that throttles, fails and stalls for a while: each is answered, and no host is hammered", async (t) => {
+  it("through a gateway that throttles, fails and breaks off: each is answered, and no host is hammered", async (t) => {
     const registry = await registryWithImages(t, IMAGES);
     const clock = new FastClock(FASTER);
     const throttle = new Throttle(clock, 5, 5);
