@@ -22,7 +22,7 @@ export function auditSarif(audit: Audit, { version }: Pick<AuditReportOptions, "
     tool: { driver: { name: "countersign", version, semanticVersion: version, rules: codes.map(ruleOf) } },
     columnKind: "utf16CodeUnits",
     originalUriBaseIds: { "%SRCROOT%": { description: { text: "The folder in which the audit ran." } } },
-    invocations: [invocationOf(audit, all.length - findings.length)],
+    invocations: [invocationOf(all.length - findings.length)],
     results: findings.map((finding) => resultOf(finding, codes, count)),
     properties: propertiesOf(audit),
   };
@@ -81,19 +81,13 @@ function occurrences(): (key: string) => number {
 }
 
 /** A cut is said where tools say what went wrong (3.20.21), never silent. */
-function invocationOf({ at, sources }: Audit, left: number) {
+function invocationOf(left: number) {
   const text = `${left} results were left out: code scanning takes ${RESULTS} of a run. All of them are in -o json.`;
-  return {
-    executionSuccessful: true,
-    endTimeUtc: formatInstant(at),
-    arguments: sources.map(printable),
-    ...(left > 0 && {
-      toolExecutionNotifications: [{ level: "warning", descriptor: { id: "limit-reached" }, message: { text } }],
-    }),
-  };
+  const notification = { level: "warning", descriptor: { id: "limit-reached" }, message: { text } };
+  return { executionSuccessful: true, ...(left > 0 && { toolExecutionNotifications: [notification] }) };
 }
 
-function propertiesOf({ plan, standard, shard }: Audit) {
+function propertiesOf({ at, sources, plan, standard, shard }: Audit) {
   const { policy, wanted, digest, weakened } = standard;
-  return { plan, standard: { policy, wanted, digest, weakened }, ...(shard !== undefined && { shard }) };
+  return { at: formatInstant(at), sources, plan, standard: { policy, wanted, digest, weakened }, shard };
 }

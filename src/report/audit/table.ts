@@ -45,7 +45,8 @@ export function auditTable(audit: Audit, style: Style = PLAIN): string {
     why: Math.max("why, or who signed".length, ...shown.map(({ why }) => why.length)),
   };
   const head =
-    " ".repeat(HEADING_WIDTH) + style.label(layOut(["image", "why, or who signed", "pinned", "age", "uses"], widths));
+    " ".repeat(HEADING_WIDTH) +
+    style.label(layOut(["image", "why, or who signed", "pinned", "signed", "uses"], widths));
   const lines = shown.flatMap((line) => [...imageLines(line, widths, style), ...foundLine(line, style)]);
   const rest = STATES.flatMap((state) => restLine(groups[state], state, style));
   return `${[...(lines.length === 0 ? [] : [head]), ...lines, ...rest].join("\n")}\n`;
@@ -96,7 +97,7 @@ function layOut([image, why, pinned, age, uses]: Cells, widths: Widths): string 
     image.padEnd(widths.image),
     why.padEnd(widths.why),
     pinned.padEnd(6),
-    age.padStart(4),
+    age.padStart(6),
     uses.padStart(4),
   ];
   return columns.join("  ");
