@@ -14,6 +14,8 @@ export const DEFAULT_LOCK = "countersign.lock";
 /** What --no-verify takes the place of. */
 const JUDGING = ["--policy", "--as", ...POLICY_PIN_FLAGS, ...VERIFYING.all];
 
+const CHANGING = ["--update", "--diff", "--no-verify"];
+
 export function addPinOptions(command: Command): Command {
   grouped(command, PIN_GROUP, [
     new Option("--check", "ask nobody and write nothing: is everything pinned, and to what the lock file says?"),
@@ -26,8 +28,10 @@ export function addPinOptions(command: Command): Command {
     new Option("--diff", "print what would change as a unified diff, and write nothing"),
     new Option("--no-verify", "pin what the tags name without verifying it: nobody vouches for these digests"),
   ]);
-  displace(command, ["--check"], ["--update", "--diff", "--no-verify"]);
-  return displace(command, ["--no-verify"], JUDGING);
+  displace(command, ["--check"], CHANGING);
+  displace(command, CHANGING, ["--check"]);
+  displace(command, ["--no-verify"], JUDGING);
+  return displace(command, JUDGING, ["--no-verify"]);
 }
 
 export interface PinOptions {
