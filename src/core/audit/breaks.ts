@@ -2,7 +2,8 @@ import type { Finding } from "../errors.ts";
 import { nextStep } from "../explain.ts";
 import { type ReasonCode, reasonClass } from "../reasons.ts";
 import type { Audit, AuditedImage, Use } from "./audit.ts";
-import { type AffectedWorkload, compare, type Owner, ownerOf, workloadKey, workloadOf } from "./workloads.ts";
+import { compareText } from "./order.ts";
+import { type AffectedWorkload, type Owner, ownerOf, workloadKey, workloadOf } from "./workloads.ts";
 
 export { type AffectedWorkload, describeOwner, describeWorkload, type Owner, ownerOf } from "./workloads.ts";
 
@@ -99,11 +100,11 @@ function groupOf(groups: Map<string, Group>, image: AuditedImage, cause: BreakCa
 
 function worstFirst(a: Break, b: Break): number {
   return (
-    compare(a.verdict, b.verdict) ||
+    compareText(a.verdict, b.verdict) ||
     b.workloads.length - a.workloads.length ||
     b.images.length - a.images.length ||
-    compare(a.owner.name, b.owner.name) ||
-    compare(a.owner.from, b.owner.from) ||
-    compare(causeKey(a), causeKey(b))
+    compareText(a.owner.name, b.owner.name) ||
+    compareText(a.owner.from, b.owner.from) ||
+    compareText(causeKey(a), causeKey(b))
   );
 }

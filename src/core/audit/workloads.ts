@@ -51,11 +51,6 @@ export function describeWorkload({ kind, namespace, name }: AffectedWorkload): s
   return kind === undefined ? path : `${kind} ${path}`;
 }
 
-/** By code units: the same on every machine. */
-export function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
 /** How many workloads there are, each once however many images it has. */
 export interface WorkloadTally {
   readonly workloads: number;

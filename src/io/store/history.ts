@@ -9,7 +9,8 @@ import type { AuditStore } from "./audit-store.ts";
 type Row = Readonly<Record<string, unknown>>;
 
 /**
- * What somebody signed that is in no last run any more: each image, digest and time once, as the last run saw it that knew of it.
+ * What somebody signed, as no last run knows of it any more: each image, digest and time once, as the last one that did saw it. The
+ * image may still be in use, accepted for somebody else's signature.
  *
  * @throws CountersignError `record-invalid` where a row holds what no audit does.
  */
@@ -24,7 +25,8 @@ const SIGNERS = "SELECT DISTINCT kind, signer, name, called FROM signers ORDER B
 const PAST = `
   SELECT max(i.id) AS id FROM signers AS s JOIN images AS i ON i.id = s.image
   WHERE s.signer = ? AND NOT EXISTS
-    (SELECT 1 FROM latest AS l WHERE l.image = i.image AND l.digest IS i.digest)
+    (SELECT 1 FROM latest AS l JOIN signers AS now ON now.image = l.id
+      WHERE l.image = i.image AND l.digest IS i.digest AND now.signer = s.signer)
   GROUP BY i.image, i.digest, s.signed_at ORDER BY max(i.id) DESC`;
 
 const IMAGE = "SELECT r.at, i.* FROM images AS i JOIN runs AS r ON r.id = i.run WHERE i.id = ?";
