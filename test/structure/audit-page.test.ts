@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { build } from "esbuild";
 import { buildPage, PAGE } from "../../.ci/page.ts";
 import { ROOT } from "./source-files.ts";
 
@@ -35,6 +36,24 @@ describe("the script and the style of the audit's page", () => {
     const { style } = JSON.parse(readFileSync(join(ROOT, PAGE), "utf8")) as { readonly style: readonly string[] };
     assert.deepEqual(
       style.filter((line) => /url\(|@import|@font-face/.test(line)),
+      [],
+    );
+  });
+});
+
+describe("the page in a build", () => {
+  it("is ASCII, as which the launcher reads scripts: the text of a tagged template cannot be escaped", async () => {
+    const { outputFiles } = await build({
+      absWorkingDir: ROOT,
+      entryPoints: ["src/report/audit/html.ts"],
+      bundle: true,
+      platform: "node",
+      write: false,
+    });
+    const lines = outputFiles.flatMap(({ text }) => text.split("\n"));
+    assert.ok(lines.length > 1_000);
+    assert.deepEqual(
+      lines.filter((line) => /[^\x00-\x7f]/.test(line)),
       [],
     );
   });

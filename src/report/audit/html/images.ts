@@ -46,7 +46,7 @@ function filters(audit: Audit): Markup {
   const codes = distinct(audit.images.flatMap((image) => decidingCode(image) ?? []));
   const owners = distinct(audit.images.flatMap(({ uses }) => uses.map((use) => describeOwner(ownerOf(use)))));
   return markup`<form id="filters" class="filters" role="search" aria-label="Filter images" hidden>
-<label class="search"><span>Search</span><input type="search" name="q" autocomplete="off" spellcheck="false" placeholder="name, signer, file …"></label>
+<label class="search"><span>Search</span><input type="search" name="q" autocomplete="off" spellcheck="false" placeholder="name, signer, file, owner"></label>
 ${select(
   "verdict",
   "Verdict",
