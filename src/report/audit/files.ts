@@ -2,9 +2,9 @@ import type { SourcePlace } from "../../core/sources/mention.ts";
 
 /** Sources as addresses: SARIF names files by them, and Markdown and HTML link to where files are shown. */
 
-/** `cluster://production`, `registry://host/prefix`: no file. */
+/** `cluster://production`, `registry://host/prefix` and `-` are no files. */
 export function isFile({ source }: SourcePlace): boolean {
-  return !/^[a-z][a-z0-9+.-]*:\/\//.test(source);
+  return source !== "-" && !/^[a-z][a-z0-9+.-]*:\/\//.test(source);
 }
 
 /**
@@ -13,6 +13,7 @@ export function isFile({ source }: SourcePlace): boolean {
  */
 export function sourceUri(place: SourcePlace): string {
   const { source } = place;
+  if (source === "-") return "standard-input";
   if (!isFile(place)) return encodePath(source.replace("://", "/"));
   if (source.startsWith("/")) return `file://${encodePath(source)}`;
   return encodePath(source.replace(/^(?:\.\/+)+/, ""));

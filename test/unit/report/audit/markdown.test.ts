@@ -93,6 +93,7 @@ describe("the audit's Markdown", () => {
 
   for (const [what, source] of [
     ["a cluster", "cluster://production"],
+    ["standard input", "-"],
     ["a file above the current folder", "../other/a.yaml"],
     ["a file of the machine", "/etc/a.yaml"],
   ] as const) {

@@ -171,6 +171,20 @@ describe("the audit's SARIF", () => {
     );
   });
 
+  it("takes standard input for no file", () => {
+    const uses = [useOf("a.example/b:1", { source: "-", kind: "list", line: 3 })];
+    const results = runOf(
+      politeAudit({
+        images: [refusedOf("a.example/b:1", [{ code: "unsigned", message: "none" }], { uses })],
+        problems: [],
+      }),
+    ).results;
+    assert.deepEqual(
+      results.map((result) => [result.ruleId, uriOf(result)]),
+      [["unsigned", "standard-input"]],
+    );
+  });
+
   it("warns of a tag that has moved, and of what could not be read", () => {
     const results = runOf(politeAudit()).results;
     assert.deepEqual(
