@@ -19,9 +19,6 @@ export interface ShareOptions {
   readonly idleMs?: number | undefined;
 }
 
-/** Polls between two signs of life. */
-const KEEP_EVERY = 60;
-
 /**
  * Has workers examine the images of a run, and waits for all of them. Called again with the same plan and standard, it goes on
  * with what is there. In the order of the images.
@@ -80,7 +77,7 @@ class Coordinator {
       }
       // A server that was restarted may have forgotten what it was told last; adding twice adds once.
       if (counts.known < this.#total) await this.#queues.publish(secret, rate);
-      if (poll % KEEP_EVERY === 0) await this.#queues.keep();
+      if (poll % LIMITS.queueKeepPolls === 0) await this.#queues.keep();
       await sleep(LIMITS.queuePollMs, undefined, { signal: this.#stop });
     }
   }

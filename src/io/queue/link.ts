@@ -95,6 +95,8 @@ export class QueueLink {
   readonly #onError = (error: Error): void => {
     this.#lastError = peerText(error.message);
     if (/^(?:NOAUTH|WRONGPASS|NOPERM)\b/.test(error.message)) this.#broken.reject(this.#denied());
+    // The connection would go on with the first database, which may be somebody else's.
+    if (/\bDB index\b/.test(error.message)) this.#broken.reject(this.#noDatabase());
   };
 
   readonly #onClose = (): void => {
@@ -127,6 +129,13 @@ export class QueueLink {
       found: `${this.#address.name}: ${this.#lastError ?? ""}`,
       wanted: "a user and a password in the address that may read and write there",
       next: "correct user and password in COUNTERSIGN_QUEUE or --queue",
+    });
+  }
+
+  #noDatabase(): CountersignError {
+    return new CountersignError("configuration-invalid", "the queue's server has no such database", {
+      found: `${this.#address.name}: ${this.#lastError ?? ""}`,
+      wanted: "one of its databases behind the port, /0 by default",
     });
   }
 

@@ -42,6 +42,9 @@ const SECOND_MS = 1000;
 /** A limit that is never reached: without any, BullMQ does not heed a pause either. */
 const NO_RATE: Rate = 1_000_000;
 
+/** Keys of a queue that say something by being there, for as long as BullMQ has them be. */
+const HAVE_THEIR_TIME: ReadonlySet<string> = new Set(["limiter", "stalled-check"]);
+
 type ImageQueue = Queue<ImageJob, string, string>;
 
 /** One run in the queue's server: a queue for each registry. */
@@ -95,6 +98,7 @@ export class RunQueues {
   /** Adds what is not there yet; what is there, and its results, stays as it is. */
   async publish(secret: QueueSecret, rate: Rate = NO_RATE): Promise<void> {
     await this.#link.redis.set(recordKey(this.run.id), sealRun(this.run, secret), "PX", LIMITS.queueKeepMs);
+    await this.keep();
     for (const [name, queue] of this.#queues) {
       await queue.setGlobalRateLimit(rate, SECOND_MS);
       for (const images of batches(this.imagesOf(name))) await this.#add(queue, images);
@@ -114,16 +118,15 @@ export class RunQueues {
     for (const queue of this.#queues.values()) await queue.retryJobs({ state: "failed" });
   }
 
-  /** Says that somebody is still there: what nobody keeps is forgotten by the server. */
+  /** Says that somebody is still there who wants the result: what nobody wants is forgotten by the server. */
   async keep(): Promise<void> {
     const now = Date.now();
     const pipeline = this.#link.redis.pipeline();
     pipeline.zadd(AUDITS_KEY, now, this.run.id);
     pipeline.zremrangebyscore(AUDITS_KEY, 0, now - LIMITS.queueKeepMs);
-    for (const key of [AUDITS_KEY, recordKey(this.run.id), ...this.#ownKeys()]) {
-      pipeline.pexpire(key, LIMITS.queueKeepMs);
-    }
+    for (const key of [AUDITS_KEY, recordKey(this.run.id)]) pipeline.pexpire(key, LIMITS.queueKeepMs);
     await pipeline.exec();
+    await this.keepQueues();
   }
 
   /** What is known of the images, in their order; undefined for those that nobody has come to an end with. */
@@ -179,6 +182,17 @@ export class RunQueues {
     const sum = (...states: readonly string[]): number =>
       all.reduce((total, counts) => total + states.reduce((part, state) => part + (counts[state] ?? 0), 0), 0);
     return { known: sum(...STATES), finished: sum("completed", "failed"), active: sum("active") };
+  }
+
+  /** Has the server forget the queues one day, too; what comes into them may be a new key each time. */
+  async keepQueues(): Promise<void> {
+    const pipeline = this.#link.redis.pipeline();
+    for (const queue of this.#queues.values()) {
+      for (const [name, key] of Object.entries(queue.keys)) {
+        if (!HAVE_THEIR_TIME.has(name)) pipeline.pexpire(key, LIMITS.queueKeepMs);
+      }
+    }
+    await pipeline.exec();
   }
 
   /** Whether whoever wants the result is still waiting for it. */

@@ -88,8 +88,9 @@ class Office {
 
   async work(): Promise<void> {
     const { signal, isOnce } = this.#options;
-    while (!signal.aborted && !this.#link.isClosed) {
+    for (let poll = 1; !signal.aborted && !this.#link.isClosed; poll++) {
       for (const id of await this.#newRuns()) await this.#begin(id);
+      if (poll % LIMITS.queueKeepPolls === 0) await this.#keep();
       const ended = await this.#endFinished();
       if (isOnce && ended) return;
       await sleep(LIMITS.queuePollMs, undefined, { signal }).catch(() => undefined);
@@ -137,6 +138,11 @@ class Office {
         if (!signal.aborted) this.#warn(`the queue: ${toFinding(error).message}`);
       },
     });
+  }
+
+  /** Not the runs themselves: whoever wants them does that, or they are over. */
+  async #keep(): Promise<void> {
+    for (const { queues } of this.#serving.values()) await queues.keepQueues();
   }
 
   /** Lets go of runs that nobody wants any more. With `isOnce`, also of one in which everything is done. */

@@ -102,6 +102,15 @@ describe("the connection to a queue's server", () => {
     });
   }
 
+  it("to a database that is not there does not end in another one", async () => {
+    const server = await serve((command) =>
+      command === "SELECT" ? "-ERR DB index is out of range\r\n" : healthy(command),
+    );
+    const address = parseQueueAddress(`redis://127.0.0.1:${server.port}/99`);
+    const error = await rejectedBy(() => QueueLink.open(address, undefined, QUICK), "configuration-invalid");
+    assert.match(error.found ?? "", /\/99/);
+  });
+
   it("is not tried where the command was interrupted before", async () => {
     const signal = AbortSignal.abort(new CountersignError("interrupted", "interrupted"));
     const server = await serve(healthy);
