@@ -60,9 +60,17 @@ async function readLock(path: string, label: string): Promise<Uint8Array | undef
 function sayRecovery(output: Output, recovered: Recovery | undefined): void {
   if (recovered === undefined) return;
   const { outcome, files, left } = recovered;
-  output.warn(`an earlier run was interrupted; what it had begun is ${outcome}: ${files.join(", ")}`);
+  output.warn(`an earlier run was interrupted; what it had begun is ${outcome}: ${listed(files)}`);
   if (left.length === 0) return;
-  output.warn(`changed by somebody else since, and left as it is: ${left.join(", ")}`);
+  output.warn(`changed by somebody else since, and left as it is: ${listed(left)}`);
+}
+
+/** Files that are named; the others are counted. */
+const NAMED = 5;
+
+function listed(files: readonly string[]): string {
+  const more = files.length - NAMED;
+  return [...files.slice(0, NAMED), ...(more > 0 ? [`${more} more`] : [])].join(", ");
 }
 
 /**

@@ -31,6 +31,9 @@ import type { SourceFile, Sources } from "./sources.ts";
 import { isSeenTwice } from "./verdicts.ts";
 import { readVerifyOptions, type VerifyOptions } from "./verify-options.ts";
 
+/** Of standard error; the result has all of it. */
+const LINES_SHOWN = 20;
+
 /** What is to be pinned. */
 interface PinSources extends Pick<Sources, "problems" | "files" | "read"> {
   readonly pinnables: readonly Pinnable[];
@@ -162,12 +165,20 @@ async function conclude(context: Context, output: Output, report: PinReport, { v
   await output.result({ text: (style) => textOf(context, output, report, style), json: () => pinDocument(report) });
   const outcomes = [...report.pins.map(outcomeOfPin), ...report.problems.map(outcomeOfProblem)];
   if (report.mode === "diff" || !isSeenTwice(context, output)) {
-    for (const one of report.pins.filter(({ reasons }) => reasons.length > 0)) say(context, explainPin(one));
-    for (const one of report.problems) say(context, explainProblem(one));
+    const refused = report.pins.filter(({ reasons }) => reasons.length > 0);
+    sayLines(context, [...refused.map(explainPin), ...report.problems.map(explainProblem)]);
   }
   if (report.mode === "diff") output.note(summaryLine(report));
   const exitCode = verify?.exitCodes === "cosign" ? cosignExitCodeOfVerdicts : exitCodeOfVerdicts;
   context.exitCode = exitCode(outcomes);
+}
+
+/** Each once, and not more than anybody reads. */
+function sayLines(context: Context, all: readonly string[]): void {
+  const lines = [...new Set(all)];
+  const more = lines.length - LINES_SHOWN;
+  const said = [...lines.slice(0, LINES_SHOWN), ...(more > 0 ? [`${more} more, all of them in the result`] : [])];
+  for (const line of said) context.stderr.stream.write(`countersign: ${printable(line)}\n`);
 }
 
 /** A difference is for a program, unless a person looks at it. */
@@ -187,8 +198,4 @@ function outcomeOfPin({ state, reasons }: PinResult): Outcome {
 
 function outcomeOfProblem({ finding }: SourceProblem): Outcome {
   return { status: "undetermined", reasons: [finding] };
-}
-
-function say(context: Context, line: string): void {
-  context.stderr.stream.write(`countersign: ${printable(line)}\n`);
 }

@@ -91,9 +91,11 @@ function paint(state: PinState, style: Style): (text: string) => string {
   return state === "undetermined" || state === "held" ? style.undetermined : style.accepted;
 }
 
-function placeRows(places: readonly SourcePlace[]): readonly Row[] {
+/** Aliases of YAML are several mentions in one place. */
+function placeRows(all: readonly SourcePlace[]): readonly Row[] {
+  const places = [...new Set(all.map(placeName))];
   const more = places.length - PLACES_SHOWN;
-  const shown = places.slice(0, PLACES_SHOWN).map((place): Row => ["in", placeName(place)]);
+  const shown = places.slice(0, PLACES_SHOWN).map((place): Row => ["in", place]);
   return more > 0 ? [...shown, ["in", `${plural(more, "more place")}, all of them with -o json`]] : shown;
 }
 
@@ -174,5 +176,5 @@ export function checkText({ drifts, problems, pinnables, lock }: CheckReport): s
     ...drifts.map(({ mention, finding }) => `${placeName(mention.place)}: ${explainBriefly(finding)}`),
   ];
   if (lines.length === 0) return `${plural(pinnables.length, "image")} pinned, as ${printable(lock)} says\n`;
-  return lines.map((line) => `${printable(line)}\n`).join("");
+  return [...new Set(lines)].map((line) => `${printable(line)}\n`).join("");
 }
