@@ -109,17 +109,17 @@ describe("an audit", () => {
 
   it("ends after so many rounds", async () => {
     let isOpen = true;
-    const auditor = new FakeAuditor(() => {
-      if (!isOpen) return "throttled";
+    const examine = async (image: string): Promise<ImageFacts> => {
+      const facts = factsOf(image, isOpen ? undefined : "throttled");
       isOpen = false;
-      return undefined;
-    });
+      return facts;
+    };
     const pause = async (): Promise<boolean> => {
       isOpen = true;
       return true;
     };
-    const outcomes = await run(itemsOf(LIMITS.auditRounds + 5), auditor, { workers: 1, pause });
-    assert.equal(tally(outcomes)["accepted"], LIMITS.auditRounds);
+    const facts = await runAudit(itemsOf(LIMITS.auditRounds + 5), { examine }, { workers: 1, pause });
+    assert.equal(facts.filter(({ verdict }) => verdict === "accepted").length, LIMITS.auditRounds);
   });
 
   it("waits before each further round, and ends where there is no use in waiting", async () => {
