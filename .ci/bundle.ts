@@ -23,7 +23,7 @@ export async function bundleCommand(folder: string): Promise<readonly Metafile[]
   const packages = apart.files().map(([name, contents]) =>
     bundleScript(join(folder, "lib"), {
       entryPoints: { [name]: name },
-      plugins: [modulesOnDemand, entryPoint(name, contents)],
+      plugins: [modulesOnDemand, leftOut, entryPoint(name, contents)],
     }),
   );
   return [command, ...(await Promise.all(packages)), await bundleTokenHost(folder)];
@@ -150,6 +150,19 @@ const undiciOnDemand: Plugin = {
   },
 };
 
+/**
+ * What BullMQ and its packages try to load and do without: native code, and clients of servers that we have none of. To them
+ * it is not installed.
+ */
+const leftOut: Plugin = {
+  name: "left-out",
+  setup({ onResolve, onLoad }) {
+    const namespace = "left-out";
+    onResolve({ filter: /^(?:msgpackr-extract|@valkey\/valkey-glide|pg)$/ }, ({ path }) => ({ path, namespace }));
+    onLoad({ filter: /^/, namespace }, ({ path }) => ({ contents: `throw new Error("${path} is not in the bundle");` }));
+  },
+};
+
 /** What loads a token's module is a program beside the script; the standalone executable has none. */
 const tokenHostApart: Plugin = {
   name: "token-host-apart",
@@ -177,6 +190,7 @@ const APART: Readonly<Record<string, RegExp>> = {
   re2js: /^re2js(?:\/|$)/,
   yaml: /^yaml(?:\/|$)/,
   cel: /^@marcbachmann\/cel-js(?:\/|$)/,
+  queue: /^(?:bullmq|ioredis)(?:\/|$)/,
 };
 
 /** Moves the packages of APART out of a script, each behind a `require` of its own script. */

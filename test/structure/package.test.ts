@@ -76,6 +76,18 @@ describe("the package that npm installs", () => {
     assert.equal(status, 0, stdout);
   });
 
+  it("loads what a queue needs from the build alone, and nothing of it natively", () => {
+    const script = join(INSTALLED, "dist/lib/queue.cjs");
+    const code = `
+      const load = require("node:vm").runInThisContext(require("node:fs").readFileSync(${JSON.stringify(script)}, "utf8"));
+      const own = { exports: {} };
+      load(own, (name) => process.getBuiltinModule(name) ?? (() => { throw new Error(name); })(), undefined);
+      const { bullmq, ioredis } = own.exports;
+      console.log(typeof bullmq.Worker, typeof ioredis.Redis);`;
+    const { status, stdout, stderr } = spawnSync(process.execPath, ["--eval", code], { encoding: "utf8", env: ENV });
+    assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: "function function\n", stderr: "" });
+  });
+
   it("is a library", () => {
     const code = 'import { parseReference } from "countersign"; console.log(parseReference("ubuntu").repository);';
     const args = ["--input-type=module", "--eval", code];
@@ -107,7 +119,9 @@ describe("the package that npm installs", () => {
 
   it("names every bundled package with its licence, and carries no path of the machine that built it", () => {
     const notices = readFileSync(join(INSTALLED, "dist/THIRD-PARTY.txt"), "utf8");
-    assert.match(notices, /^commander \d+\.\d+\.\d+ \(MIT\)$/m);
+    for (const name of ["commander", "bullmq", "ioredis", "msgpackr"]) {
+      assert.match(notices, new RegExp(`^${name} \\d+\\.\\d+\\.\\d+ \\(MIT\\)$`, "m"));
+    }
     const files = readdirSync(join(INSTALLED, "dist"), { recursive: true, withFileTypes: true }).filter((entry) =>
       entry.isFile(),
     );

@@ -91,7 +91,7 @@ class Coordinator {
     return facts;
   }
 
-  #heed({ finished, active }: Counts): void {
+  #heed({ finished, begun }: Counts): void {
     const idle = performance.now() - this.#movedAt;
     if (finished !== this.#finished) {
       this.#finished = finished;
@@ -99,7 +99,7 @@ class Coordinator {
       this.#options.onProgress?.(Math.min(finished, this.#total), this.#total);
     } else if (idle > (this.#options.idleMs ?? LIMITS.queueIdleMs)) {
       throw this.#stuck(idle);
-    } else if (idle > LIMITS.queueLockMs && finished + active === 0 && !this.#isWarned) {
+    } else if (idle > LIMITS.queueLockMs && finished + begun === 0 && !this.#isWarned) {
       this.#isWarned = true;
       this.#options.onWarning?.(
         "no worker has taken an image yet; start countersign audit worker with the same --queue, keys and policy",

@@ -24,7 +24,8 @@ export interface Counts {
   /** Those that the queue's server knows. */
   readonly known: number;
   readonly finished: number;
-  readonly active: number;
+  /** In the hands of a worker, or put off by one. */
+  readonly begun: number;
 }
 
 /** How many images of one registry may be begun in a second, on all machines together. */
@@ -181,7 +182,7 @@ export class RunQueues {
     const all = await Promise.all([...this.#queues.values()].map((queue) => queue.getJobCounts(...STATES)));
     const sum = (...states: readonly string[]): number =>
       all.reduce((total, counts) => total + states.reduce((part, state) => part + (counts[state] ?? 0), 0), 0);
-    return { known: sum(...STATES), finished: sum("completed", "failed"), active: sum("active") };
+    return { known: sum(...STATES), finished: sum("completed", "failed"), begun: sum("active", "delayed") };
   }
 
   /** Has the server forget the queues one day, too; what comes into them may be a new key each time. */

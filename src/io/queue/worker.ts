@@ -117,7 +117,7 @@ class Office {
         await examiner.close();
         throw error;
       }
-      onNote?.(`working on audit ${id}: ${run.images.length} images of ${queues.names.length} registries`);
+      onNote?.(`working on audit ${id}: images ${run.images.length}, registries ${queues.names.length}`);
       this.#serving.set(id, { queues, examiner, workers: await this.#start(queues, examiner) });
       this.audits++;
     } catch (error) {
