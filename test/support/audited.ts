@@ -74,12 +74,13 @@ export class AuditedFleet {
     more: Readonly<Record<string, string>> = {},
     signal: AbortSignal = new AbortController().signal,
   ): Promise<Finished> {
+    this.#now += 1000;
     const { context, stdout, stderr } = captureContext({
       signal,
       env: { COSIGN_PASSWORD: "pw", ...more },
       workingDirectory: this.folder,
       homeDirectory: join(this.folder, "home"),
-      referenceTime: instant((this.#now += 1000)),
+      referenceTime: instant(this.#now),
     });
     const code = await run(argv, context);
     return { code, stdout: stdout(), stderr: stderr() };
