@@ -71,6 +71,7 @@ export function readAuditOptions(raw: RawOptions, sources: readonly string[]): A
     });
   }
   const shard = text(raw, "shard");
+  if (shard !== undefined && plan === undefined) throw noCommonPlan(shard);
   const report = readReportOptions(raw);
   if (shard !== undefined && report.store !== undefined) {
     throw new CountersignError("usage", "a part of an audit is not kept in a store", {
@@ -79,6 +80,14 @@ export function readAuditOptions(raw: RawOptions, sources: readonly string[]): A
     });
   }
   return { plan, journal: text(raw, "journal"), shard, ...report };
+}
+
+/** Sources that two machines read are read at two times. */
+function noCommonPlan(shard: string): CountersignError {
+  return new CountersignError("usage", "a part of an audit is a part of a plan that all parts have", {
+    found: `--shard ${shard} without --plan`,
+    wanted: "--plan FILE, as countersign audit plan wrote it",
+  });
 }
 
 /** @throws CountersignError `usage`. */

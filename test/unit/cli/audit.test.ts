@@ -155,7 +155,8 @@ describe("the exit code of an audit", () => {
       [],
       ["images.txt", "--plan", "plan.json"],
       ["--plan", "images.txt"],
-      ["images.txt", "--shard", "5/4"],
+      ["images.txt", "--shard", "1/4"],
+      ["--plan", "plan.json", "--shard", "5/4"],
       ["images.txt", "--fail-on", "everything"],
       ["images.txt", "--files-url", "javascript:alert(1)"],
       ["images.txt", "--journal", "images.txt"],
@@ -284,7 +285,7 @@ describe("an audit with a journal", () => {
     };
     await refused(/j: the journal is by another standard/, "--key", "eve.pub", "images.txt");
     await refused(/j: the journal is of other images/, "--key", "cosign.pub", "good.txt");
-    await refused(/j: the journal is of other images/, "--key", "cosign.pub", "images.txt", "--shard", "1/2");
+    await refused(/j: the journal is of other images/, "--key", "cosign.pub", "--plan", "plan.json", "--shard", "1/2");
     assert.deepEqual(await readFile(inFleet("j")), journal);
     await writeFile(inFleet("j"), Buffer.from(journal).fill("x", 200, 201));
     await refused(/is no journal that can be gone on with/, "--key", "cosign.pub", "images.txt");
