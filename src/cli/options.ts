@@ -51,7 +51,7 @@ export function addRateOption(command: Command): Command {
     new Option(
       "--max-rate <n/unit>",
       "send each registry no more requests than this: 10/s, 300/m, 5000/h (default: as many as it bears)",
-    ).argParser(rate),
+    ).argParser(rate("--max-rate", "requests")),
   ]);
 }
 
@@ -211,14 +211,16 @@ export function duration(value: string): number {
 
 const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
 
-/** `10/s`, `300/m`, `5000/h`; requests a second as result. */
-function rate(value: string): number {
-  const [, amount = "", unit = "s"] = /^([0-9]{1,6})(?:\/([smh]))?$/.exec(value) ?? [];
-  if (Number(amount) > 0) return Number(amount) / (UNIT_SECONDS[unit] ?? 1);
-  throw new CountersignError("usage", "--max-rate takes a number of requests in a unit of time", {
-    found: value,
-    wanted: "such as 10/s, 300/m or 5000/h",
-  });
+/** `10/s`, `300/m`, `5000/h`; so many a second as result. */
+export function rate(name: string, what: string): (value: string) => number {
+  return (value) => {
+    const [, amount = "", unit = "s"] = /^([0-9]{1,6})(?:\/([smh]))?$/.exec(value) ?? [];
+    if (Number(amount) > 0) return Number(amount) / (UNIT_SECONDS[unit] ?? 1);
+    throw new CountersignError("usage", `${name} takes a number of ${what} in a unit of time`, {
+      found: value,
+      wanted: "such as 10/s, 300/m or 5000/h",
+    });
+  };
 }
 
 function platform(value: string): Platform {

@@ -4,7 +4,7 @@ import { CountersignError } from "../core/errors.ts";
 import { parseQueueAddress, type QueueAddress } from "../io/queue/address.ts";
 import type { Context } from "./context.ts";
 import { displace } from "./displaced.ts";
-import { count, grouped, number, once, type RawOptions, text } from "./options.ts";
+import { grouped, number, once, type RawOptions, rate, text } from "./options.ts";
 
 const QUEUE_GROUP = "Many machines:";
 
@@ -15,13 +15,13 @@ export function addQueueOption(command: Command, purpose: string): Command {
 
 /** For whoever wants the result. */
 export function addSharingOptions(command: Command): Command {
-  displace(command, ["--shard", "--journal"], ["--queue", "--rate"]);
+  displace(command, ["--shard", "--journal"], ["--queue", "--queue-rate"]);
   addQueueOption(command, "have countersign audit worker examine the images, through this Redis or Valkey server");
   return grouped(command, QUEUE_GROUP, [
     new Option(
-      "--rate <n>",
-      "with --queue: begin with at most so many images of one registry in a second, on all machines together",
-    ).argParser(count("--rate", 1)),
+      "--queue-rate <n/unit>",
+      "with --queue: begin with no more images of one registry than this, on all machines together: 10/s, 300/m",
+    ).argParser(rate("--queue-rate", "images")),
   ]);
 }
 
@@ -29,7 +29,7 @@ export function addSharingOptions(command: Command): Command {
 export interface QueueOptions {
   readonly address: QueueAddress;
   readonly secret: QueueSecret;
-  /** Images of one registry that are begun in a second, on all machines. */
+  /** Images of one registry that may be begun in a second, on all machines together. */
   readonly rate: number | undefined;
 }
 
@@ -40,7 +40,7 @@ export function readQueueOptions(context: Context, raw: RawOptions): QueueOption
   const parsed = parseQueueAddress(address);
   const secret = context.env["COUNTERSIGN_QUEUE_SECRET"];
   if (secret !== undefined && secret !== "") {
-    return { address: parsed, secret: new QueueSecret(secret), rate: number(raw, "rate") };
+    return { address: parsed, secret: new QueueSecret(secret), rate: number(raw, "queueRate") };
   }
   throw new CountersignError("configuration-invalid", "nothing tells results in the queue from forged ones", {
     found: "no COUNTERSIGN_QUEUE_SECRET",
@@ -49,11 +49,11 @@ export function readQueueOptions(context: Context, raw: RawOptions): QueueOption
   });
 }
 
-/** `--queue` beside what it takes the place of, and `--rate` without it. @throws CountersignError `usage`. */
+/** `--queue` beside what it takes the place of, and `--queue-rate` without it. @throws CountersignError `usage`. */
 export function refuseBesideQueue(raw: RawOptions): void {
   if (raw["queue"] === undefined) {
-    if (raw["rate"] === undefined) return;
-    throw new CountersignError("usage", "--rate is for the machines of a queue", { wanted: "--queue too" });
+    if (raw["queueRate"] === undefined) return;
+    throw new CountersignError("usage", "--queue-rate is for the machines of a queue", { wanted: "--queue too" });
   }
   const found = ["shard", "journal"].filter((name) => raw[name] !== undefined).map((name) => `--${name}`);
   if (found.length === 0) return;

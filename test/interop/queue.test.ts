@@ -289,14 +289,14 @@ describe("an audit through a queue on Redis", { skip: without("redis-server") },
     );
   });
 
-  test("begins with no more images in a second than --rate, on all machines together", async () => {
+  test("begins with no more images in a second than --queue-rate, on all machines together", async () => {
     const began: number[] = [];
     hook = ({ method, url }) => {
       if (method === "GET" && /\/manifests\/v\d+$/.test(url)) began.push(performance.now());
       return undefined;
     };
     const rate = 20;
-    const [, , , result] = [worker(), worker(), worker(), audit("--rate", String(rate))];
+    const [, , , result] = [worker(), worker(), worker(), audit("--queue-rate", `${rate}/s`)];
     await assertWhole(result);
     const seconds = ((began.at(-1) ?? 0) - (began[0] ?? 0)) / 1000;
     // The first and the last second may be short ones.

@@ -16,10 +16,7 @@ export function auditWorkerCommand(context: Context): Command {
       const { auditWorker } = await import("../audit-worker-action.ts");
       await auditWorker(context, openOutput(context, globalOptions(self)), options);
     });
-  addQueueOption(
-    command,
-    "the Redis or Valkey server: redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss:// for TLS",
-  );
+  addQueueOption(command, "the Redis or Valkey server: redis://HOST[:PORT][/DATABASE], rediss://… for TLS");
   command.addOption(
     new Option("--once", "end when the first audit has no work left, and fail where it cannot be worked on").helpGroup(
       "Many machines:",

@@ -28,7 +28,7 @@ export interface Counts {
   readonly begun: number;
 }
 
-/** How many images of one registry may be begun in a second, on all machines together. */
+/** How many images of one registry may be begun in a second, on all machines together; may be less than one. */
 export type Rate = number;
 
 /** The runs that workers look for, by when they were last heard of. */
@@ -101,7 +101,7 @@ export class RunQueues {
     await this.#link.redis.set(recordKey(this.run.id), sealRun(this.run, secret), "PX", LIMITS.queueKeepMs);
     await this.keep();
     for (const [name, queue] of this.#queues) {
-      await queue.setGlobalRateLimit(rate, SECOND_MS);
+      await queue.setGlobalRateLimit(...limitOf(rate));
       for (const images of batches(this.imagesOf(name))) await this.#add(queue, images);
     }
     await this.keep();
@@ -259,6 +259,12 @@ function givenUp(image: string, reason: string | undefined): ImageFacts {
     checked: [],
     notChecked: [],
   };
+}
+
+/** So many images in so many milliseconds: the least of them that are whole. */
+function limitOf(rate: Rate): readonly [images: number, milliseconds: number] {
+  const images = Math.max(1, Math.floor(rate));
+  return [images, Math.ceil((images / rate) * SECOND_MS)];
 }
 
 function refuseManyRegistries(count: number): void {
