@@ -44,7 +44,7 @@ export function openAuditProgress(
   };
 }
 
-/** `[####----]  50%  1000 of 2000 images, 83/s, 12 s left`; `before`: how many were known at the start. */
+/** `[####----]  50%  1000 of 2000 images, 83/s, 12s left`; `before`: how many were known at the start. */
 export function progressLine({ done, total, round }: AuditProgress, before: number, elapsedMs: number): string {
   const share = total === 0 ? 1 : done / total;
   const filled = Math.floor(share * BAR_WIDTH);
