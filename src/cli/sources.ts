@@ -91,6 +91,8 @@ class SourceReader implements Sources {
     const path = resolve(this.#context.workingDirectory, source);
     const there = await onDisk(`find ${source}`, () => ifPresent(() => realpath(path)));
     if (source !== "" && there !== undefined) return there;
+    // A pipe has a name under /dev/fd and no path of its own.
+    if (source !== "" && (await stat(path).catch(() => undefined)) !== undefined) return path;
     throw new CountersignError("usage", "there is no such file or folder", {
       found: source === "" ? "an empty name" : source,
       wanted: "a file, a folder, - for standard input, registry://HOST[/PREFIX] or cluster://[CONTEXT]",

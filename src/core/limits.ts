@@ -311,22 +311,26 @@ export const LIMITS = {
   variableUses: 256,
   expandedCharacters: 64 * KIB,
   locatedCharacters: 4 * KIB,
-  /** What is looked at of a CODEOWNERS file: GitHub reads 3 MB. */
+  /** A CODEOWNERS file, GitHub reads 3 MB; and a pattern in it. */
   codeownersCharacters: 3 * MIB,
+  codeownersPatternCharacters: 1 * KIB,
   /** A file that images are looked for in, and what is read of standard input; what lies below one folder, and how deep. */
   sourceFileBytes: 16 * MIB,
   sourceEntries: 200_000,
   sourceFolderDepth: 64,
-  /** A Dockerfile inside a Compose file. */
-  inlineCharacters: 16 * KIB,
+  /** A Dockerfile; and all of those inside one Compose file together. */
+  dockerfileCharacters: 1 * MIB,
+  inlineCharacters: 64 * KIB,
   /** What one place in a file of CI can become, by matrices and rules. */
   imageAlternatives: 1_000,
+  /** Images that one such file names, each as often as it does. */
+  fileImages: 100_000,
   /**
    * A file that names images, in UTF-16 units; the tokens and values that YAML in it is made of, those counted again that an
    * alias repeats; values inside each other; documents, and what is wrong with them and said.
    */
   sourceCharacters: 16 * MIB,
-  sourceTokens: 6_000_000,
+  sourceTokens: 3_000_000,
   sourceValues: 1_000_000,
   sourceDepth: 128,
   sourceDocuments: 20_000,

@@ -53,6 +53,7 @@ interface Line {
 function ruleIn(line: string): Line | undefined {
   const { pattern, rest = "" } = RULE.exec(line)?.groups ?? {};
   if (pattern === undefined || pattern.startsWith("#")) return undefined;
+  if (pattern.length > LIMITS.codeownersPatternCharacters) return undefined;
   const words = rest.split(/\s+/).filter((word) => word !== "");
   const comment = words.findIndex((word) => word.startsWith("#"));
   return { pattern, owners: comment === -1 ? words : words.slice(0, comment) };

@@ -1,5 +1,4 @@
 import { LIMITS } from "../limits.ts";
-import type { Composed } from "./composed.ts";
 import { readDockerfileText } from "./dockerfile.ts";
 import type { Reading, SourceText } from "./mention.ts";
 import { placesIn } from "./places.ts";
@@ -15,9 +14,10 @@ import { readYamlText, type SourceNode } from "./yaml-text.ts";
 export function readCompose(file: SourceText): Reading {
   const { documents, problems } = readYamlText(file);
   const collected = new Collected("compose", problems);
+  const inline = new InlineDockerfiles(file, collected);
   for (const document of documents) {
     for (const { name, value } of document.get("services")?.entries() ?? []) {
-      readService(file, collected, name, value);
+      readService(collected, inline, name, value);
     }
   }
   return collected.reading;
@@ -27,7 +27,7 @@ const BUILT =
   "the service is built under this name as well, and what is built cannot be named by a digest beforehand; with" +
   " pull_policy: build it is not pulled";
 
-function readService(file: SourceText, collected: Collected, name: string, service: SourceNode): void {
+function readService(collected: Collected, inline: InlineDockerfiles, name: string, service: SourceNode): void {
   const image = present(service.get("image"));
   const build = present(service.get("build"));
   if (image !== undefined && isPulled(service, build)) {
@@ -37,7 +37,9 @@ function readService(file: SourceText, collected: Collected, name: string, servi
     if (text !== undefined) collected.image(text, image.place, { kind: "service", name }, { platform, fixed });
   }
   for (const volume of service.get("volumes")?.items() ?? []) readVolume(collected, name, volume);
-  if (build !== undefined) readBuild(file, collected, name, build);
+  for (const context of build === undefined ? [] : contextsOf(build)) readContext(collected, name, context);
+  const dockerfile = build?.get("dockerfile_inline");
+  if (dockerfile !== undefined) inline.read(name, dockerfile);
 }
 
 /** `!reset` takes away what another file says. */
@@ -61,27 +63,35 @@ function readVolume(collected: Collected, name: string, volume: SourceNode): voi
   if (image !== undefined) collected.image(image, source.place, { kind: "service", name, container: "volume" });
 }
 
-function readBuild(file: SourceText, collected: Collected, name: string, build: SourceNode): void {
-  for (const context of contextsOf(build)) {
-    const text = collected.expanded(context, interpolate);
-    if (text !== undefined) readContext(collected, name, context, text);
+/** The Dockerfiles of services; an anchor can make one text those of thousands. */
+class InlineDockerfiles {
+  readonly #file: SourceText;
+  readonly #collected: Collected;
+  #left: number = LIMITS.inlineCharacters;
+
+  constructor(file: SourceText, collected: Collected) {
+    this.#file = file;
+    this.#collected = collected;
   }
-  const inline = build.get("dockerfile_inline");
-  if (inline === undefined) return;
-  if ((inline.text()?.length ?? 0) > LIMITS.inlineCharacters) {
-    const wanted = `at most ${LIMITS.inlineCharacters} characters, or a file of its own`;
-    collected.problem(
-      inline.place,
-      "a Dockerfile in the file is too long to read",
-      `${inline.text()?.length} characters`,
-      wanted,
-    );
-    return;
+
+  read(service: string, node: SourceNode): void {
+    const length = node.text()?.length ?? 0;
+    if (length > this.#left) {
+      const wanted = `at most ${LIMITS.inlineCharacters} characters in all services, or files of their own`;
+      this.#collected.problem(
+        node.place,
+        "Dockerfiles in the file are too long to read",
+        `${length} more characters`,
+        wanted,
+      );
+      return;
+    }
+    this.#left -= length;
+    const source = this.#collected.expanded(node, interpolate);
+    if (source === undefined) return;
+    const workloadOf = (_stage: string, step: string) => ({ kind: "service", name: service, container: step });
+    this.#collected.add(readDockerfileText(source, placesIn(this.#file), workloadOf));
   }
-  const source = collected.expanded(inline, interpolate);
-  if (source === undefined) return;
-  const workloadOf = (_stage: string, step: string) => ({ kind: "service", name, container: step });
-  collected.add(readDockerfileText(source, placesIn(file), workloadOf));
 }
 
 /** The values of `additional_contexts`, which is a mapping or a list of `name=value`. */
@@ -92,9 +102,10 @@ function contextsOf(build: SourceNode): readonly SourceNode[] {
 
 const IMAGE_CONTEXT = /^(?:[^=:]*=)?docker-image:\/\//;
 
-function readContext(collected: Collected, name: string, node: SourceNode, text: Composed): void {
-  const [scheme] = IMAGE_CONTEXT.exec(text.text) ?? [];
-  if (scheme === undefined) return;
+function readContext(collected: Collected, name: string, node: SourceNode): void {
+  const text = collected.expanded(node, interpolate);
+  const [scheme] = IMAGE_CONTEXT.exec(text?.text ?? "") ?? [];
+  if (text === undefined || scheme === undefined) return;
   const workload = { kind: "service", name, container: "build context" };
   collected.image(text.slice(scheme.length), node.place, workload);
 }

@@ -51,8 +51,6 @@ export function isYaml(path: string): boolean {
 const API_VERSION = /^["']?apiVersion["']?[ \t]*:/m;
 const KIND = /^["']?kind["']?[ \t]*:/m;
 const KUSTOMIZATION = /^["']?kind["']?[ \t]*:[ \t]*["']?(?:Kustomization|Component)["']?[ \t]*(?:#.*)?\r?$/m;
-/** A mapping of names: a list is what other tools have under `services`. */
-const SERVICES = /^services[ \t]*:[ \t]*(?:#.*)?\r?\n(?:[ \t]*(?:#.*)?\r?\n)*[ \t]+(?![-#])[^\s:]+[ \t]*:/m;
 const ON = /^(?:on|"on"|'on')[ \t]*:/m;
 const JOBS = /^jobs[ \t]*:/m;
 const RUNS = /^runs[ \t]*:/m;
@@ -80,7 +78,26 @@ export function kindByYaml(text: string): FileKind | undefined {
   if (API_VERSION.test(text) && KIND.test(text)) return "kubernetes";
   if (ON.test(text) && JOBS.test(text)) return "github-actions";
   if (RUNS.test(text) && USING.test(text)) return "github-actions";
-  return SERVICES.test(text) ? "compose" : undefined;
+  return hasServices(text) ? "compose" : undefined;
+}
+
+/** A mapping of names: a list is what other tools have under `services`. */
+function hasServices(text: string): boolean {
+  const heading = /^services[ \t]*:[ \t]*(?:#.*)?\r?$/m.exec(text);
+  if (heading === null) return false;
+  const first = firstSaid(text, heading.index + heading[0].length);
+  return /^[ \t]+(?!-)[^\s:]+[ \t]*:/.test(first);
+}
+
+/** The first line from a place on that says something. */
+function firstSaid(text: string, from: number): string {
+  for (let at = from; at < text.length; ) {
+    const feed = text.indexOf("\n", at);
+    const line = text.slice(at, feed === -1 ? text.length : feed);
+    if (!/^\s*(?:#|$)/.test(line)) return line;
+    at = feed === -1 ? text.length : feed + 1;
+  }
+  return "";
 }
 
 const FROM = /^[ \t]*FROM[ \t]+\S/im;
@@ -99,6 +116,5 @@ export function kindByText(text: string): FileKind | undefined {
 
 /** The first line that says something is an instruction that may come first, and an image is built on. */
 function isDockerfile(text: string): boolean {
-  const first = text.split("\n").find((line) => line.trim() !== "" && !line.trim().startsWith("#"));
-  return first !== undefined && /^[ \t]*(?:FROM|ARG)[ \t]/i.test(first) && FROM.test(text);
+  return /^[ \t]*(?:FROM|ARG)[ \t]/i.test(firstSaid(text, 0)) && FROM.test(text);
 }

@@ -1,4 +1,5 @@
 import type { Finding } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import { Composed, ComposedTooLong } from "./composed.ts";
 import { BuildArguments, SetByBuilder } from "./dockerfile-arguments.ts";
 import { fieldsOf, flagParts } from "./dockerfile-flags.ts";
@@ -6,7 +7,7 @@ import { type Instruction, readDockerfileLines, triggerOf, wordsOf } from "./doc
 import type { Escaper } from "./dockerfile-words.ts";
 import type { Mention, Reading, SourceText, Workload } from "./mention.ts";
 import { type PlaceOf, placesIn } from "./places.ts";
-import { invalid, readReferenceText } from "./slot.ts";
+import { invalid, problemAt, readReferenceText } from "./slot.ts";
 import { VariableProblem } from "./variables.ts";
 
 /**
@@ -15,6 +16,10 @@ import { VariableProblem } from "./variables.ts";
  */
 export function readDockerfile(file: SourceText): Reading {
   const places = placesIn(file);
+  if (file.text.length > LIMITS.dockerfileCharacters) {
+    const about = { found: `${file.text.length} characters`, wanted: `at most ${LIMITS.dockerfileCharacters}` };
+    return { mentions: [], problems: [problemAt(places(0), "a Dockerfile is too long to read", about)] };
+  }
   const source = Composed.verbatim(file.text, 0);
   return readDockerfileText(source, places, (stage, step) => ({ kind: "stage", name: stage, container: step }));
 }

@@ -1,5 +1,5 @@
 import { LIMITS } from "../limits.ts";
-import { Composed, type Use } from "./composed.ts";
+import { Composed, ComposedTooLong, type Use } from "./composed.ts";
 import { nameAt, VariableProblem } from "./variables.ts";
 import { composedOf } from "./yaml-images.ts";
 import type { SourceNode } from "./yaml-text.ts";
@@ -43,6 +43,7 @@ function choosersIn(text: Composed, definitions: Definitions): readonly Chooser[
   const found: Chooser[] = [];
   for (let name = left.pop(); name !== undefined; name = left.pop()) {
     if (seen.has(name)) continue;
+    if (seen.size >= LIMITS.variableUses) throw new ComposedTooLong();
     seen.add(name);
     const nodes = definitions(name);
     if (nodes.length > 1) found.push({ name, nodes });

@@ -1,3 +1,4 @@
+import { LIMITS } from "../limits.ts";
 import { readCompose } from "./compose.ts";
 import type { CustomPath } from "./custom-paths.ts";
 import { FILE_KINDS, type FileKind, isYaml, kindByName, kindByText, kindByYaml } from "./detect.ts";
@@ -30,6 +31,15 @@ const NOTHING: Reading = { mentions: [], problems: [] };
  * and is nothing of ours says nothing; one that nobody can read says so.
  */
 export function readSource(file: SourceText, options: ReadOptions = {}): Reading {
+  const { mentions, problems } = readAny(file, options);
+  if (problems.length <= LIMITS.sourceProblems) return { mentions, problems };
+  const more = `${problems.length - LIMITS.sourceProblems} more`;
+  const about = { found: more, wanted: "a file that can be read", next: "correct those that are told of first" };
+  const rest = problemAt({ source: file.label }, "there is more in this file that cannot be read", about);
+  return { mentions, problems: [...problems.slice(0, LIMITS.sourceProblems), rest] };
+}
+
+function readAny(file: SourceText, options: ReadOptions): Reading {
   const { kind: wanted, isNamed = false } = options;
   if (isNamed) {
     const kind = wanted ?? kindOf(file, options) ?? kindByText(file.text);

@@ -10,6 +10,7 @@ export function matchesPath(pattern: readonly string[], path: readonly string[])
 }
 
 function matchesSegment(pattern: string, segment: string): boolean {
+  if (!/[*?\\]/.test(pattern)) return pattern === segment;
   return matchesWild(charactersOf(pattern), [...segment], "*", isCharacter);
 }
 

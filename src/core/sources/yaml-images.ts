@@ -1,3 +1,4 @@
+import { LIMITS } from "../limits.ts";
 import { Composed, ComposedTooLong } from "./composed.ts";
 import type { Mention, Reading, SourceKind, SourcePlace, SourceProblem, Workload } from "./mention.ts";
 import { problemAt, readReferenceText } from "./slot.ts";
@@ -9,6 +10,7 @@ export class Collected {
   readonly #mentions: Mention[] = [];
   readonly #problems: SourceProblem[];
   readonly #kind: SourceKind;
+  #isFull = false;
 
   constructor(kind: SourceKind, problems: readonly SourceProblem[]) {
     this.#kind = kind;
@@ -24,8 +26,16 @@ export class Collected {
   ): void {
     const locate = about.fixed === undefined ? image.locate : () => undefined;
     const read = readReferenceText(image.text, locate, about.fixed ?? image.fixed);
-    if ("finding" in read) this.#problems.push({ place, finding: read.finding });
+    if (this.#mentions.length >= LIMITS.fileImages) this.#tooMany(place);
+    else if ("finding" in read) this.#problems.push({ place, finding: read.finding });
     else this.#mentions.push({ ...read, kind: this.#kind, place, workload, platform: about.platform });
+  }
+
+  /** Said once: matrices multiply. */
+  #tooMany(place: SourcePlace): void {
+    if (!this.#isFull)
+      this.problem(place, "the file names more images than are read", "one more", `at most ${LIMITS.fileImages}`);
+    this.#isFull = true;
   }
 
   /** What `text` makes of a value, undefined where it cannot be told. */

@@ -70,6 +70,13 @@ describe("CODEOWNERS of GitHub", () => {
     assert.equal(readCodeowners(`${text} `, false)("a"), undefined);
   });
 
+  it("passes over a pattern that is longer than any path", () => {
+    const pattern = (length: number): string => `${"*".repeat(2)}/${"a".repeat(length - 3)}`;
+    const path = "a".repeat(LIMITS.codeownersPatternCharacters - 3);
+    assert.equal(github(`${pattern(LIMITS.codeownersPatternCharacters)} @one`)(path), "@one");
+    assert.equal(github(`${pattern(LIMITS.codeownersPatternCharacters + 1)} @one`)(`${path}a`), undefined);
+  });
+
   it("takes no longer for a pattern made to", () => {
     const started = performance.now();
     const path = "a/".repeat(500) + "a".repeat(500);

@@ -78,6 +78,12 @@ describe("a Dockerfile that cannot be told", () => {
     assert.ok(performance.now() - started < 3_000);
   });
 
+  it("is read only up to a length", () => {
+    const padded = (length: number): string => "FROM a\n".padEnd(length, "#");
+    assert.deepEqual(images(read(padded(LIMITS.dockerfileCharacters))), ["a"]);
+    assert.match(problems(read(padded(LIMITS.dockerfileCharacters + 1))).join(), /too long/);
+  });
+
   it("follows defaults inside each other only so far", () => {
     const depth = LIMITS.variableDepth + 2;
     assert.match(problems(read(`FROM ${`\${A:-`.repeat(depth)}x${"}".repeat(depth)}`)).join(""), /nests too deeply/);

@@ -54,6 +54,9 @@ describe("a service of Compose", () => {
     });
     assert.deepEqual(told(readCompose, inline(LIMITS.inlineCharacters)), { images: ["a"], problems: [] });
     assert.match(told(readCompose, inline(LIMITS.inlineCharacters + 1)).problems.join(), /too long to read/);
+    const text = `x: &x {dockerfile_inline: "FROM a${" ".repeat(LIMITS.inlineCharacters / 3)}"}\nservices: {a: {build: *x}, b: {build: *x}, c: {build: *x}}`;
+    const { mentions, problems } = readCompose({ label: "a", text });
+    assert.deepEqual([mentions.length, problems.length], [2, 1]);
   });
 
   it("tells of a Dockerfile in it at its place", () => {
@@ -97,6 +100,20 @@ describe("a matrix of GitHub Actions", () => {
       told(readGithubActions, values(LIMITS.imageAlternatives + 1)).problems.join(),
       /more values than are read/,
     );
+  });
+});
+
+describe("a file that multiplies", () => {
+  it("names only so many images", () => {
+    const values = Array.from({ length: LIMITS.imageAlternatives }, (_, at) => `a:${at}`);
+    const services = Object.fromEntries(
+      Array.from({ length: 101 }, (_, at) => [`s${at}`, { image: "\u0024{{ matrix.a }}" }]),
+    );
+    const { images, problems } = told(readGithubActions, {
+      jobs: { a: { strategy: { matrix: { a: values } }, services } },
+    });
+    assert.equal(images.length, LIMITS.fileImages);
+    assert.deepEqual(problems, ["the file names more images than are read"]);
   });
 });
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { LIMITS } from "../../../../src/core/limits.ts";
 import { canBeSource, kindByName } from "../../../../src/core/sources/detect.ts";
 import { type ReadOptions, readSource } from "../../../../src/core/sources/read.ts";
 
@@ -118,6 +119,16 @@ describe("a file in a folder", () => {
     assert.deepEqual(imagesIn("ci.yml", "jobs: {a: {container: 'job:1'}}", { path: "x/.github/workflows/ci.yml" }), [
       "github-actions job:1",
     ]);
+  });
+});
+
+describe("a file that is wrong in many places", () => {
+  it("is told of in so many of them, and that there are more", () => {
+    const junk = (count: number): readonly string[] =>
+      imagesIn("images.txt", `${"$X\n".repeat(count)}nginx`, { isNamed: true });
+    assert.equal(junk(LIMITS.sourceProblems).length, LIMITS.sourceProblems + 1);
+    assert.equal(junk(LIMITS.sourceProblems + 5).length, LIMITS.sourceProblems + 2);
+    assert.match(junk(LIMITS.sourceProblems + 5).at(-1) ?? "", /there is more in this file/);
   });
 });
 
