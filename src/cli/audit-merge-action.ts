@@ -6,7 +6,7 @@ import type { Context } from "./context.ts";
 import type { RawOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 
-/** `countersign audit merge SHARD…`: what the whole audit would have said and ended with. */
+/** `countersign audit merge SHARD…`: what the whole audit would have said and ended with, or the one that is whole already has. */
 export async function mergeAudits(
   context: Context,
   output: Output,
@@ -16,5 +16,7 @@ export async function mergeAudits(
   const options = readReportOptions(raw);
   const shards = [];
   for (const label of files) shards.push({ label, audit: await readAuditFile(context, label, "audit merge") });
-  await concludeAudit(context, output, mergeShards(shards), options);
+  const [only] = shards;
+  const isWhole = only !== undefined && shards.length === 1 && only.audit.shard === undefined;
+  await concludeAudit(context, output, isWhole ? only.audit : mergeShards(shards), options);
 }

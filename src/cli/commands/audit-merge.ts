@@ -25,11 +25,16 @@ export function auditMergeCommand(context: Context): Command {
         purpose: "one report",
       },
       { command: "countersign audit merge shards/*.json -o json --fail-on refused", purpose: "for a script" },
+      {
+        command: "countersign audit merge audit.json -o sarif --output-file audit.sarif",
+        purpose: "another form of a whole audit, without asking anybody again",
+      },
     ],
     notes: [
       "Parts belong together when they were made from one plan, with the same number of parts, and what was required was the same:" +
         " keys, identities, trust roots, flags, the policy and what it names. The plan is made again from the parts and has to have" +
         " the digest that they name, so that no image can be missing from them.",
+      "A whole audit, as audit -o json prints it, is taken alone: to give it another form, or judge it by another --fail-on.",
       "Exit codes are those of the whole audit. Opens no connection.",
     ],
     seeAlso: ["countersign audit", "countersign audit plan"],
