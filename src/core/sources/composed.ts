@@ -114,7 +114,17 @@ export class Composed {
 
   /** Where the first character stands that stands in the file. */
   get start(): number | undefined {
-    return this.#pieces.find(({ offset }) => offset !== undefined)?.offset;
+    return this.offsetAt(0);
+  }
+
+  /** The same from a character on. */
+  offsetAt(from: number): number | undefined {
+    for (let index = this.#pieceAt(from); index < this.#pieces.length; index += 1) {
+      const { text = "", offset } = this.#pieces[index] ?? {};
+      const at = this.#starts[index] ?? 0;
+      if (offset !== undefined && from < at + text.length) return offset + Math.max(from - at, 0);
+    }
+    return undefined;
   }
 
   /**

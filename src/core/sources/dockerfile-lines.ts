@@ -153,7 +153,7 @@ class LineReader {
 
   /** In the file, of a place in the text. */
   #offset(at: number): number {
-    return this.#source.slice(at).start ?? at;
+    return this.#source.offsetAt(at) ?? at;
   }
 }
 

@@ -227,7 +227,7 @@ class DockerfileReader {
 
   #caught(thrown: unknown, at: number, about: Composed): void {
     if (thrown instanceof ComposedTooLong) {
-      this.#problem(at, "variables make a text that is too long", about.text, "a reference");
+      this.#problem(at, "a text is too long to be an image", about.text, "a reference");
     } else if (thrown instanceof VariableProblem) {
       this.#problem(
         about.start ?? at,

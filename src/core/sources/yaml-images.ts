@@ -47,6 +47,7 @@ export class Collected {
       return undefined;
     }
     try {
+      if (text.text.length > LIMITS.expandedCharacters) throw new ComposedTooLong();
       return expand(text);
     } catch (thrown) {
       this.caught(thrown, node.place, text.text);
@@ -57,7 +58,7 @@ export class Collected {
   /** @throws What is no problem of the file. */
   caught(thrown: unknown, place: SourcePlace, found: string): void {
     if (thrown instanceof ComposedTooLong) {
-      this.problem(place, "variables make a text that is too long", found, "a reference");
+      this.problem(place, "a text is too long to be an image", found, "a reference");
     } else if (thrown instanceof VariableProblem) {
       this.problem(place, `it cannot be told which image is meant: ${thrown.message}`, found, thrown.wanted);
     } else throw thrown;
