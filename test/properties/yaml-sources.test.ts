@@ -43,7 +43,6 @@ const pieces = [
   "- ",
   ": ",
   "<<: *base\n",
-  "&base ",
   "*base",
   "!!str ",
   "image: ",

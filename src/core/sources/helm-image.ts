@@ -133,6 +133,8 @@ function takesDigest(members: Members): boolean {
   return members.has("digest") && members.text("useDigest") !== "false";
 }
 
+/** As a label, perhaps, that a digest would break. */
+const REPEATED = "an alias repeats its tag, and would repeat the digest behind it as well";
 const NOT_WRITTEN = "the version does not stand in the file as it is read";
 
 /** The digest stands in `digest` where the chart has that, else behind the tag, which charts put behind the name. */
@@ -144,6 +146,7 @@ function pinOf(
 ): ValuesImage["pin"] {
   const slot = digest === undefined ? emptyOrBehind(members, tag, text) : ofDigest(digest);
   if (slot !== undefined) return { slot };
+  if (digest === undefined && tag?.value.isShared === true) return { fixed: REPEATED };
   const isBare = digest !== undefined && digest.entry.value.text() !== digest.text;
   return { fixed: isBare ? "its digest is written without the algorithm: sha256" : NOT_WRITTEN };
 }
@@ -157,6 +160,7 @@ function emptyOrBehind(members: Members, tag: SourceEntry | undefined, text: str
   const tagged = tag?.value.text() ?? "";
   const digest = takesDigest(members) ? members.written("digest") : undefined;
   if (digest !== undefined && !tagged.includes("@")) return emptySlot(text, digest);
+  if (tag?.value.isShared === true) return undefined;
   return tag && referenceSlot(tagged, (from, to) => tag.value.span(from, to));
 }
 

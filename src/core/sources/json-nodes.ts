@@ -1,4 +1,4 @@
-import type { JsonValue } from "../json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../json.ts";
 import type { SourcePlace } from "./mention.ts";
 import type { SourceEntry, SourceNode } from "./source-node.ts";
 
@@ -11,7 +11,7 @@ class JsonNode implements SourceNode {
   readonly start = 0;
   readonly end = 0;
   readonly tag = undefined;
-  readonly isMerged = false;
+  readonly isShared = false;
   readonly place: SourcePlace;
   readonly #value: JsonValue;
 
@@ -26,18 +26,23 @@ class JsonNode implements SourceNode {
   }
 
   get(name: string): SourceNode | undefined {
-    return this.entries().find((entry) => entry.name === name)?.value;
+    const members = this.#members();
+    const value = Object.hasOwn(members, name) ? members[name] : undefined;
+    return value === undefined ? undefined : new JsonNode(value, this.place);
   }
 
   entries(): readonly SourceEntry[] {
-    if (this.kind !== "map") return [];
-    return Object.entries(this.#value as { readonly [name: string]: JsonValue }).map(([name, value]) => ({
+    return Object.entries(this.#members()).map(([name, value]) => ({
       name,
       at: 0,
       colon: undefined,
       end: 0,
       value: new JsonNode(value, this.place),
     }));
+  }
+
+  #members(): JsonObject {
+    return isObject(this.#value) ? this.#value : {};
   }
 
   items(): readonly SourceNode[] {

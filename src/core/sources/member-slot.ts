@@ -22,7 +22,7 @@ export function emptySlot(text: string, { at, colon, end, value }: SourceEntry):
  */
 export function memberSlot(text: string, map: SourceNode, behind: SourceEntry, name: string): PinSlot | undefined {
   const isOwn = map.start <= behind.at && behind.end <= map.end;
-  if (map.isMerged || !isOwn || behind.colon === undefined) return undefined;
+  if (map.isShared || !isOwn || behind.colon === undefined) return undefined;
   return text[map.start] === "{" ? inBraces(text, behind, name) : onItsLine(text, behind, name);
 }
 

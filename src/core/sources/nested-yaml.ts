@@ -29,8 +29,6 @@ function placeIn(outer: SourceNode, at: number): SourcePlace {
 }
 
 class NestedNode implements SourceNode {
-  /** What stands in the text has offsets of its own there: they say nothing in the file. */
-  readonly isMerged = true;
   readonly #inner: SourceNode;
   readonly #outer: SourceNode;
 
@@ -41,6 +39,11 @@ class NestedNode implements SourceNode {
 
   get kind(): SourceNode["kind"] {
     return this.#inner.kind;
+  }
+
+  /** What stands in the text has offsets of its own there, which say nothing in the file: nothing is put into its maps. */
+  get isShared(): boolean {
+    return this.kind === "map" || this.#inner.isShared;
   }
 
   get start(): number {

@@ -11,10 +11,22 @@ export interface Run {
 
 /** Where a part of a value stands as a whole; undefined where it does not. */
 export function spanIn(runs: readonly Run[], from: number, to: number): Span | undefined {
-  const run = runs.find((one) => one.value <= from && to <= one.value + one.length);
-  if (run === undefined || from >= to) return undefined;
+  const run = runAt(runs, from);
+  if (run === undefined || from >= to || from < run.value || to > run.value + run.length) return undefined;
   const start = run.written + (from - run.value);
   return { start, end: start + (to - from) };
+}
+
+/** The last run that begins before a character of the value or with it: they are in order. */
+function runAt(runs: readonly Run[], at: number): Run | undefined {
+  let low = 0;
+  let high = runs.length;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if ((runs[middle]?.value ?? 0) <= at) low = middle;
+    else high = middle;
+  }
+  return runs[low];
 }
 
 /**

@@ -11,8 +11,8 @@ export interface SourceNode {
   readonly place: SourcePlace;
   /** `!reference`, `!!str`: as it is written. */
   readonly tag: string | undefined;
-  /** Another map takes over what stands in this one. */
-  readonly isMerged: boolean;
+  /** What is written in it reaches further: another map takes over what stands in this one, an alias repeats this scalar. */
+  readonly isShared: boolean;
   /** A member of a map; undefined where there is none, and of what is no map. */
   get(name: string): SourceNode | undefined;
   /** The members of a map in order, those that are merged into it last; none of what is no map. */

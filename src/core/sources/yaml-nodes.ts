@@ -50,6 +50,7 @@ class Converter {
   #anchored(name: string, at: number): ValueNode {
     const value = this.#anchors.get(name);
     if (value === undefined) throw new YamlBroken(at, `the alias *${name} of nothing that stands before it`);
+    if (value.kind === "scalar") value.isShared = true;
     return value;
   }
 
@@ -121,7 +122,7 @@ class Converter {
     const sources = value.kind === "list" ? value.items() : [value];
     return sources.map((source) => {
       if (source instanceof MapNode) {
-        source.isMerged = true;
+        source.isShared = true;
         return source;
       }
       throw new YamlBroken(
@@ -181,7 +182,7 @@ const NO_ITEMS: readonly SourceNode[] = [];
 
 abstract class ValueNode implements SourceNode {
   abstract readonly kind: SourceNode["kind"];
-  readonly isMerged: boolean = false;
+  isShared = false;
   readonly start: number;
   readonly end: number;
   readonly tag: string | undefined;
@@ -278,7 +279,6 @@ class MapNode extends ValueNode {
   readonly kind = "map";
   readonly weight: number;
   readonly height: number;
-  override isMerged = false;
   readonly #entries: ReadonlyMap<string, SourceEntry>;
 
   constructor(

@@ -107,7 +107,7 @@ class Reader {
 }
 
 /** Where a value or a line begins: behind other characters it would be part of a text. */
-const TEMPLATE = /^[ \t]*(?:- +)*(?:[\w./"'-]+: +)?(?:\{\{|\{%)/m;
+const TEMPLATE = /^[ \t]*(?:- +){0,16}(?:[\w./"'-]+: +)?(?:\{\{|\{%)/m;
 const ABOUT_TEMPLATE = {
   found: "{{ … }} where YAML would begin a mapping",
   wanted: "what the template makes",
@@ -128,10 +128,10 @@ const MARKER = /(?:^|(?<=\n))\u{feff}?(?:---|\.\.\.)(?=[ \t\r\n]|$)/gu;
 /** Documents apart, so that what is wrong with one is not read into the next; those that say nothing are left out. */
 function* documentsIn(text: string): Generator<Part> {
   let start = 0;
-  for (const end of endsIn(text)) {
+  for (const { end, isMarked } of endsIn(text)) {
     const said = whatIsSaid(text, start, end);
-    // Directives belong to the document behind them.
-    if (end <= start || (said === "directives" && end < text.length)) continue;
+    // Directives belong to the document that is marked behind them.
+    if (end <= start || (said === "directives" && isMarked)) continue;
     if (said !== "nothing") yield { start: behindMark(text, start, end), end };
     start = end;
   }
@@ -147,11 +147,12 @@ function behindMark(text: string, start: number, end: number): number {
 const MARK = /(?:---[ \t]*\r?\n)?\u{feff}/uy;
 
 /** Before each `---`, behind the line of each `...`, and at the end. */
-function* endsIn(text: string): Generator<number> {
+function* endsIn(text: string): Generator<{ readonly end: number; readonly isMarked: boolean }> {
   for (const { 0: marker, index } of text.matchAll(MARKER)) {
-    yield marker.endsWith("-") ? index : lineEnd(text, index);
+    const isMarked = marker.endsWith("-");
+    yield { end: isMarked ? index : lineEnd(text, index), isMarked };
   }
-  yield text.length;
+  yield { end: text.length, isMarked: false };
 }
 
 function lineEnd(text: string, at: number): number {

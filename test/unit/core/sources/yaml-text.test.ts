@@ -130,6 +130,7 @@ describe("what is wrong with a file", () => {
     ["a merge of a text", "a: {<<: b}\n", ["a.yaml:1:5 << with something that is no mapping"]],
     ["a name that is a list", "? [a]\n: b\n", ["a.yaml:1:3 a name that is no text"]],
     ["a name that is nothing", "? ~\n: b\n", ["a.yaml:1:3 a name that is no text"]],
+    ["directives of nothing", "%a\n...\nb: c\n", ["a.yaml:2:1 Missing directives-end/doc-start indicator line"]],
     ["tabs as indentation", "a:\n\tb: c\n", ["a.yaml:2:1 Tabs are not allowed as indentation"]],
     ["what follows a value", "a: 'b' c\n", ["a.yaml:1:8 Unexpected scalar at node end"]],
     ["closing what is not open", "a: ]\n", ["a.yaml:1:4 Unexpected flow-seq-end token in YAML stream"]],
@@ -203,6 +204,14 @@ describe("work with a file is bounded:", () => {
   it("what is wrong and said, of documents and of names", () => {
     assert.equal(wrongIn("---\n[\n".repeat(LIMITS.sourceProblems + 5)).length, LIMITS.sourceProblems + 1);
     assert.equal(wrongIn("a: 1\n".repeat(LIMITS.sourceProblems * 3)).length, LIMITS.sourceProblems + 2);
+  });
+
+  it("tokens", () => {
+    assert.match(wrongIn(`[${",".repeat(LIMITS.sourceTokens + 1)}`).join(), /at most .* tokens|more than can be read/);
+  });
+
+  it("dashes without end: they are no template, and no failure", () => {
+    assert.match(wrongIn("- ".repeat(1_000_000)).join(), /nested without end/);
   });
 
   it("errors: the first ends it", () => {
