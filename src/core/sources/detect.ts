@@ -18,7 +18,8 @@ export type FileKind = (typeof FILE_KINDS)[number];
 /** Written by people who name theirs after what they are about: `dockerfile.go` is no Dockerfile. */
 const CODE =
   /\.(?:c|cc|cpp|cs|css|dockerignore|go|h|html?|java|js|json|kt|lua|md|mjs|php|pl|png|py|rb|rs|rst|scala|sh|svg|swift|ts|tsx|vim|ya?ml)$/i;
-const DOCKERFILE = /^(?:Dockerfile|Containerfile)(?:[._-].+)?$|\.(?:Dockerfile|Containerfile)$/i;
+const DOCKERFILE =
+  /^(?:Dockerfile|Containerfile)(?:[._-].+)?$|(?:^|\.)(?:dockerfile|containerfile|Dockerfile|Containerfile)$/;
 const YAML = /\.ya?ml$/i;
 
 /** By where a file is and what it is called there; the first that matches. Paths have slashes. */

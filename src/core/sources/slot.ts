@@ -81,6 +81,12 @@ const FOREIGN: readonly {
     next: "render the template first and name what comes out: helm template … | countersign audit -",
   },
   {
+    pattern: /^ko:\/\//,
+    what: "it names code in Go that ko builds an image of",
+    wanted: "the image that was built",
+    next: "name what ko makes of it: ko resolve -f … | countersign audit -",
+  },
+  {
     pattern: /\$/,
     what: "it has a variable in it that has no value here",
     wanted: "the value itself, or a default",

@@ -27,6 +27,7 @@ describe("what a file is by its name", () => {
         "Dockerfile.prod",
         "Dockerfile-alpine",
         "web.Dockerfile",
+        "web.dockerfile",
         "Dockerfile.j2",
       ],
     ],
@@ -44,6 +45,8 @@ describe("what a file is by its name", () => {
       [
         "Dockerfile.dockerignore",
         "dockerfile.go",
+        "dockerfile.json.golden",
+        "mydockerfile",
         "Dockerfile.md",
         "dockerfile_test.go",
         "my-compose.yaml",

@@ -29,6 +29,7 @@ describe("what is no reference", () => {
     ["nginx:$TAG", /variable/],
     ["$(IMAGE)", /variable/],
     ["registry.example/<your image>", /placeholder/],
+    ["ko://github.com/acme/app/cmd/app", /ko builds/],
     ["nginx latest", /white space/],
     [" nginx", /white space/],
     ["nginx\n", /white space/],
