@@ -2,15 +2,19 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { ImageFacts } from "../../../src/core/audit/audit.ts";
 import { CountersignError } from "../../../src/core/errors.ts";
+import { readPredicate } from "../../../src/core/formats/predicate-file.ts";
+import { resolveType } from "../../../src/core/formats/predicates.ts";
 import { type Digest, digestOf } from "../../../src/core/oci/digest.ts";
 import { instant } from "../../../src/core/time.ts";
 import type { Requirement } from "../../../src/core/verify/requirement.ts";
+import { attestImage } from "../../../src/ops/attest.ts";
 import { type AuditJudging, type ImageAuditor, openAuditor } from "../../../src/ops/audit.ts";
 import { keySignatory, signImage } from "../../../src/ops/sign.ts";
 import { rejectedBy } from "../../support/codes.ts";
 import { makeImage, makeIndex, pushImage, type TestImage } from "../../support/images.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
 import { rulebookOf } from "../../support/policies.ts";
+import { cosignRecord, scanVector } from "../../support/scans.ts";
 import { requirementOf, type TestSigner, testSigner } from "../../support/signatures.ts";
 
 const alice = testSigner("alice.pub");
@@ -271,5 +275,70 @@ describe("an index that is audited with its platforms", () => {
     const facts = await auditorOf(store, BY_ALICE, { recursive: true }).examine(`${NAME}:1`);
     assert.deepEqual([facts.verdict, facts.digest, facts.name], ["refused", digest, `${NAME}:1@${digest}`]);
     assert.match(facts.reasons[0]?.message ?? "", /: the image is not signed$/);
+  });
+});
+
+describe("the age of scans", () => {
+  const at = (day: number) => instant(Date.UTC(2026, 0, day));
+
+  async function scan(store: MemoryStore, digest: Digest, signer: TestSigner, finishedOn: string): Promise<void> {
+    const predicate = JSON.stringify(cosignRecord(scanVector("trivy/image"), finishedOn));
+    const predicateType = resolveType("vuln")[0].uri;
+    const options = { signatory: keySignatory(signer), annotations: {}, createdAt: at(1), now: at(1), predicateType };
+    await attestImage(
+      { image: digest, store, digest },
+      {
+        ...options,
+        formats: ["bundle"],
+        predicate: readPredicate(Buffer.from(predicate), "vuln", predicateType, at(1)),
+      },
+    );
+  }
+
+  async function scanned(
+    ...scans: readonly (readonly [signer: TestSigner, finishedOn: string])[]
+  ): Promise<MemoryStore> {
+    const image = await makeImage();
+    const store = await stored(["1"], image, alice);
+    for (const [signer, time] of scans) await scan(store, image.manifest.descriptor.digest, signer, time);
+    store.calls.length = 0;
+    return store;
+  }
+
+  const NOW: Requirement = requirementOf([alice], { now: at(20) });
+
+  it("is that of the newest by a wanted signer, where it is asked for", async () => {
+    const store = await scanned(
+      [alice, "2026-01-03T00:00:00Z"],
+      [alice, "2026-01-09T00:00:00Z"],
+      [bob, "2026-01-12T00:00:00Z"],
+      [alice, "2026-03-01T00:00:00Z"],
+    );
+    const facts = await auditorOf(store, NOW, { lookForScans: true }).examine(`${NAME}:1`);
+    assert.deepEqual([facts.verdict, facts.scannedAt], ["accepted", at(9)]);
+    const plain = await auditorOf(store, NOW).examine(`${NAME}:1`);
+    assert.equal(plain.scannedAt, undefined);
+  });
+
+  it("costs nothing where the scan was read for the verdict", async () => {
+    const store = await scanned([alice, "2026-01-09T00:00:00Z"]);
+    const attestation = { predicateTypes: resolveType("vuln"), conditions: [] };
+    const facts = await auditorOf(store, { ...NOW, attestation }).examine(`${NAME}:1`);
+    assert.deepEqual([facts.verdict, facts.scannedAt], ["accepted", at(9)]);
+    assert.equal(requests(store)["referrers"], 1);
+  });
+
+  it("is unknown where there is none, or it cannot be looked at; the verdict stays", async () => {
+    const none = await auditorOf(await scanned(), NOW, { lookForScans: true }).examine(`${NAME}:1`);
+    assert.deepEqual([none.verdict, none.scannedAt], ["accepted", undefined]);
+    const store = await scanned([alice, "2026-01-09T00:00:00Z"]);
+    let listings = 0;
+    store.misbehaviour = {
+      before: (call) => {
+        if (call.startsWith("referrers") && ++listings > 1) throw new CountersignError("throttled", "429");
+      },
+    };
+    const unseen = await auditorOf(store, NOW, { lookForScans: true }).examine(`${NAME}:1`);
+    assert.deepEqual([unseen.verdict, unseen.scannedAt], ["accepted", undefined]);
   });
 });

@@ -113,4 +113,21 @@ describe("the number of requests", () => {
     assert.equal(await count(() => store.tags()), 1);
     assert.equal(await count(() => store.resolve("absent")), 1);
   });
+
+  it("is one, and no pull, to be told what a tag names", async (t) => {
+    const { registry, image, open, count } = await scene(t, true);
+    const store = open();
+    assert.equal(await count(async () => assert.equal(await store.claimedDigest?.("1"), image.descriptor.digest)), 1);
+    assert.equal(registry.requests.at(-1)?.method, "HEAD");
+    assert.equal(await store.claimedDigest?.("absent"), undefined);
+    for (const status of [400, 403, 405]) {
+      registry.faults.when(({ method }) => method === "HEAD", { kind: "status", status }, 1);
+      assert.equal(await store.claimedDigest?.("1"), undefined, `${status}`);
+    }
+    for (const digest of ["", "sha256:12", "md5:abc"]) {
+      const fault = { kind: "headers", headers: { "Docker-Content-Digest": digest } } as const;
+      registry.faults.when(({ method }) => method === "HEAD", fault, 1);
+      assert.equal(await store.claimedDigest?.("1"), undefined, JSON.stringify(digest));
+    }
+  });
 });
