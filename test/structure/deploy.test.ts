@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import type { Command } from "commander";
 import { parseAllDocuments } from "yaml";
 import { buildProgram } from "../../src/cli/program.ts";
+import { AuditedFleet } from "../support/audited.ts";
 import { captureContext } from "../support/session.ts";
 import { filesBelow, readSource } from "./source-files.ts";
 
@@ -161,6 +162,30 @@ describe("manifests for Kubernetes", () => {
       files,
       Array.from({ length: Number(completions) }, (_, at) => `/audit/shard-${at}.json`),
     );
+  });
+
+  it("of the Job do, one after the other, what one process does", async (t) => {
+    const fleet = await AuditedFleet.make(t, 8);
+    await fleet.must("policy", "init", "--no-schema", "--key", "cosign.pub", `${fleet.registry.address}/`);
+    const [plan = [], shard = [], merge = []] = all
+      .filter(({ kind }) => kind === "Job")
+      .flatMap((document) => valuesOf(document, "args") as readonly (readonly string[])[]);
+    const here = (args: readonly string[], index: string) =>
+      args.map((word) =>
+        word
+          .replace("cluster://", "images.txt")
+          .replace("/audit/", "")
+          .replace("/etc/countersign/policy/", "")
+          .replace("$(SHARD)", index),
+      );
+    await fleet.must(...here(plan, ""));
+    for (const index of ["0", "1", "2", "3"]) {
+      const { code, stderr } = await fleet.run(here(shard, index), { JOB_COMPLETION_INDEX: index });
+      assert.equal(code, 0, stderr);
+    }
+    const merged = await fleet.run([...here(merge, ""), "-o", "json"]);
+    const whole = await fleet.run(["audit", "--plan", "plan.json", "--policy", "policy.yaml", "-o", "json"]);
+    assert.deepEqual([merged.code, merged.stdout === whole.stdout], [1, true]);
   });
 
   it("say that the image of countersign is a placeholder", () => {
