@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { QueueSecret } from "../core/audit/queued.ts";
 import { CountersignError } from "../core/errors.ts";
+import { environmentAuthorities } from "../io/http/tls.ts";
 import { parseQueueAddress, type QueueAddress } from "../io/queue/address.ts";
 import type { Context } from "./context.ts";
 import { displace } from "./displaced.ts";
@@ -29,6 +30,8 @@ export function addSharingOptions(command: Command): Command {
 export interface QueueOptions {
   readonly address: QueueAddress;
   readonly secret: QueueSecret;
+  /** PEM: those who may vouch for the server as well. */
+  readonly authorities: readonly string[];
   /** Images of one registry that may be begun in a second, on all machines together. */
   readonly rate: number | undefined;
 }
@@ -40,7 +43,8 @@ export function readQueueOptions(context: Context, raw: RawOptions): QueueOption
   const parsed = parseQueueAddress(address);
   const secret = context.env["COUNTERSIGN_QUEUE_SECRET"];
   if (secret !== undefined && secret !== "") {
-    return { address: parsed, secret: new QueueSecret(secret), rate: number(raw, "queueRate") };
+    const authorities = parsed.tls ? environmentAuthorities(context.env) : [];
+    return { address: parsed, secret: new QueueSecret(secret), authorities, rate: number(raw, "queueRate") };
   }
   throw new CountersignError("configuration-invalid", "nothing tells results in the queue from forged ones", {
     found: "no COUNTERSIGN_QUEUE_SECRET",

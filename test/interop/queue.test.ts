@@ -8,11 +8,12 @@ import { startProxy } from "../../bench/proxy.ts";
 import type { ImageFacts } from "../../src/core/audit/audit.ts";
 import { jobId, QUEUE_PREFIX, QueueSecret, queueName, sealResult } from "../../src/core/audit/queued.ts";
 import type { Fault, FaultHook } from "../../src/testbed/faults.ts";
+import { selfSigned } from "../support/certificate.ts";
 import { makeFleet } from "./fleet.ts";
 import { type Finished, without } from "./peers.ts";
 import { RedisServer } from "./redis.ts";
 import { useScene } from "./scene.ts";
-import { startEmbedded, stopChild } from "./servers.ts";
+import { freePort, startEmbedded, stopChild } from "./servers.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../bin/countersign.js", import.meta.url));
 const COUNT = 120;
@@ -269,6 +270,37 @@ describe("an audit through a queue on Redis", { skip: without("redis-server") },
     assert.match(stderr, /record-invalid/);
   });
 
+  test("does not know what became of an image that no worker came to an end with", async () => {
+    const result = audit();
+    const image = await withRedis(async (client) => {
+      await until(async () => (await client.keys(`${QUEUE_PREFIX}:*:wait`)).length > 0, "images in the queue");
+      const [wait = ""] = await client.keys(`${QUEUE_PREFIX}:*:wait`);
+      const id = (await client.rpop(wait)) ?? "";
+      const job = wait.replace(/wait$/, id);
+      await client.hset(job, { failedReason: "job stalled more than allowable limit", finishedOn: "1" });
+      await client.zadd(wait.replace(/wait$/, "failed"), "1", id);
+      return (JSON.parse((await client.hget(job, "data")) ?? "") as { image: string }).image;
+    });
+    worker();
+    const { code, stdout, stderr } = await result.finished;
+    assert.equal(code, 1, stderr);
+    const { images } = JSON.parse(stdout) as { images: { image: string; verdict: string; reasons: unknown[] }[] };
+    const [lost, ...others] = images.filter(({ verdict }) => verdict === "undetermined");
+    assert.deepEqual([lost?.image, others], [image, []]);
+    assert.match(JSON.stringify(lost?.reasons), /every worker that looked at it ended before it was done/);
+  });
+
+  test("tries again what may pass, before it is told", async () => {
+    const seen = new Set<string>();
+    hook = ({ url }) => {
+      if (seen.has(url) || !/\/manifests\/v\d+$/.test(url)) return undefined;
+      seen.add(url);
+      return { kind: "status", status: 500 };
+    };
+    worker("--retry", "0");
+    await assertWhole(audit());
+  });
+
   test("asks for no image that somebody else put into the queue", async () => {
     hook = slowly;
     proxy.reset();
@@ -410,6 +442,30 @@ describe("an audit through a queue on Redis", { skip: without("redis-server") },
       }
     } finally {
       await guarded.stop();
+    }
+  });
+
+  it("speaks TLS with a server whose authority it was told, and with no other", async () => {
+    const { pem, key } = selfSigned("queue");
+    const certificate = work.write("queue.pem", pem);
+    const secret = work.write("queue.key", key.export({ type: "pkcs8", format: "pem" }));
+    const port = await freePort();
+    const flags = ["--tls-port", `${port}`, "--tls-cert-file", certificate, "--tls-key-file", secret];
+    const server = await RedisServer.start(work.makeFolder("tls"), ...flags, "--tls-auth-clients", "no");
+    try {
+      const queue = { COUNTERSIGN_QUEUE: `rediss://127.0.0.1:${port}` };
+      const trusting = { ...queue, SSL_CERT_FILE: certificate };
+      const one = start(["audit", "worker", ...judging, "--once"], trusting);
+      const args = ["audit", "--plan", "plan.json", ...judging, "-o", "json"];
+      const { code, stdout, stderr } = await start(args, trusting).finished;
+      assert.equal(code, 1, stderr);
+      assert.equal(stdout === whole, true, stderr);
+      assert.equal((await one.finished).code, 0);
+      const refused = await start(args, queue).finished;
+      assert.equal(refused.code, 3, refused.stderr);
+      assert.match(refused.stderr, /self-signed certificate/);
+    } finally {
+      await server.stop();
     }
   });
 });

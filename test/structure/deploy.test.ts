@@ -97,12 +97,20 @@ describe("commands in what is offered to be copied", () => {
     ),
   ];
 
+  const onPages = ["docs/ci.md", "docs/audits-at-scale.md"].flatMap((path) =>
+    countersignLines([readSource(path).text]).map((line) => {
+      const [command = ""] = line.split(" #");
+      return [path, wordsOf(command).slice(1)] as const;
+    }),
+  );
+
   it("are found in all of it", () => {
     assert.ok(inManifests.length >= 5, `${inManifests.length}`);
     assert.ok(inPipelines.length >= 10, `${inPipelines.length}`);
+    assert.ok(onPages.length >= 8, `${onPages.length}`);
   });
 
-  for (const [path, args] of [...inManifests, ...inPipelines]) {
+  for (const [path, args] of [...inManifests, ...inPipelines, ...onPages]) {
     it(`are such as there are: ${path}: countersign ${args.join(" ")}`, () => parseOnly(args));
   }
 

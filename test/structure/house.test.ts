@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { filesBelow, ROOT, readSource, type SourceFile } from "./source-files.ts";
 
 const TEXTS = [".ts", ".js", ".mjs", ".md", ".json", ".sh", ".txt", ".yaml", ".yml", "run"];
-const FOLDERS = ["src", "bin", "test", "bench", "docs", "keys-example", ".ci"];
+const FOLDERS = ["src", "bin", "test", "bench", "deploy", "docs", "keys-example", ".ci"];
 /** This file has to name what it forbids. */
 const SELF = "test/structure/house.test.ts";
 

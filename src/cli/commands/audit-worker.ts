@@ -46,7 +46,7 @@ export function auditWorkerCommand(context: Context): Command {
         " What goes through the queue is sealed with it, so that who can write to the server cannot turn a refusal into an" +
         " acceptance. Reading there shows names of images and what was found out about them.",
       "An address with a password is given as COUNTERSIGN_QUEUE: other users of a machine can read command lines.",
-      "A worker that is killed costs nothing but time: after a few seconds its images are given to another. SIGINT and SIGTERM" +
+      "A worker that is killed costs nothing but time: within half a minute its images are given to another. SIGINT and SIGTERM" +
         " end it with exit code 0; what it has in hand goes back into the queue. A server that is gone for two minutes ends it" +
         " with exit code 3.",
       "Nothing outside of keys that begin with countersign: is read or written there. What belongs to an audit is removed when" +

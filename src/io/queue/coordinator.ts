@@ -4,17 +4,15 @@ import type { QueuedRun, QueueSecret } from "../../core/audit/queued.ts";
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type { QueueAddress } from "./address.ts";
-import { type Patience, QueueLink } from "./link.ts";
+import { type LinkOptions, QueueLink } from "./link.ts";
 import { type Counts, type Rate, RunQueues } from "./run-queues.ts";
 
-export interface ShareOptions {
+export interface ShareOptions extends LinkOptions {
   readonly address: QueueAddress;
   readonly secret: QueueSecret;
   readonly rate?: Rate | undefined;
-  readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   readonly onWarning?: ((line: string) => void) | undefined;
-  readonly patience?: Patience | undefined;
   /** Milliseconds without one image more. */
   readonly idleMs?: number | undefined;
 }
@@ -27,7 +25,7 @@ export interface ShareOptions {
  * no worker of this run sealed; `timeout` where none comes; what a worker says that no image can be judged by.
  */
 export async function shareAudit(run: QueuedRun, options: ShareOptions): Promise<readonly ImageFacts[]> {
-  const link = await QueueLink.open(options.address, options.signal, options.patience);
+  const link = await QueueLink.open(options.address, options);
   const stop = new AbortController();
   try {
     const queues = await RunQueues.open(link, run, "owner");

@@ -2,12 +2,20 @@ import type { Redis } from "ioredis";
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { peerText } from "../http/redact.ts";
+import { tlsOptions } from "../http/tls.ts";
 import type { QueueAddress } from "./address.ts";
 
 /** How patient one is with the server. Milliseconds. */
 export interface Patience {
   readonly connectMs: number;
   readonly outageMs: number;
+}
+
+export interface LinkOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly patience?: Patience | undefined;
+  /** PEM: certificate authorities that vouch for the server, beside Node's and the system's. */
+  readonly authorities?: readonly string[] | undefined;
 }
 
 const PATIENCE: Patience = { connectMs: LIMITS.queueConnectMs, outageMs: LIMITS.queueOutageMs };
@@ -43,8 +51,7 @@ export class QueueLink {
   /** @throws CountersignError `unreachable`, `denied`, and the signal's reason. */
   static async open(
     address: QueueAddress,
-    signal?: AbortSignal | undefined,
-    patience: Patience = PATIENCE,
+    { signal, patience = PATIENCE, authorities = [] }: LinkOptions = {},
   ): Promise<QueueLink> {
     signal?.throwIfAborted();
     const { Redis } = await import("ioredis");
@@ -55,7 +62,7 @@ export class QueueLink {
       db: database,
       ...(username !== undefined && { username }),
       ...(password !== undefined && { password }),
-      ...(tls && { tls: {} }),
+      ...(tls && { tls: tlsOptions({ ca: authorities }, "all") }),
       connectTimeout: patience.connectMs,
       // As BullMQ wants it: a command outlives the connection that it was sent on.
       maxRetriesPerRequest: null,

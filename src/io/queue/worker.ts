@@ -7,7 +7,7 @@ import { LIMITS } from "../../core/limits.ts";
 import type { Digest } from "../../core/oci/digest.ts";
 import type { QueueAddress } from "./address.ts";
 import { type ImageWorkers, startWorkers } from "./image-workers.ts";
-import { type Patience, QueueLink } from "./link.ts";
+import { type LinkOptions, QueueLink } from "./link.ts";
 import { AUDITS_KEY, RunQueues, recordKey } from "./run-queues.ts";
 
 /** What a machine brings to one run. */
@@ -23,7 +23,7 @@ export interface Examiner {
   close(): Promise<void>;
 }
 
-export interface WorkOptions {
+export interface WorkOptions extends LinkOptions {
   readonly address: QueueAddress;
   readonly secret: QueueSecret;
   readonly signal: AbortSignal;
@@ -35,7 +35,6 @@ export interface WorkOptions {
   readonly open: (run: QueuedRun, pause: (registry: string, milliseconds: number) => void) => Promise<Examiner>;
   readonly onNote?: ((line: string) => void) | undefined;
   readonly onWarning?: ((line: string) => void) | undefined;
-  readonly patience?: Patience | undefined;
 }
 
 /** What a worker has done when it ends. */
@@ -52,7 +51,7 @@ export interface Worked {
  * with another secret or requires something else.
  */
 export async function workOnAudits(options: WorkOptions): Promise<Worked> {
-  const link = await QueueLink.open(options.address, undefined, options.patience);
+  const link = await QueueLink.open(options.address, { ...options, signal: undefined });
   const office = new Office(link, options);
   try {
     await link.during(office.work());

@@ -58,7 +58,7 @@ const QUICK = { connectMs: 300, outageMs: 300 };
 const addressOf = ({ port }: { readonly port: number }) => parseQueueAddress(`redis://me:hunter2@127.0.0.1:${port}`);
 
 async function connect(server: FakeServer, signal?: AbortSignal): Promise<QueueLink> {
-  const link = await QueueLink.open(addressOf(server), signal, QUICK);
+  const link = await QueueLink.open(addressOf(server), { signal, patience: QUICK });
   open.push(link);
   return link;
 }
@@ -107,7 +107,7 @@ describe("the connection to a queue's server", () => {
       command === "SELECT" ? "-ERR DB index is out of range\r\n" : healthy(command),
     );
     const address = parseQueueAddress(`redis://127.0.0.1:${server.port}/99`);
-    const error = await rejectedBy(() => QueueLink.open(address, undefined, QUICK), "configuration-invalid");
+    const error = await rejectedBy(() => QueueLink.open(address, { patience: QUICK }), "configuration-invalid");
     assert.match(error.found ?? "", /\/99/);
   });
 
