@@ -7,6 +7,7 @@ import { Redis } from "ioredis";
 import { startProxy } from "../../bench/proxy.ts";
 import type { ImageFacts } from "../../src/core/audit/audit.ts";
 import { jobId, QUEUE_PREFIX, QueueSecret, queueName, sealResult } from "../../src/core/audit/queued.ts";
+import { LIMITS } from "../../src/core/limits.ts";
 import type { Fault, FaultHook } from "../../src/testbed/faults.ts";
 import { selfSigned } from "../support/certificate.ts";
 import { makeFleet } from "./fleet.ts";
@@ -268,6 +269,15 @@ describe("an audit through a queue on Redis", { skip: without("redis-server") },
     const { code, stderr } = await result.finished;
     assert.equal(code, 2, stderr);
     assert.match(stderr, /record-invalid/);
+  });
+
+  test("does not fetch a result that is larger than any of ours", async () => {
+    const result = audit();
+    await forge(() => "x".repeat(2 * LIMITS.queueResultBytes + 1));
+    worker();
+    const { code, stderr } = await result.finished;
+    assert.equal(code, 3, stderr);
+    assert.match(stderr, /limit-reached/);
   });
 
   test("does not know what became of an image that no worker came to an end with", async () => {

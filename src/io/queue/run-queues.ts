@@ -145,13 +145,16 @@ export class RunQueues {
   /** Before it is fetched: somebody else may have put anything there. */
   async #refuseLarge(queue: ImageQueue, images: readonly string[]): Promise<void> {
     const pipeline = this.#link.redis.pipeline();
-    for (const image of images) pipeline.hstrlen(queue.toKey(jobId(image)), "returnvalue");
+    for (const image of images) {
+      for (const field of FIELDS) pipeline.hstrlen(queue.toKey(jobId(image)), field);
+    }
     const lengths = valuesOf(await pipeline.exec()).map(Number);
     // In JSON, which the queue adds, some characters are two.
     const largest = 2 * LIMITS.queueResultBytes;
     const at = lengths.findIndex((length) => length > largest);
     if (at < 0) return;
-    throw new CountersignError("limit-reached", `the result for ${images[at]} in the queue is too large to read`, {
+    const image = images[Math.floor(at / FIELDS.length)];
+    throw new CountersignError("limit-reached", `the result for ${image} in the queue is too large to read`, {
       found: `${lengths[at]} bytes`,
       wanted: `at most ${largest} bytes`,
     });
@@ -159,9 +162,7 @@ export class RunQueues {
 
   async #read(queue: ImageQueue, images: readonly string[], secret: QueueSecret): Promise<readonly ImageFacts[]> {
     const pipeline = this.#link.redis.pipeline();
-    for (const image of images) {
-      pipeline.hmget(queue.toKey(jobId(image)), "returnvalue", "finishedOn", "failedReason");
-    }
+    for (const image of images) pipeline.hmget(queue.toKey(jobId(image)), ...FIELDS);
     const rows = valuesOf(await pipeline.exec());
     return images.flatMap((image, at) => this.#factsOf(image, rows[at], secret) ?? []);
   }
@@ -227,6 +228,9 @@ export class RunQueues {
     return [...this.#queues.values()].flatMap((queue) => Object.values(queue.keys));
   }
 }
+
+/** Of an image that was looked at: the sealed result, when that was, and what went wrong. */
+const FIELDS = ["returnvalue", "finishedOn", "failedReason"] as const;
 
 const STATES = ["wait", "active", "delayed", "prioritized", "completed", "failed"] as const;
 

@@ -104,9 +104,9 @@ class Office {
 
   async #begin(id: string): Promise<void> {
     const { secret, isOnce, open, onNote } = this.#options;
-    const sealed = await this.#link.redis.get(recordKey(id));
-    if (sealed === null) return;
     try {
+      const sealed = await this.#readRecord(id);
+      if (sealed === null) return;
       const run = openRun(id, sealed, secret);
       const queues = await RunQueues.open(this.#link, run, "worker");
       const examiner = await open(run, (registry, wait) => void queues.pause(registry, wait).catch(() => undefined));
@@ -124,6 +124,17 @@ class Office {
       this.#declined.add(id);
       this.#warn(`audit ${id} is not worked on: ${error.message}: found ${error.found}, wanted ${error.wanted}`);
     }
+  }
+
+  /** Looked at before it is fetched: somebody else may have put anything there. */
+  async #readRecord(id: string): Promise<string | null> {
+    const key = recordKey(id);
+    const length = await this.#link.redis.strlen(key);
+    if (length <= LIMITS.queueRunBytes) return await this.#link.redis.get(key);
+    throw new CountersignError("limit-reached", `audit ${id} in the queue is too large to read`, {
+      found: `${length} bytes`,
+      wanted: `at most ${LIMITS.queueRunBytes} bytes`,
+    });
   }
 
   async #start(queues: RunQueues, examiner: Examiner): Promise<ImageWorkers> {
