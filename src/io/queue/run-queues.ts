@@ -1,18 +1,10 @@
 import type { Queue } from "bullmq";
 import type { ImageFacts } from "../../core/audit/audit.ts";
-import {
-  jobId,
-  openResult,
-  QUEUE_PREFIX,
-  type QueuedRun,
-  type QueueSecret,
-  queueName,
-  sealRun,
-} from "../../core/audit/queued.ts";
+import { jobId, QUEUE_PREFIX, type QueuedRun, type QueueSecret, queueName, sealRun } from "../../core/audit/queued.ts";
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
-import { peerText } from "../http/redact.ts";
 import type { QueueLink } from "./link.ts";
+import { readResults } from "./results.ts";
 
 /** What a worker is asked. That the image is one of the run is checked by whoever takes it. */
 export interface ImageJob {
@@ -133,48 +125,15 @@ export class RunQueues {
   /** What is known of the images, in their order; undefined for those that nobody has come to an end with. */
   async results(secret: QueueSecret): Promise<readonly (ImageFacts | undefined)[]> {
     const found = new Map<string, ImageFacts>();
+    const { redis } = this.#link;
     for (const [name, queue] of this.#queues) {
+      const keyOf = (id: string): string => queue.toKey(id);
       for (const images of batches(this.imagesOf(name))) {
-        await this.#refuseLarge(queue, images);
-        for (const facts of await this.#read(queue, images, secret)) found.set(facts.image, facts);
+        const results = await readResults({ redis, run: this.run.id, images, secret, keyOf });
+        for (const facts of results) found.set(facts.image, facts);
       }
     }
     return this.run.images.map((image) => found.get(image));
-  }
-
-  /** Before it is fetched: somebody else may have put anything there. */
-  async #refuseLarge(queue: ImageQueue, images: readonly string[]): Promise<void> {
-    const pipeline = this.#link.redis.pipeline();
-    for (const image of images) {
-      for (const field of FIELDS) pipeline.hstrlen(queue.toKey(jobId(image)), field);
-    }
-    const lengths = valuesOf(await pipeline.exec()).map(Number);
-    // In JSON, which the queue adds, some characters are two.
-    const largest = 2 * LIMITS.queueResultBytes;
-    const at = lengths.findIndex((length) => length > largest);
-    if (at < 0) return;
-    const image = images[Math.floor(at / FIELDS.length)];
-    throw new CountersignError("limit-reached", `the result for ${image} in the queue is too large to read`, {
-      found: `${lengths[at]} bytes`,
-      wanted: `at most ${largest} bytes`,
-    });
-  }
-
-  async #read(queue: ImageQueue, images: readonly string[], secret: QueueSecret): Promise<readonly ImageFacts[]> {
-    const pipeline = this.#link.redis.pipeline();
-    for (const image of images) pipeline.hmget(queue.toKey(jobId(image)), ...FIELDS);
-    const rows = valuesOf(await pipeline.exec());
-    return images.flatMap((image, at) => this.#factsOf(image, rows[at], secret) ?? []);
-  }
-
-  #factsOf(image: string, row: unknown, secret: QueueSecret): ImageFacts | undefined {
-    const [returned, finishedOn, reason] = Array.isArray(row) ? row.map(textOf) : [];
-    if (returned !== undefined) {
-      const result = openResult(this.run.id, image, unquoted(returned), secret);
-      if ("facts" in result) return result.facts;
-      throw new CountersignError(result.error.code, result.error.message, result.error);
-    }
-    return finishedOn === undefined ? undefined : givenUp(image, reason);
   }
 
   // --- by both ------------------------------------------------------------------------------------------------------
@@ -229,9 +188,6 @@ export class RunQueues {
   }
 }
 
-/** Of an image that was looked at: the sealed result, when that was, and what went wrong. */
-const FIELDS = ["returnvalue", "finishedOn", "failedReason"] as const;
-
 const STATES = ["wait", "active", "delayed", "prioritized", "completed", "failed"] as const;
 
 function jobOptions(image: string) {
@@ -242,27 +198,6 @@ function jobOptions(image: string) {
     // What a worker throws has paths of its machine in it, and nobody reads them here.
     stackTraceLimit: 0,
   } as const;
-}
-
-/** A worker ended before it was done, and so did those that had the image after it. */
-function givenUp(image: string, reason: string | undefined): ImageFacts {
-  return {
-    image,
-    name: image,
-    verdict: "undetermined",
-    reasons: [
-      {
-        code: "internal",
-        message: "every worker that looked at it ended before it was done",
-        ...(reason !== undefined && { found: peerText(reason) }),
-        next: "look at what the workers said at their end, then run the same command again",
-      },
-    ],
-    warnings: [],
-    signers: [],
-    checked: [],
-    notChecked: [],
-  };
 }
 
 /** So many images in so many milliseconds: the least of them that are whole. */
@@ -283,26 +218,4 @@ function refuseManyRegistries(count: number): void {
 function batches<Item>(items: readonly Item[]): readonly (readonly Item[])[] {
   const count = Math.ceil(items.length / LIMITS.queueBatch);
   return Array.from({ length: count }, (_, at) => items.slice(at * LIMITS.queueBatch, (at + 1) * LIMITS.queueBatch));
-}
-
-/** @throws Error the first that the server answered. */
-function valuesOf(answers: readonly (readonly [Error | null, unknown])[] | null): readonly unknown[] {
-  return (answers ?? []).map(([error, value]) => {
-    if (error !== null) throw error;
-    return value;
-  });
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
-}
-
-/** BullMQ keeps what a worker returns as JSON. What is none was not put there by it, and no seal fits it. */
-function unquoted(json: string): string {
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === "string" ? value : "";
-  } catch {
-    return "";
-  }
 }
