@@ -1,5 +1,6 @@
 import { looksLikeList } from "./list.ts";
 import type { SourceKind } from "./mention.ts";
+import { readYamlText } from "./yaml-text.ts";
 
 /** Kinds of files, as `--source-kind` takes them. */
 export const FILE_KINDS = [
@@ -67,18 +68,37 @@ function isKubernetesJson(text: string): boolean {
   }
 }
 
+/** Told already, and perhaps megabytes of something else. */
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function isKubernetesObject(value: unknown): boolean {
   return typeof value === "object" && value !== null && "apiVersion" in value && "kind" in value;
 }
 
+/** What YAML can write otherwise than line by line: `{apiVersion: v1, kind: Pod}`, all of it indented, JSON with a comment. */
+function isKubernetesYaml(text: string): boolean {
+  if (!/\bapiVersion\b/.test(text) || !/\bkind\b/.test(text) || isJson(text)) return false;
+  const { documents } = readYamlText({ label: "", text });
+  return documents.some((root) => root.get("apiVersion") !== undefined && root.get("kind") !== undefined);
+}
+
 /** What a file of YAML or JSON is by what it says: Kubernetes objects first, they say it themselves. */
-export function kindByYaml(text: string): FileKind | undefined {
+export function kindByYaml(marked: string): FileKind | undefined {
+  const text = marked.replace(/^\u{feff}/u, "");
   if (/^\s*[{[]/.test(text) && isKubernetesJson(text)) return "kubernetes";
   if (KUSTOMIZATION.test(text) && /^["']?apiVersion["']?[ \t]*:[ \t]*["']?kustomize\.config\.k8s\.io\//m.test(text))
     return "kustomize";
   if (API_VERSION.test(text) && KIND.test(text)) return "kubernetes";
   if (ON.test(text) && JOBS.test(text)) return "github-actions";
   if (RUNS.test(text) && USING.test(text)) return "github-actions";
+  if (isKubernetesYaml(text)) return "kubernetes";
   return hasServices(text) ? "compose" : undefined;
 }
 

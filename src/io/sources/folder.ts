@@ -86,12 +86,17 @@ class Walk implements FolderContents {
     return entries.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** A link whose end is in the folder is found there, a link to nothing is nothing. */
+  /** A link whose end is in the folder is found there, unless nothing else leads to it; a link to nothing is nothing. */
   async #link(path: string, label: string): Promise<void> {
     const end = await realpath(path).catch(() => undefined);
-    if (end === undefined || isBelow(this.#root, end)) return;
+    if (end === undefined) return;
     const isFolder = (await stat(end).catch(() => undefined))?.isDirectory() === true;
     if (!isFolder && !canBeSource(label)) return;
+    if (isBelow(this.#root, end)) {
+      const isLeftOut = this.#isLeftOut(end);
+      if (!isLeftOut && (isFolder || canBeSource(end))) return;
+      if (!isFolder) return void this.files.push({ path: end, label });
+    }
     this.#problem(
       label,
       "a link leads out of the folder and was not followed",
@@ -101,6 +106,12 @@ class Walk implements FolderContents {
         next: "name what it leads to as well, or leave it out with --exclude",
       },
     );
+  }
+
+  /** With a folder, all that lies in it. */
+  #isLeftOut(end: string): boolean {
+    const names = relative(this.#root, end).split(sep);
+    return names.some((_, at) => this.#isExcluded(names.slice(0, at + 1).join("/")));
   }
 
   #chart(label: string): void {
