@@ -139,10 +139,14 @@ function platformsOf(root: Manifest): Readonly<Record<string, Digest>> {
   return Object.fromEntries(pairs.toReversed());
 }
 
-/** Since when somebody who is wanted is known to have vouched for these bytes. */
-function firstSigned(verdicts: readonly Verdict[]): Instant | undefined {
-  const times = verdicts.flatMap(({ signatures }) =>
-    signatures.flatMap(({ accepted, proof }) => (accepted ? (proof?.signedAt ?? []) : [])),
-  );
-  return times.toSorted((a, b) => a - b)[0];
+/**
+ * Since when somebody who is wanted is known to have vouched for these bytes: for all of them, where each platform is judged by
+ * itself. An old platform in a new index makes nothing older.
+ */
+export function firstSigned(verdicts: readonly Verdict[]): Instant | undefined {
+  const times = verdicts.map(({ signatures }) => {
+    const proven = signatures.flatMap(({ accepted, proof }) => (accepted ? (proof?.signedAt ?? []) : []));
+    return proven.toSorted((a, b) => a - b)[0];
+  });
+  return times.includes(undefined) ? undefined : times.toSorted((a = 0, b = 0) => b - a)[0];
 }
