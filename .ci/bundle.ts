@@ -33,7 +33,7 @@ export async function bundleCommand(folder: string): Promise<readonly Metafile[]
  * A script is an expression: a function of `module`, `require` and `__dirname` as CommonJS has them, where `require` knows
  * Node's modules and, as `./lib/NAME.cjs`, the other scripts. Its first line names its content.
  */
-async function bundleScript(folder: string, options: BuildOptions): Promise<Metafile> {
+async function bundleScript(folder: string, options: Omit<BuildOptions, "metafile" | "write">): Promise<Metafile> {
   const { outputFiles, metafile } = await build({
     ...common(folder),
     format: "cjs",
@@ -159,7 +159,9 @@ const leftOut: Plugin = {
   setup({ onResolve, onLoad }) {
     const namespace = "left-out";
     onResolve({ filter: /^(?:msgpackr-extract|@valkey\/valkey-glide|pg)$/ }, ({ path }) => ({ path, namespace }));
-    onLoad({ filter: /^/, namespace }, ({ path }) => ({ contents: `throw new Error("${path} is not in the bundle");` }));
+    onLoad({ filter: /^/, namespace }, ({ path }) => ({
+      contents: `throw new Error("${path} is not in the bundle");`,
+    }));
   },
 };
 

@@ -8,7 +8,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 bin=${COUNTERSIGN_PEERS:-$root/.cache/peers/bin}
 name=kube-apiserver
 version=v1.34.4
-minutes=20
+minutes=12
 export PATH="$PATH:/usr/local/go/bin"
 
 # Its go.mod points to folders of its own repository, which a module that requires it does not have: their released

@@ -9,7 +9,6 @@ import { pathToFileURL } from "node:url";
 import type { Command } from "commander";
 import description from "../../package.json" with { type: "json" };
 import { documented } from "../../src/cli/docs.ts";
-import { EXIT_CODE_MEANINGS, EXIT_CODES } from "../../src/cli/exit-codes.ts";
 import { fullName } from "../../src/cli/manual.ts";
 import { buildProgram } from "../../src/cli/program.ts";
 import { LIMITS } from "../../src/core/limits.ts";
@@ -73,13 +72,14 @@ const SCENES: Readonly<Record<string, Scene>> = {
       return PASSWORD;
     },
   },
-  ci: {
+  pins: {
     async prepare({ address, folder, shell }) {
-      const names = ["one:1", "two:1"].map((name) => `${address}/shop/${name}`);
-      for (const name of names) await pushImage(name.replace("localhost", "127.0.0.1"), name);
-      await writeFile(join(folder, "images.txt"), `${names.join("\n")}\n`);
-      const sign = `countersign sign --key env://SIGNING_KEY ${names.join(" ")}`;
-      await succeeds(shell(`countersign key generate && SIGNING_KEY=$(cat cosign.key) ${sign}`, PASSWORD));
+      const app = `${address}/shop/app:1`;
+      await pushImage(app.replace("localhost", "127.0.0.1"), "app");
+      await writeFile(join(folder, "compose.yaml"), `services:\n  web: {image: "${app}"}\n`);
+      await mkdir(join(folder, ".github/workflows"), { recursive: true });
+      await writeFile(join(folder, ".github/workflows/ci.yaml"), `jobs: {test: {container: "${app}"}}\n`);
+      await succeeds(shell(`countersign key generate && countersign sign --key cosign.key ${app}`, PASSWORD));
       return {};
     },
   },
@@ -320,14 +320,6 @@ const GENERATED: Readonly<Record<string, () => string>> = {
         .visibleCommands(program)
         .filter((command) => command.helpGroup() !== "Around it:")
         .map((command) => [commandCell(command), command.summary()]),
-    ),
-  "exit codes": () =>
-    readme.table(
-      ["exit code", "meaning"],
-      Object.entries(EXIT_CODES).map(([name, code]) => [
-        String(code),
-        EXIT_CODE_MEANINGS[name as keyof typeof EXIT_CODES],
-      ]),
     ),
   speed: () => {
     const results = join(ROOT, "bench/RESULTS.md");
