@@ -148,5 +148,6 @@ export function firstSigned(verdicts: readonly Verdict[]): Instant | undefined {
     const proven = signatures.flatMap(({ accepted, proof }) => (accepted ? (proof?.signedAt ?? []) : []));
     return proven.toSorted((a, b) => a - b)[0];
   });
-  return times.includes(undefined) ? undefined : times.toSorted((a = 0, b = 0) => b - a)[0];
+  const known = times.filter((time) => time !== undefined);
+  return known.length < times.length ? undefined : known.toSorted((a, b) => b - a)[0];
 }
