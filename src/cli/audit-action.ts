@@ -98,5 +98,7 @@ async function pauseBefore(round: number, { signal }: Context, { wiring }: OpenA
   if (asked > LIMITS.auditPauseMs) return false;
   const own = Math.min(FIRST_PAUSE_MS * 2 ** (round - 2), LIMITS.retryCapMs);
   await sleep(Math.max(asked, own), undefined, { signal }).catch(() => undefined);
-  return !signal.aborted;
+  // Half an audit is no result: nothing of it is reported, and the journal keeps what is known.
+  signal.throwIfAborted();
+  return true;
 }
