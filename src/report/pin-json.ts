@@ -43,7 +43,7 @@ export function checkDocument({ pinnables, drifts, problems, lock }: CheckReport
 }
 
 function pinMember(pin: SettledPin): Readonly<Record<string, unknown>> {
-  const { state, after, judged, from, held, offered, reasons } = pin;
+  const { state, after, judged, from, held, offered, reasons, recalledFrom } = pin;
   return {
     ...mentionMember(pin),
     name: formatReference(after),
@@ -52,6 +52,7 @@ function pinMember(pin: SettledPin): Readonly<Record<string, unknown>> {
     verdict: verdictOf(pin),
     reasons: reasons.map(findingMember),
     before: from,
+    recalledFrom: recalledFrom === undefined ? undefined : formatInstant(recalledFrom),
     offered,
     waiting: held && {
       digest: held.digest,

@@ -53,10 +53,10 @@ function blockKey({ state, after, from, held, offered, reasons }: SettledPin): s
   return JSON.stringify([state, formatReference(after), from, held?.digest, offered, reasons]);
 }
 
-function pinBlock(pins: readonly SettledPin[], { at, weakened }: PinReport, style: Style): string {
+function pinBlock(pins: readonly SettledPin[], { at, weakened, lock }: PinReport, style: Style): string {
   const [first] = pins;
   if (first === undefined) return "";
-  const { state, after, reasons, judged, from, held } = first;
+  const { state, after, reasons, judged, from, held, recalledFrom } = first;
   const code = reasons[0] === undefined ? "" : `   ${style.heading(reasons[0].code)}`;
   const subject = subjectOf(first);
   const stays = subject === formatReference(after) ? undefined : after.digest;
@@ -64,6 +64,14 @@ function pinBlock(pins: readonly SettledPin[], { at, weakened }: PinReport, styl
   const rows: readonly Row[] = [
     ...placeRows(pins.map(({ mention }) => mention.place)),
     ...(from === undefined ? [] : [["before", from] as const]),
+    ...(recalledFrom === undefined
+      ? []
+      : [
+          [
+            "chosen by",
+            `${lock.file}, ${describeAge(recalledFrom, at)}; the tag may name another now: --update`,
+          ] as const,
+        ]),
     ...(stays === undefined ? [] : [["stays", stays] as const]),
     ...(isGood && judged !== undefined ? wordRows(judged, at) : []),
     ...(held === undefined ? [] : heldRows(held, at)),

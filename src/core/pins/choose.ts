@@ -4,7 +4,7 @@ import type { Digest } from "../oci/digest.ts";
 import { reasonClass } from "../reasons.ts";
 import type { Instant } from "../time.ts";
 import type { VerdictStatus } from "../verify/verdict.ts";
-import type { WaitingDigest } from "./lock.ts";
+import type { LockedImage, WaitingDigest } from "./lock.ts";
 import type { PinGroup, Pinnable } from "./pinnable.ts";
 
 /** What is known of a digest that may be pinned. */
@@ -55,6 +55,8 @@ export interface PinResult extends Pinnable {
   readonly reasons: readonly Finding[];
   /** By which it is pinned afterwards, and what is known of that. */
   readonly judged?: JudgedDigest | undefined;
+  /** It gets what the lock says since then; nobody asked what the tag names now, or that is held back. */
+  readonly recalledFrom?: Instant | undefined;
   /** Where it moves: by which it was pinned before. */
   readonly from?: Digest | undefined;
   readonly held?: HeldDigest | undefined;
@@ -88,7 +90,8 @@ export function choosePins(group: PinGroup, known: Known, wish: PinWish): Choice
   const goal = wish.update && !isByDigestAlone(group) ? updateOf(group, asked, wish) : { first: firstOf(group, asked) };
   // What stands there is asked about only where it stays.
   if (asked.missing !== undefined) return { missing: asked.missing };
-  const results = group.pinnables.flatMap((pinnable) => resultOf(pinnable, goal, asked) ?? []);
+  const recalled = goal.move === undefined && group.pinned.length === 0 ? group.locked : undefined;
+  const results = group.pinnables.flatMap((pinnable) => resultOf(pinnable, { ...goal, recalled }, asked) ?? []);
   return asked.missing === undefined ? { results: oneDigest(results) } : { missing: asked.missing };
 }
 
@@ -129,6 +132,8 @@ class Questions {
 interface Goal {
   /** What those get that are not pinned yet, or why they get nothing; absent where that is not known or not asked. */
   readonly first?: JudgedDigest | readonly Finding[] | undefined;
+  /** Where what those get is the lock's word. */
+  readonly recalled?: LockedImage | undefined;
   /** What those that are pinned move to. */
   readonly move?: JudgedDigest | undefined;
   /** Why they do not, although the tag names this other digest, or nobody knows which. */
@@ -208,10 +213,19 @@ function resultOf(pinnable: Pinnable, goal: Goal, asked: Questions): PinResult |
   return digest === undefined ? firstPin(pinnable, goal) : nextPin(pinnable, digest, goal, asked);
 }
 
-function firstPin(pinnable: Pinnable, { first }: Goal): PinResult | undefined {
+function firstPin(pinnable: Pinnable, { first, recalled }: Goal): PinResult | undefined {
   if (pinnable.mention.slot === undefined) return { ...pinnable, state: "fixed", reasons: [cannotBePinned(pinnable)] };
   if (first === undefined) return undefined;
-  if ("digest" in first) return { ...pinnable, state: "pinned", reasons: [], judged: first };
+  if ("digest" in first) {
+    const recalledFrom = recalled?.digest === first.digest ? recalled.at : undefined;
+    return {
+      ...pinnable,
+      state: "pinned",
+      reasons: [],
+      judged: first,
+      ...(recalledFrom !== undefined && { recalledFrom }),
+    };
+  }
   return { ...pinnable, state: stateOf(first), reasons: first };
 }
 
