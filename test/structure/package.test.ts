@@ -49,7 +49,7 @@ describe("the package that npm installs", () => {
   it("holds the build and no sources, tests or keys", () => {
     assert.deepEqual(
       readdirSync(INSTALLED).filter((name) => !["README.md", "CHANGELOG.md", "docs"].includes(name)),
-      ["LICENSE", "bin", "dist", "package.json"],
+      ["LICENSE", "bin", "deploy", "dist", "package.json"],
     );
   });
 

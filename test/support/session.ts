@@ -321,6 +321,7 @@ class Session {
       .replace(/\bsha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})\b/g, (digest) => this.#name("digest", digest))
       .replace(/\bsha256-[0-9a-f]{64}\b/g, (tag) => `sha256-${this.#name("digest", tag.replace("-", ":"))}`)
       .replace(/(?<![\w+/])[A-Za-z0-9+/]{43}=/g, (hint) => this.#name("hint", hint))
+      .replace(/\b(first seen accepted) (?:just now|\d+ seconds? ago)/g, "$1 <time> ago")
       .replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, "<instant>")
       .replace(/\b\d+(?:\.\d+)? ?(?:ms|s|min)\b/g, "<time>");
   }
