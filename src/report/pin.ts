@@ -64,14 +64,7 @@ function pinBlock(pins: readonly SettledPin[], { at, weakened, lock }: PinReport
   const rows: readonly Row[] = [
     ...placeRows(pins.map(({ mention }) => mention.place)),
     ...(from === undefined ? [] : [["before", from] as const]),
-    ...(recalledFrom === undefined
-      ? []
-      : [
-          [
-            "chosen by",
-            `${lock.file}, ${describeAge(recalledFrom, at)}; the tag may name another now: --update`,
-          ] as const,
-        ]),
+    ...(recalledFrom === undefined ? [] : [["chosen by", recallOf(recalledFrom, lock)] as const]),
     ...(stays === undefined ? [] : [["stays", stays] as const]),
     ...(isGood && judged !== undefined ? wordRows(judged, at) : []),
     ...(held === undefined ? [] : heldRows(held, at)),
@@ -85,6 +78,10 @@ function pinBlock(pins: readonly SettledPin[], { at, weakened, lock }: PinReport
     rows,
     style,
   );
+}
+
+function recallOf(since: Instant, { file }: PinReport["lock"]): string {
+  return `${file}, as of ${formatInstant(since)}; the tag may name another now: --update`;
 }
 
 /** What the reasons are about: what is pinned, or what the tag names in its place. */

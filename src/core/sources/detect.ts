@@ -104,7 +104,7 @@ export function kindByYaml(marked: string): FileKind | undefined {
 
 /** A mapping of names: a list is what other tools have under `services`. */
 function hasServices(text: string): boolean {
-  const heading = /^services[ \t]*:[ \t]*(?:#.*)?\r?$/m.exec(text);
+  const heading = /^(?:services|"services"|'services')[ \t]*:[ \t]*(?:#.*)?\r?$/m.exec(text);
   if (heading === null) return false;
   const first = firstSaid(text, heading.index + heading[0].length);
   return /^[ \t]+(?!-)[^\s:]+[ \t]*:/.test(first);

@@ -35,6 +35,14 @@ describe("an object that is written so that nobody should find its image", () =>
     }
   }
 
+  it("is found in services whose name has quotes", () => {
+    const { mentions } = readSource({ label: "stack.yml", text: '"services":\n  web:\n    image: nginx:1.27\n' });
+    assert.deepEqual(
+      mentions.map(({ image }) => image),
+      ["nginx:1.27"],
+    );
+  });
+
   it("is none where the words stand somewhere inside of something else", () => {
     for (const label of ["x.yaml", "x.json"]) {
       const text = '{"a":{"apiVersion":"v1","kind":"Pod","spec":{"containers":[{"image":"nginx:1.27"}]}}}';
