@@ -82,7 +82,8 @@ function exitCodeOf(audit: Audit, failOn: readonly Failing[]): ExitCode {
   if (failed.has("refused") || failed.has("unpinned") || failed.has("drift")) return EXIT_CODES.refused;
   if (!failed.has("undetermined")) return EXIT_CODES.done;
   const unseen = audit.images.filter(({ verdict }) => verdict === "undetermined");
-  const lacksLogin = unseen.some(({ reasons }) => reasons.some(({ code }) => reasonClass(code) === "credentials"));
+  const obstacles = [...unseen.flatMap(({ reasons }) => reasons), ...audit.problems.map(({ finding }) => finding)];
+  const lacksLogin = obstacles.some(({ code }) => reasonClass(code) === "credentials");
   return lacksLogin ? EXIT_CODES.credentials : EXIT_CODES.undetermined;
 }
 
