@@ -28,8 +28,16 @@ export function assembleAudit({ plan, items, facts, standard, shard }: Assembled
 
 function auditedImage({ image, uses }: PlanItem, facts: ImageFacts | undefined): AuditedImage {
   if (facts === undefined) throw new Error(`nothing was found out about ${image}`);
+  return { ...facts, ...pinOf(facts), uses };
+}
+
+/** Whether an image is named by a digest, and whether its tag names another one now. */
+export function pinOf({
+  image,
+  tagDigest,
+}: Pick<ImageFacts, "image" | "tagDigest">): Pick<AuditedImage, "pinned" | "drift"> {
   const { digest } = parseReference(image);
-  return { ...facts, pinned: digest !== undefined, drift: hasDrifted(digest, facts.tagDigest), uses };
+  return { pinned: digest !== undefined, drift: hasDrifted(digest, tagDigest) };
 }
 
 /** Digests by two algorithms cannot be compared: whoever looks at the tag asks by that of the pin. */

@@ -1,6 +1,7 @@
 import { CountersignError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { formatInstantExactly } from "../time.ts";
+import { pinOf } from "./assemble.ts";
 import type { Audit, AuditShard } from "./audit.ts";
 import { sealPlan } from "./plan.ts";
 
@@ -27,6 +28,7 @@ export function mergeShards(files: readonly ShardFile[]): Audit {
   requireDisjoint(sorted);
   const { at, sources, plan, problems, standard } = first.audit;
   const images = sorted.flatMap(({ audit }) => audit.images);
+  for (const file of sorted) requireWhatFollows(file);
   const items = images.map(({ image, uses }) => ({ image, uses }));
   const merged = sealPlan({ at, sources, items, problems });
   if (merged.digest === plan) return { at, sources, plan, standard, images, problems };
@@ -103,6 +105,21 @@ function requireDisjoint(shards: readonly Shard[]): void {
       if (other !== undefined) throw invalid(label, `it overlaps with ${other}`, "each image in one shard", image);
       seen.set(image, label);
     }
+  }
+}
+
+/** What is told of a pin follows from the rest of an image: a file that says otherwise was changed. */
+function requireWhatFollows({ label, audit }: Shard): void {
+  for (const each of audit.images) {
+    const { pinned, drift } = pinOf(each);
+    if (each.pinned === pinned && each.drift === drift) continue;
+    const wanted = `pinned ${pinned}, drift ${drift}`;
+    throw invalid(
+      label,
+      `${each.image} is not what it is said to be`,
+      wanted,
+      `pinned ${each.pinned}, drift ${each.drift}`,
+    );
   }
 }
 
