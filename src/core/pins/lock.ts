@@ -1,3 +1,4 @@
+import { compareText } from "../audit/order.ts";
 import { CountersignError } from "../errors.ts";
 import { describeJson, isObject, type JsonObject, type JsonValue, parseJsonObject } from "../json.ts";
 import { LIMITS } from "../limits.ts";
@@ -44,7 +45,7 @@ const SCHEMA_VERSION = 1;
 
 /** docs/schemas/lock.json. The same images give the same bytes; each value has a line, so that a difference can be read. */
 export function formatLock(lock: Lock): string {
-  const images = [...lock.values()].toSorted((a, b) => compare(a.name, b.name)).map(memberOf);
+  const images = [...lock.values()].toSorted((a, b) => compareText(a.name, b.name)).map(memberOf);
   return `${printableJson({ schemaVersion: SCHEMA_VERSION, images })}\n`;
 }
 
@@ -52,17 +53,12 @@ function memberOf({ name, digest, platforms, signers, standard, at, waiting }: L
   return {
     name,
     digest,
-    platforms: Object.fromEntries(Object.entries(platforms).toSorted(([a], [b]) => compare(a, b))),
-    signers: signers.toSorted(compare),
+    platforms: Object.fromEntries(Object.entries(platforms).toSorted(([a], [b]) => compareText(a, b))),
+    signers: signers.toSorted(compareText),
     standard,
     at: formatInstant(at),
     waiting: waiting && { digest: waiting.digest, since: formatInstant(waiting.since) },
   };
-}
-
-/** By code units: the same in every language. */
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 // --- reading ----------------------------------------------------------------------------------------------------------
