@@ -213,16 +213,19 @@ function resultOf(pinnable: Pinnable, goal: Goal, asked: Questions): PinResult |
   return digest === undefined ? firstPin(pinnable, goal) : nextPin(pinnable, digest, goal, asked);
 }
 
-function firstPin(pinnable: Pinnable, { first, recalled }: Goal): PinResult | undefined {
+function firstPin(pinnable: Pinnable, { first, recalled, still }: Goal): PinResult | undefined {
   if (pinnable.mention.slot === undefined) return { ...pinnable, state: "fixed", reasons: [cannotBePinned(pinnable)] };
   if (first === undefined) return undefined;
   if ("digest" in first) {
+    // It waits for the same: the lock remembers since when, whichever mention comes last.
+    const held = still?.state === "held" ? still.held : undefined;
     const recalledFrom = recalled?.digest === first.digest ? recalled.at : undefined;
     return {
       ...pinnable,
       state: "pinned",
       reasons: [],
       judged: first,
+      ...(held !== undefined && { held }),
       ...(recalledFrom !== undefined && { recalledFrom }),
     };
   }
