@@ -44,7 +44,8 @@ export interface AuditPorts {
 }
 
 /** How images are judged: as for `verifyImages`, but for what depends on one call alone. */
-export interface AuditJudging extends Omit<VerifyOptions, "cache" | "contentFollows" | "explained" | "keep"> {
+export interface AuditJudging
+  extends Omit<VerifyOptions, "cache" | "contentFollows" | "explained" | "keep" | "steady"> {
   /** Look for scans of every image, which costs requests; else only what the judgement read is told. */
   readonly lookForScans?: boolean | undefined;
 }
@@ -70,7 +71,7 @@ class Auditor implements ImageAuditor {
     this.#lookForScans = judging.lookForScans === true;
     const { now } = judging.requirement;
     const keep = (signature: SignatureReport) => whatCounts(signature, now);
-    this.#court = openCourt([], { ...judging, cache: ports.cache, keep }, new RecentJudgements());
+    this.#court = openCourt([], { ...judging, cache: ports.cache, keep, steady: true }, new RecentJudgements());
   }
 
   async examine(image: string): Promise<ImageFacts> {

@@ -1,3 +1,4 @@
+import { isPassing } from "../core/audit/passing.ts";
 import { type PlaceOfUse, refusePublishedKeys } from "../core/crypto/published.ts";
 import { CountersignError } from "../core/errors.ts";
 import type { Descriptor, Platform } from "../core/oci/descriptor.ts";
@@ -53,6 +54,11 @@ export interface VerifyOptions {
   readonly maxWorkers?: number | undefined;
   /** The caller goes on to move the content and check it: then the verdict does not say that it was not. */
   readonly contentFollows?: boolean | undefined;
+  /**
+   * An acceptance in spite of something that may pass is looked for once more: several signatures may do, and the same ones are
+   * told whatever the network did.
+   */
+  readonly steady?: boolean | undefined;
   /** Look at everything, and say what became of each requirement: nothing ends with the first acceptance. */
   readonly explained?: boolean | undefined;
   /** What is kept of each signature that was looked at; everything where nothing is said. */
@@ -161,17 +167,32 @@ export function subjectOf(target: Target, descriptor: Descriptor): Subject {
   return { name: nameOf(target, descriptor), repository, descriptor };
 }
 
+async function judgeSubject(store: ContentStore, subject: Subject, one: Case, court: Court): Promise<Judgement> {
+  const { judgement, isHindered } = await hearSubject(store, subject, one, court);
+  if (court.options.steady !== true || judgement.status !== "accepted" || !isHindered) return judgement;
+  const again = await hearSubject(store, subject, one, court);
+  return again.judgement.status === "accepted" ? again.judgement : judgement;
+}
+
+/** What came of it, and whether something that may pass stood in the way of what was looked for. */
+interface Heard {
+  readonly judgement: Judgement;
+  readonly isHindered: boolean;
+}
+
 /** Gathers step by step and judges after each: an acceptance ends the looking, since evidence only adds. */
-async function judgeSubject(
+async function hearSubject(
   store: ContentStore,
   subject: Subject,
   { ruling, within }: Case,
   { options, rulebook }: Court,
-): Promise<Judgement> {
+): Promise<Heard> {
+  let isHindered = false;
   const hearing = new Hearing(ruling, subject, rulebook.now);
-  const conclude = (): Judgement => {
+  const conclude = (): Heard => {
     const judgement = keeping(hearing.judgement(), options);
-    return options.explained === true ? { ...judgement, outcome: hearing.outcome() } : judgement;
+    const outcome = options.explained === true ? { outcome: hearing.outcome() } : {};
+    return { judgement: { ...judgement, ...outcome }, isHindered };
   };
   if (options.bundles !== undefined) {
     const candidates = options.bundles.map(
@@ -185,6 +206,7 @@ async function judgeSubject(
   if (wanted === undefined) return conclude();
   for await (const part of gather(store, subject.descriptor.digest, { ...wanted, cache, within, sources })) {
     hearing.add(part);
+    isHindered ||= part.obstacles.some(isPassing);
     if (options.explained !== true && hearing.isMet()) break;
   }
   return conclude();

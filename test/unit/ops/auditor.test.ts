@@ -233,6 +233,27 @@ describe("what could not be looked at", () => {
     assert.equal(requests(store)["referrers"], 1);
   });
 
+  it("is looked for once more where another signature did: the same ones are told whatever the network did", async () => {
+    const image = await makeImage();
+    const store = await stored(["1"], image, alice);
+    const { digest } = image.manifest.descriptor;
+    const options = { signatory: keySignatory(alice), annotations: {}, createdAt: instant(0), now: instant(0) };
+    await signImage({ image: digest, store, digest }, { ...options, formats: ["cosign-legacy"] });
+    const formatsWith = async (failures: number) => {
+      let left = failures;
+      store.misbehaviour = {
+        before: (call) => {
+          if (call.startsWith("referrers") && left-- > 0) throw new CountersignError("timeout", "nothing came");
+        },
+      };
+      const { verdict, signers } = await auditorOf(store, BY_ALICE).examine(`${NAME}:1`);
+      return [verdict, ...signers.map(({ format }) => format)];
+    };
+    assert.deepEqual(await formatsWith(0), ["accepted", "bundle"]);
+    assert.deepEqual(await formatsWith(1), ["accepted", "bundle"]);
+    assert.deepEqual(await formatsWith(2), ["accepted", "cosign-legacy"], "it is not looked for without an end");
+  });
+
   it("is a repository that cannot be opened; the others are not its fault", async () => {
     let opened = 0;
     const store = await stored(["1"], undefined, alice);
