@@ -25,7 +25,7 @@ interface Place {
 
 /** Audits of many images: how fast beside loops of cosign, how many requests, how much memory. */
 export async function measureAudit(bench: Bench): Promise<Section> {
-  const registry = await startEmbedded(bench);
+  const registry = await startEmbedded(bench, "audit");
   try {
     const images = await signedImages(bench, registry, bench.quick ? 400 : 20_000);
     const place = { bench, registry, images };
@@ -50,14 +50,14 @@ export async function measureAudit(bench: Bench): Promise<Section> {
   }
 }
 
-function startEmbedded(bench: Bench): Promise<Server> {
+export function startEmbedded(bench: Bench, folder: string): Promise<Server> {
   const kind = REGISTRIES.find(({ hasReferrersApi }) => hasReferrersApi);
   if (kind === undefined) throw new Error("no registry with the referrers API");
-  return kind.start(bench.work.path("audit"));
+  return kind.start(bench.work.path(folder));
 }
 
 /** Images that share a layer and differ in an annotation, each signed with a bundle. */
-async function signedImages(bench: Bench, { address }: Server, count: number): Promise<readonly string[]> {
+export async function signedImages(bench: Bench, { address }: Server, count: number): Promise<readonly string[]> {
   const repository = "audit/app";
   const base = await pushImage(address, `${repository}:base`);
   const response = await fetch(`http://${address}/v2/${repository}/manifests/base`, {
