@@ -1,6 +1,6 @@
 import type { Finding } from "./errors.ts";
 import type { EvidenceFormat, Origin } from "./formats/envelope.ts";
-import { REASONS } from "./reasons.ts";
+import { REASONS, reasonClass } from "./reasons.ts";
 import { describeSignedBy, type SignatureReport, type Verdict } from "./verify/verdict.ts";
 
 export { shortFingerprint } from "./verify/verdict.ts";
@@ -38,6 +38,12 @@ export function explainBriefly(finding: Finding): string {
 /** The next step: the finding's own where it has one, else its reason's. */
 export function nextStep(finding: Finding): string {
   return finding.next ?? REASONS[finding.code].next;
+}
+
+/** A finding as every document has it. The next step is written out: the same bytes come of it whoever reads it back. */
+export function findingMember(finding: Finding): Readonly<Record<string, unknown>> {
+  const { code, message, found, wanted, place } = finding;
+  return { code, class: reasonClass(code), message, found, wanted, place, next: nextStep(finding) };
 }
 
 /** `<status>: <image>: <why>`: why one image was not accepted, on one line. */

@@ -258,3 +258,10 @@ class Parser {
     });
   }
 }
+
+/** A value on one line that strict JSON reads back: half a surrogate pair, which YAML can write, becomes U+FFFD. */
+export function wellFormedJson(value: unknown): string {
+  return JSON.stringify(value, (_name, member: unknown) =>
+    typeof member === "string" ? member.toWellFormed() : member,
+  );
+}

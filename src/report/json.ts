@@ -1,12 +1,14 @@
 import type { Finding } from "../core/errors.ts";
-import { nextStep, tallyOf } from "../core/explain.ts";
+import { findingMember, tallyOf } from "../core/explain.ts";
+
 import { placeName } from "../core/policy/document.ts";
 import { printableJson } from "../core/printable.ts";
-import { reasonClass } from "../core/reasons.ts";
 import { formatInstant, type Instant } from "../core/time.ts";
 import type { SignatureProof } from "../core/trust/material.ts";
 import type { Outcome, PolicyStamp } from "../core/verify/criterion.ts";
 import type { SignatureReport, SignedBy, Verdict } from "../core/verify/verdict.ts";
+
+export { findingMember } from "../core/explain.ts";
 
 /** Grows by one when a member changes its meaning or goes away; new members do not count. */
 export const SCHEMA_VERSION = 1;
@@ -45,18 +47,6 @@ export function verdictMember(verdict: Verdict): Readonly<Record<string, unknown
     trust: verdict.trust?.length === 0 ? undefined : verdict.trust,
     weakened: verdict.weakened,
     judgedAt: formatInstant(verdict.judgedAt),
-  };
-}
-
-export function findingMember(finding: Finding): Readonly<Record<string, unknown>> {
-  return {
-    code: finding.code,
-    class: reasonClass(finding.code),
-    message: finding.message,
-    found: finding.found,
-    wanted: finding.wanted,
-    place: finding.place,
-    next: nextStep(finding),
   };
 }
 

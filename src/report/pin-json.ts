@@ -1,9 +1,10 @@
+import { signerMember } from "../core/audit/facts.ts";
 import { formatReference } from "../core/oci/reference.ts";
 import type { PinState } from "../core/pins/choose.ts";
 import type { SettledPin } from "../core/pins/locking.ts";
 import type { Pinnable } from "../core/pins/pinnable.ts";
 import { formatInstant, instant } from "../core/time.ts";
-import { problemMember, signerMember } from "./audit/json.ts";
+import { problemMember } from "./audit/json.ts";
 import { findingMember, formatDocument } from "./json.ts";
 import type { CheckReport, PinReport } from "./pin.ts";
 

@@ -12,6 +12,7 @@ import { readGitlabCi } from "../../src/core/sources/gitlab-ci.ts";
 import { readList } from "../../src/core/sources/list.ts";
 import type { Reading, SourceText } from "../../src/core/sources/mention.ts";
 import { readSource } from "../../src/core/sources/read.ts";
+import { edited, textEdits } from "../support/edited-text.ts";
 import { property } from "../support/property.ts";
 import { checkAgain } from "../support/source-golden.ts";
 import { applySlots, slotsOf } from "../support/source-slots.ts";
@@ -67,14 +68,7 @@ const pieces = [
   "---\n",
 ];
 
-const edits = fc.array(fc.tuple(fc.nat(), fc.nat(12), fc.constantFrom(...pieces, "")), { minLength: 1, maxLength: 6 });
-
-function edited(text: string, changes: readonly (readonly [number, number, string])[]): string {
-  return changes.reduce((before, [at, removed, put]) => {
-    const start = at % (before.length + 1);
-    return before.slice(0, start) + put + before.slice(start + removed);
-  }, text);
-}
+const edits = textEdits(pieces);
 
 /** Read twice it is the same; slots lie apart and are in the text; filled, they change what they are about and nothing else. */
 function checkReading({ read, text }: Sample): void {

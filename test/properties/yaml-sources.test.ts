@@ -9,6 +9,7 @@ import { readKubernetes } from "../../src/core/sources/kubernetes.ts";
 import { readKustomization } from "../../src/core/sources/kustomize.ts";
 import type { Reading, SourceText } from "../../src/core/sources/mention.ts";
 import { readYamlText } from "../../src/core/sources/yaml-text.ts";
+import { edited, textEdits } from "../support/edited-text.ts";
 import { property } from "../support/property.ts";
 import { checkAgain } from "../support/source-golden.ts";
 import { applySlots, slotsOf } from "../support/source-slots.ts";
@@ -58,14 +59,7 @@ const pieces = [
   "null",
 ];
 
-const edits = fc.array(fc.tuple(fc.nat(), fc.nat(12), fc.constantFrom(...pieces, "")), { minLength: 1, maxLength: 6 });
-
-function edited(text: string, changes: readonly (readonly [number, number, string])[]): string {
-  return changes.reduce((before, [at, removed, put]) => {
-    const start = at % (before.length + 1);
-    return before.slice(0, start) + put + before.slice(start + removed);
-  }, text);
-}
+const edits = textEdits(pieces);
 
 /** One text's reading holds together: twice is the same, slots lie apart, and filled they change what they say alone. */
 function checkReading({ read, text }: Sample): void {

@@ -1,8 +1,8 @@
 import type { Finding } from "../errors.ts";
 import { nextStep } from "../explain.ts";
 import { type ReasonCode, reasonClass } from "../reasons.ts";
+import { compareTexts } from "../verify/findings.ts";
 import type { Audit, AuditedImage, Use } from "./audit.ts";
-import { compareText } from "./order.ts";
 import { type AffectedWorkload, type Owner, ownerOf, workloadKey, workloadOf } from "./workloads.ts";
 
 export { type AffectedWorkload, describeOwner, describeWorkload, type Owner, ownerOf } from "./workloads.ts";
@@ -100,11 +100,11 @@ function groupOf(groups: Map<string, Group>, image: AuditedImage, cause: BreakCa
 
 function worstFirst(a: Break, b: Break): number {
   return (
-    compareText(a.verdict, b.verdict) ||
+    compareTexts(a.verdict, b.verdict) ||
     b.workloads.length - a.workloads.length ||
     b.images.length - a.images.length ||
-    compareText(a.owner.name, b.owner.name) ||
-    compareText(a.owner.from, b.owner.from) ||
-    compareText(causeKey(a), causeKey(b))
+    compareTexts(a.owner.name, b.owner.name) ||
+    compareTexts(a.owner.from, b.owner.from) ||
+    compareTexts(causeKey(a), causeKey(b))
   );
 }

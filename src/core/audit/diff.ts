@@ -1,8 +1,8 @@
 import { CountersignError } from "../errors.ts";
 import type { SourceProblem } from "../sources/mention.ts";
 import type { Instant } from "../time.ts";
+import { compareTexts } from "../verify/findings.ts";
 import type { Audit, AuditedImage, AuditedSigner, AuditStandard } from "./audit.ts";
-import { compareText } from "./order.ts";
 import { type Pair, pairImages } from "./pairs.ts";
 import { type AffectedWorkload, workloadKey, workloadOf } from "./workloads.ts";
 
@@ -165,7 +165,7 @@ function workloadsOf(image: AuditedImage): readonly AffectedWorkload[] {
 }
 
 function worstFirst(a: ImageChange, b: ImageChange): number {
-  return rankOf(a) - rankOf(b) || b.workloads.length - a.workloads.length || compareText(a.image, b.image);
+  return rankOf(a) - rankOf(b) || b.workloads.length - a.workloads.length || compareTexts(a.image, b.image);
 }
 
 function rankOf({ changes: [worst] }: ImageChange): number {

@@ -1,9 +1,7 @@
 import { encodeUtf8 } from "../bytes.ts";
-import type { Finding } from "../errors.ts";
-import { nextStep } from "../explain.ts";
+import { findingMember } from "../explain.ts";
 import { requireClosed } from "../formats/members.ts";
-import { type JsonValue, parseJson } from "../json.ts";
-import { reasonClass } from "../reasons.ts";
+import { type JsonValue, parseJson, wellFormedJson } from "../json.ts";
 import { formatInstantExactly, type Instant } from "../time.ts";
 import type { AuditedSigner, ImageFacts } from "./audit.ts";
 import { readImage, readRecord } from "./parse.ts";
@@ -12,12 +10,16 @@ import { readImage, readRecord } from "./parse.ts";
 
 /** One line of JSON; `parseFacts` reads it back. Half a surrogate pair, which nobody could read back, becomes U+FFFD. */
 export function formatFacts(facts: ImageFacts): string {
-  const wellFormed = (_name: string, value: unknown) => (typeof value === "string" ? value.toWellFormed() : value);
-  return JSON.stringify(factsMember(facts), wellFormed);
+  return wellFormedJson(factsMember(facts));
 }
 
 function factsMember(facts: ImageFacts): Readonly<Record<string, unknown>> {
-  const { rule, tagFinding } = facts;
+  return { ...judgedMembers(facts), ...lookedAtMembers(facts) };
+}
+
+/** What an image is, the verdict, and on whose word: the first members of an image in every document. */
+export function judgedMembers(facts: ImageFacts): Readonly<Record<string, unknown>> {
+  const { rule } = facts;
   return {
     image: facts.image,
     name: facts.name,
@@ -28,6 +30,13 @@ function factsMember(facts: ImageFacts): Readonly<Record<string, unknown>> {
     because: facts.because,
     rule: rule && { name: rule.name, place: rule.place },
     signers: facts.signers.map(signerMember),
+  };
+}
+
+/** The members after those: its tag and its scans now, and what was checked. */
+export function lookedAtMembers(facts: ImageFacts): Readonly<Record<string, unknown>> {
+  const { tagFinding } = facts;
+  return {
     tagDigest: facts.tagDigest,
     tagFinding: tagFinding && findingMember(tagFinding),
     scannedAt: timeMember(facts.scannedAt),
@@ -58,17 +67,11 @@ export function readFacts(value: JsonValue, where: string): ImageFacts {
   return facts;
 }
 
-/** The next step is written out, as in every document: the same bytes come of it whoever reads it. */
-export function findingMember(finding: Finding): Readonly<Record<string, unknown>> {
-  const { code, message, found, wanted, place } = finding;
-  return { code, class: reasonClass(code), message, found, wanted, place, next: nextStep(finding) };
-}
-
-function signerMember(signer: AuditedSigner): Readonly<Record<string, unknown>> {
+export function signerMember(signer: AuditedSigner): Readonly<Record<string, unknown>> {
   const { kind, name, id, as, format, signedAt } = signer;
   return { kind, name, id, as, format, signedAt: timeMember(signedAt) };
 }
 
-function timeMember(at: Instant | undefined): string | undefined {
+export function timeMember(at: Instant | undefined): string | undefined {
   return at === undefined ? undefined : formatInstantExactly(at);
 }

@@ -1,8 +1,8 @@
 import { type ReasonCode, reasonClass } from "../reasons.ts";
+import { compareTexts } from "../verify/findings.ts";
 import type { Audit, AuditedImage, Use } from "./audit.ts";
 import { type BreakCause, causeKey, causeOf } from "./breaks.ts";
 import { splitImage } from "./names.ts";
-import { compareText } from "./order.ts";
 import { Ranking } from "./ranking.ts";
 import { type Owner, ownerOf, workloadKey, workloadOf } from "./workloads.ts";
 
@@ -75,7 +75,7 @@ interface Workload {
 
 function comesFirst(a: Ranked, b: Ranked): boolean {
   const [one, other] = [a.action, b.action];
-  const order = b.frees - a.frees || other.waiting.length - one.waiting.length || compareText(one.key, other.key);
+  const order = b.frees - a.frees || other.waiting.length - one.waiting.length || compareTexts(one.key, other.key);
   return order < 0;
 }
 
@@ -105,7 +105,7 @@ function countOwners(workloads: readonly Workload[]): FixAction["owners"] {
     counts.set(key, count);
   }
   return [...counts]
-    .toSorted(([oneKey, one], [otherKey, other]) => other.workloads - one.workloads || compareText(oneKey, otherKey))
+    .toSorted(([oneKey, one], [otherKey, other]) => other.workloads - one.workloads || compareTexts(oneKey, otherKey))
     .map(([, count]) => count);
 }
 

@@ -2,7 +2,7 @@ import type { Finding } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
 import { placeName } from "../policy/document.ts";
 import type { Instant } from "../time.ts";
-import { nearestFirst } from "../verify/findings.ts";
+import { compareTexts, nearestFirst } from "../verify/findings.ts";
 import {
   describeSignedBy,
   type SignatureReport,
@@ -11,7 +11,6 @@ import {
   type VerdictStatus,
 } from "../verify/verdict.ts";
 import type { AuditedSigner, ImageFacts } from "./audit.ts";
-import { compareText } from "./order.ts";
 import { newestOf } from "./scan-time.ts";
 
 /** What was looked at, and what became of it. */
@@ -95,10 +94,10 @@ function idOf(signedBy: SignedBy): string {
 
 function compareSigners(a: AuditedSigner, b: AuditedSigner): number {
   return (
-    compareText(a.id, b.id) ||
+    compareTexts(a.id, b.id) ||
     (b.signedAt ?? Number.NEGATIVE_INFINITY) - (a.signedAt ?? Number.NEGATIVE_INFINITY) ||
-    compareText(a.format, b.format) ||
-    compareText(a.as, b.as) ||
-    compareText(a.name, b.name)
+    compareTexts(a.format, b.format) ||
+    compareTexts(a.as, b.as) ||
+    compareTexts(a.name, b.name)
   );
 }

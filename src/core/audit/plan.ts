@@ -1,13 +1,14 @@
 import { encodeUtf8 } from "../bytes.ts";
 import { CountersignError, type Finding, toFinding } from "../errors.ts";
 import { nextStep } from "../explain.ts";
+import { wellFormedJson } from "../json.ts";
 import { type Digest, digestOf } from "../oci/digest.ts";
 import { parseLocation } from "../oci/location.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
 import type { Mention, Reading, SourcePlace, SourceProblem } from "../sources/mention.ts";
 import type { Instant } from "../time.ts";
+import { compareTexts } from "../verify/findings.ts";
 import type { AuditPlan, Use } from "./audit.ts";
-import { compareText } from "./order.ts";
 
 /** A plan before it has a digest. */
 export type PlanContent = Omit<AuditPlan, "digest">;
@@ -33,7 +34,7 @@ export function makePlan(sources: readonly string[], reading: Reading, at: Insta
   const sorted = [...merged.values()].toSorted((a, b) => compareReferences(a.reference, b.reference));
   return sealPlan({
     at,
-    sources: [...new Set(sources)].toSorted(compareText),
+    sources: [...new Set(sources)].toSorted(compareTexts),
     items: sorted.map(({ reference, uses }) => ({
       image: formatReference(reference),
       uses: distinct(uses, compareUses),
@@ -87,24 +88,24 @@ function useOf({ image, kind, place, workload }: Mention): Use {
 /** The order of a plan. */
 export function compareReferences(a: Reference, b: Reference): number {
   return (
-    compareText(a.registry, b.registry) ||
-    compareText(a.repository, b.repository) ||
-    compareText(a.tag, b.tag) ||
-    compareText(a.digest, b.digest)
+    compareTexts(a.registry, b.registry) ||
+    compareTexts(a.repository, b.repository) ||
+    compareTexts(a.tag, b.tag) ||
+    compareTexts(a.digest, b.digest)
   );
 }
 
 function compareUses(a: Use, b: Use): number {
-  return comparePlaces(a.place, b.place) || compareText(canonicalUse(a), canonicalUse(b));
+  return comparePlaces(a.place, b.place) || compareTexts(canonicalUse(a), canonicalUse(b));
 }
 
 function compareProblems(a: SourceProblem, b: SourceProblem): number {
-  return comparePlaces(a.place, b.place) || compareText(canonicalProblem(a), canonicalProblem(b));
+  return comparePlaces(a.place, b.place) || compareTexts(canonicalProblem(a), canonicalProblem(b));
 }
 
 /** The whole of a file before any line of it. */
 function comparePlaces(a: SourcePlace, b: SourcePlace): number {
-  return compareText(a.source, b.source) || (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0);
+  return compareTexts(a.source, b.source) || (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0);
 }
 
 /** Sorted, each once: a file that two sources name is read twice and says nothing new the second time. */
@@ -137,5 +138,5 @@ function placeValues({ source, line, column }: SourcePlace): readonly unknown[] 
 
 /** In an array, JSON writes what is undefined as null: every value keeps its place. Half characters do not survive a file. */
 function canonical(values: readonly unknown[]): string {
-  return JSON.stringify(values, (_, value: unknown) => (typeof value === "string" ? value.toWellFormed() : value));
+  return wellFormedJson(values);
 }

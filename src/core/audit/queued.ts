@@ -1,13 +1,14 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { encodeUtf8 } from "../bytes.ts";
 import { CountersignError, type Finding } from "../errors.ts";
+import { findingMember } from "../explain.ts";
 import { isObject, parseJsonObject } from "../json.ts";
 import { LIMITS } from "../limits.ts";
 import { type Digest, digestOf } from "../oci/digest.ts";
 import { parseReference } from "../oci/reference.ts";
 import { formatInstantExactly, type Instant } from "../time.ts";
 import type { AuditPlan, AuditStandard, ImageFacts } from "./audit.ts";
-import { findingMember, formatFacts, readFacts } from "./facts.ts";
+import { formatFacts, readFacts } from "./facts.ts";
 import { Members } from "./members.ts";
 import { readFinding, readRecord, readStandard } from "./parse.ts";
 

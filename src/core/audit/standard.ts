@@ -5,10 +5,10 @@ import { type Digest, digestOf } from "../oci/digest.ts";
 import type { TextCondition } from "../trust/identity.ts";
 import type { Demands, TrustMaterial } from "../trust/material.ts";
 import type { Criterion } from "../verify/criterion.ts";
+import { compareTexts } from "../verify/findings.ts";
 import { describeWanted } from "../verify/prove-signer.ts";
 import type { IdentityRequirement, Requirement, WantedKey } from "../verify/requirement.ts";
 import type { AuditStandard } from "./audit.ts";
-import { compareText } from "./order.ts";
 
 /** What a policy comes to for the images of a plan. */
 export interface PolicyMeaning {
@@ -35,7 +35,7 @@ export interface StandardInput {
 export function makeStandard({ asked, also, weakened }: StandardInput): AuditStandard {
   const meaning = "threshold" in asked ? requirementValue(asked) : policyValue(asked);
   const digest = digestOf(
-    encodeUtf8(JSON.stringify([meaning, also.toSorted(compareText), weakened.toSorted(compareText)])),
+    encodeUtf8(JSON.stringify([meaning, also.toSorted(compareTexts), weakened.toSorted(compareTexts)])),
   );
   const policy = "threshold" in asked ? {} : { policy: { name: asked.name, digest: asked.digest } };
   const wanted = [wantedWords(asked), ...also].join(", ");
@@ -147,5 +147,5 @@ function proofValue({ trust, demands }: { readonly trust: TrustMaterial; readonl
 /** In one order, each once: who is named twice is asked for once. */
 function sorted(values: readonly Value[]): readonly Value[] {
   const texts = new Map(values.map((value) => [JSON.stringify(value), value]));
-  return [...texts].toSorted(([a], [b]) => compareText(a, b)).map(([, value]) => value);
+  return [...texts].toSorted(([a], [b]) => compareTexts(a, b)).map(([, value]) => value);
 }

@@ -1,4 +1,3 @@
-import { compareText } from "../audit/order.ts";
 import { CountersignError } from "../errors.ts";
 import { describeJson, isObject, type JsonObject, type JsonValue, parseJsonObject } from "../json.ts";
 import { LIMITS } from "../limits.ts";
@@ -6,6 +5,7 @@ import { type Digest, isDigest } from "../oci/digest.ts";
 import { formatReference, parseReference, type Reference } from "../oci/reference.ts";
 import { printableJson } from "../printable.ts";
 import { formatInstant, type Instant, parseInstant } from "../time.ts";
+import { compareTexts } from "../verify/findings.ts";
 
 /** One image that was pinned: by which digest, on whose word, and by what it was judged. */
 export interface LockedImage {
@@ -45,7 +45,7 @@ const SCHEMA_VERSION = 1;
 
 /** docs/schemas/lock.json. The same images give the same bytes; each value has a line, so that a difference can be read. */
 export function formatLock(lock: Lock): string {
-  const images = [...lock.values()].toSorted((a, b) => compareText(a.name, b.name)).map(memberOf);
+  const images = [...lock.values()].toSorted((a, b) => compareTexts(a.name, b.name)).map(memberOf);
   return `${printableJson({ schemaVersion: SCHEMA_VERSION, images })}\n`;
 }
 
@@ -53,8 +53,8 @@ function memberOf({ name, digest, platforms, signers, standard, at, waiting }: L
   return {
     name,
     digest,
-    platforms: Object.fromEntries(Object.entries(platforms).toSorted(([a], [b]) => compareText(a, b))),
-    signers: signers.toSorted(compareText),
+    platforms: Object.fromEntries(Object.entries(platforms).toSorted(([a], [b]) => compareTexts(a, b))),
+    signers: signers.toSorted(compareTexts),
     standard,
     at: formatInstant(at),
     waiting: waiting && { digest: waiting.digest, since: formatInstant(waiting.since) },

@@ -1,8 +1,9 @@
 import type { AuditedImage } from "../../core/audit/audit.ts";
 import { type AuditDiff, type AuditSide, CHANGES, type ImageChange } from "../../core/audit/diff.ts";
+import { signerMember } from "../../core/audit/facts.ts";
 import { formatInstantExactly } from "../../core/time.ts";
 import { findingMember, formatDocument } from "../json.ts";
-import { problemMember, signerMember, standardMember } from "./json.ts";
+import { problemMember, standardMember } from "./json.ts";
 
 type Members = Readonly<Record<string, unknown>>;
 

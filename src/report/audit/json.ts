@@ -1,9 +1,11 @@
-import type { Audit, AuditedImage, AuditedSigner, AuditStandard, Use } from "../../core/audit/audit.ts";
+import type { Audit, AuditedImage, AuditStandard, Use } from "../../core/audit/audit.ts";
 import { type Break, whatBreaks } from "../../core/audit/breaks.ts";
+import { judgedMembers, lookedAtMembers } from "../../core/audit/facts.ts";
 import { type FixAction, shortestFix } from "../../core/audit/fix.ts";
 import { tallyWorkloads } from "../../core/audit/workloads.ts";
+import { wellFormedJson } from "../../core/json.ts";
 import type { SourceProblem } from "../../core/sources/mention.ts";
-import { formatInstantExactly, type Instant } from "../../core/time.ts";
+import { formatInstantExactly } from "../../core/time.ts";
 import { findingMember, formatDocument } from "../json.ts";
 
 /**
@@ -35,9 +37,7 @@ export function recordDocument(command: string, members: Readonly<Record<string,
 const HALF_PAIR = /\\ud[89a-f]/;
 
 function wellFormed(members: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  return JSON.parse(
-    JSON.stringify(members, (_name, value: unknown) => (typeof value === "string" ? value.toWellFormed() : value)),
-  ) as Readonly<Record<string, unknown>>;
+  return JSON.parse(wellFormedJson(members)) as Readonly<Record<string, unknown>>;
 }
 
 /** How much there is of what. */
@@ -63,37 +63,8 @@ export function standardMember({ policy, wanted, digest, weakened }: AuditStanda
 }
 
 function imageMember(image: AuditedImage): Readonly<Record<string, unknown>> {
-  const { rule, tagFinding } = image;
-  return {
-    image: image.image,
-    name: image.name,
-    digest: image.digest ?? null,
-    verdict: image.verdict,
-    reasons: image.reasons.map(findingMember),
-    warnings: image.warnings.map(findingMember),
-    because: image.because,
-    rule: rule && { name: rule.name, place: rule.place },
-    signers: image.signers.map(signerMember),
-    pinned: image.pinned,
-    drift: image.drift,
-    tagDigest: image.tagDigest,
-    tagFinding: tagFinding && findingMember(tagFinding),
-    scannedAt: timeMember(image.scannedAt),
-    checked: image.checked,
-    notChecked: image.notChecked,
-    uses: image.uses.map(useMember),
-  };
-}
-
-export function signerMember({
-  kind,
-  name,
-  id,
-  as,
-  format,
-  signedAt,
-}: AuditedSigner): Readonly<Record<string, unknown>> {
-  return { kind, name, id, as, format, signedAt: timeMember(signedAt) };
+  const { pinned, drift, uses } = image;
+  return { ...judgedMembers(image), pinned, drift, ...lookedAtMembers(image), uses: uses.map(useMember) };
 }
 
 export function useMember({ as, kind, place, workload }: Use): Readonly<Record<string, unknown>> {
@@ -128,8 +99,4 @@ export function breakMember(one: Break): Readonly<Record<string, unknown>> {
 export function fixMember(action: FixAction): Readonly<Record<string, unknown>> {
   const { kind, code, image, wanted, place, next, frees, owners, images } = action;
   return { kind, code, image, wanted, place, next, frees, owners, images };
-}
-
-export function timeMember(at: Instant | undefined): string | undefined {
-  return at === undefined ? undefined : formatInstantExactly(at);
 }

@@ -1,11 +1,12 @@
 import type { AuditedSigner, Use } from "../../core/audit/audit.ts";
+import { signerMember, timeMember } from "../../core/audit/facts.ts";
 import type { SignedBy, SignedImage } from "../../core/audit/signed-by.ts";
 import { printable } from "../../core/printable.ts";
 import { describeAge, formatInstant, formatInstantExactly, type Instant } from "../../core/time.ts";
 import { findingMember, formatDocument } from "../json.ts";
 import { PLAIN, type Style } from "../style.ts";
 import { formatBlock, formatRows, HEADING_WIDTH, type Row } from "../text.ts";
-import { signerMember, timeMember, useMember } from "./json.ts";
+import { useMember } from "./json.ts";
 import { signerName, useLine } from "./view.ts";
 
 /** Images, and places of one image, that are shown; all of them are in the JSON. */
