@@ -211,6 +211,128 @@ export const REASONS = {
     next: "see what is new behind the tag; countersign pin --update moves the pin once that is accepted",
   },
 
+  // Signed tags: what the repository's own metadata says, verified from the pinned root on.
+  "tag-unlisted": {
+    class: "refused",
+    meaning: "The repository has signed tags, and no role that may binds this tag.",
+    next: "ask the publisher to sign the tag: countersign trust sign",
+  },
+  "digest-unlisted": {
+    class: "refused",
+    meaning: "The repository has signed tags, and this digest is not among what its publisher released.",
+    next: "use the tag, or ask the publisher whether this digest was released",
+  },
+  revoked: {
+    class: "refused",
+    meaning: "The publisher has taken this tag or digest back.",
+    next: "do not run it; the publisher's reason is named, a newer tag may be signed",
+  },
+  "binding-mismatch": {
+    class: "refused",
+    meaning: "The reference names a tag and a digest, and the tag is signed for another digest.",
+    next: "find out where the digest comes from; the signed one is named",
+  },
+  "binding-old": {
+    class: "refused",
+    meaning: "The tag was bound longer ago than the policy allows, however fresh the metadata around it is.",
+    next: "ask the publisher for a current release, or to confirm this one: countersign trust sign",
+  },
+  "signed-tags-missing": {
+    class: "refused",
+    meaning: "Signed tags are demanded, and the repository has none.",
+    next: "ask the publisher to set them up: countersign trust init",
+  },
+  "signed-tags-vanished": {
+    class: "refused",
+    meaning: "The repository's signed tags were seen here before or a root is pinned for them, and now they are gone.",
+    next: "treat the registry as tampered with; ask the publisher to push the trust metadata again",
+  },
+  rollback: {
+    class: "refused",
+    meaning: "A rollback: the registry serves metadata that is older than what was seen here before.",
+    next: "treat the registry or mirror as tampered with or lagging; what was seen before stays in force",
+  },
+  frozen: {
+    class: "refused",
+    meaning: "Frozen: the newest metadata that the registry serves has expired, so nothing says that it is current.",
+    next: "ask the publisher to run countersign trust refresh; check this machine's clock",
+  },
+  forked: {
+    class: "refused",
+    meaning: "Two different files under one version: somebody shows different people different things.",
+    next: "treat the registry as tampered with, or the publisher's keys as used twice; ask the publisher",
+  },
+  "mix-and-match": {
+    class: "refused",
+    meaning: "A file of metadata is not the one, or not of the version, that the metadata above it lists.",
+    next: "treat the registry as tampered with; ask the publisher to publish again: countersign trust refresh",
+  },
+  "role-vanished": {
+    class: "refused",
+    meaning: "A role that the snapshot listed before is missing from it.",
+    next: "treat the registry as tampered with; ask the publisher",
+  },
+  "version-implausible": {
+    class: "refused",
+    meaning: "A version number lies so far ahead that no later one could follow: the attempt of a fast-forward.",
+    next: "ask the publisher to rotate the online key: countersign trust rotate online",
+  },
+  "lifetime-exceeded": {
+    class: "refused",
+    meaning: "Metadata claims to live longer than the root allows, although its signature is good.",
+    next: "ask the publisher to rotate the key that signed it",
+  },
+  "signature-threshold": {
+    class: "refused",
+    meaning: "A role's metadata lacks valid signatures by the keys that count now.",
+    next: "ask the publisher whether a key was removed; treat the registry as tampered with otherwise",
+  },
+  "duplicate-key": {
+    class: "refused",
+    meaning: "One key is listed under two ids, or one key signed twice, which would make one signer count as two.",
+    next: "do not use these signed tags; ask the publisher",
+  },
+  "keyid-mismatch": {
+    class: "refused",
+    meaning: "The id of a key is not the hash of the key.",
+    next: "do not use these signed tags; ask the publisher",
+  },
+  "root-chain-broken": {
+    class: "refused",
+    meaning: "A new root is not signed by both the keys of the root before it and its own.",
+    next: "treat the registry as tampered with; ask the publisher on another way",
+  },
+  "root-version-gap": {
+    class: "refused",
+    meaning: "A root is missing between the trusted one and the next that is served.",
+    next: "ask the publisher to push the roots again; none may ever be left out",
+  },
+  "root-expired": {
+    class: "refused",
+    meaning: "The newest root has expired.",
+    next: "ask the publisher to renew it: countersign trust rotate root",
+  },
+  "root-of-another": {
+    class: "refused",
+    meaning: "The root is for another repository than the one asked for: somebody's trust was copied here.",
+    next: "ask for the image under its own name, or have the publisher add this one to the root's aliases",
+  },
+  "pin-mismatch": {
+    class: "refused",
+    meaning: "The root that is pinned for this repository is not among those that it serves.",
+    next: "ask the publisher on another way whether trust was set up anew, before you pin another root",
+  },
+  "pattern-unsupported": {
+    class: "refused",
+    meaning: "A delegation has a pattern that different clients read differently.",
+    next: "ask the publisher for patterns of literals, * and ? alone",
+  },
+  "metadata-malformed": {
+    class: "refused",
+    meaning: "Trust metadata or the head that names it is damaged, or could be read in two ways.",
+    next: "treat the registry as tampered with or damaged; ask the publisher to publish again",
+  },
+
   // --- undetermined: we could not look, so we do not know ----------------------------------------------------------
   unreachable: {
     class: "undetermined",
@@ -272,6 +394,21 @@ export const REASONS = {
     meaning:
       "What the trust repository offered is not a valid successor of what was trusted: rolled back, forked, unsigned.",
     next: "keep what you have, and find out who answers for the repository before you trust it again",
+  },
+  "clock-rollback": {
+    class: "undetermined",
+    meaning: "This machine's clock stands before a time that was seen here already: no expiry can be judged by it.",
+    next: "set the clock right, then try again",
+  },
+  "publish-staged": {
+    class: "undetermined",
+    meaning: "What was signed is stored and waits: for more signatures, or for who holds the online key.",
+    next: "run countersign trust refresh where the online key is, or have another signer approve",
+  },
+  "tags-immutable": {
+    class: "undetermined",
+    meaning: "The registry does not let a tag be moved, and the trust metadata needs one that can be.",
+    next: "exempt the tag in the registry's settings, or keep the metadata in another repository or as referrers",
   },
   "write-conflict": {
     class: "undetermined",
@@ -356,6 +493,16 @@ export const REASONS = {
     class: "usage",
     meaning: "A trust root or a signing configuration cannot be used.",
     next: "get the file again from the authority's operator",
+  },
+  "no-pin": {
+    class: "usage",
+    meaning: "Signed tags are demanded and no root is pinned for the repository, so nothing says whom to believe.",
+    next: "pin the root that the publisher names: countersign trust pin",
+  },
+  "role-key-missing": {
+    class: "usage",
+    meaning: "No key on this machine may sign this for the repository.",
+    next: "name the key with --key, or ask who maintains the repository to add you: countersign trust signer add",
   },
   "policy-invalid": {
     class: "usage",

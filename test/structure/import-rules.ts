@@ -26,7 +26,8 @@ const CRYPTO = [...OCI, "src/core/crypto/"];
 const FORMATS = [...CRYPTO, "src/core/formats/"];
 const TRUST = [...FORMATS, "src/core/trust/"];
 const POLICY = [...TRUST, "src/core/policy/", "src/core/yaml"];
-const VERIFY = [...POLICY, "src/core/verify/"];
+const TAGS = [...CRYPTO, "src/core/ports.ts", "src/core/tags/"];
+const VERIFY = [...POLICY, "src/core/tags/", "src/core/verify/"];
 const SOURCES = [...OCI, "src/core/sources/"];
 const AUDIT = [...VERIFY, "src/core/explain.ts", "src/core/sources/", "src/core/audit/"];
 const SHARED_IO = ["src/core/", "src/io/http/", "src/io/disk/"];
@@ -46,6 +47,7 @@ export const ROOMS: readonly Room[] = [
   },
   { path: "src/core/policy/", rooms: POLICY, builtins: HASHES, packages: ["@marcbachmann/cel-js", "re2js"] },
   { path: "src/core/compat/", rooms: [...TRUST, "src/core/compat/"], builtins: HASHES },
+  { path: "src/core/tags/", rooms: TAGS, builtins: HASHES, packages: ["@tufjs/canonical-json"] },
   { path: "src/core/verify/", rooms: VERIFY, builtins: HASHES },
   { path: "src/core/review/", rooms: [...VERIFY, "src/core/review/"], builtins: [] },
   { path: "src/core/cases/", rooms: [...VERIFY, "src/core/cases/"], builtins: [] },
@@ -70,6 +72,12 @@ export const ROOMS: readonly Room[] = [
   },
   { path: "src/io/identity/", rooms: [...SHARED_IO, "src/io/identity/"], builtins: "any" },
   { path: "src/io/tuf/", rooms: [...SHARED_IO, "src/io/tuf/"], builtins: "any", packages: ["tuf-js", "@tufjs/models"] },
+  {
+    path: "src/io/tags/",
+    rooms: [...SHARED_IO, "src/io/tuf/", "src/io/keys/", "src/io/tags/"],
+    builtins: "any",
+  },
+  { path: "src/io/notary/", rooms: [...SHARED_IO, "src/io/notary/"], builtins: "any" },
   { path: "src/io/github/", rooms: [...SHARED_IO, "src/io/github/"], builtins: "any" },
   { path: "src/io/config/", rooms: [...SHARED_IO, "src/io/config/"], builtins: "any", packages: ["yaml"] },
   {

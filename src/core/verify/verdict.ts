@@ -2,6 +2,7 @@ import type { Finding } from "../errors.ts";
 import type { EvidenceFormat, Origin } from "../formats/envelope.ts";
 import type { JsonObject } from "../json.ts";
 import type { Digest } from "../oci/digest.ts";
+import type { SignedTag } from "../tags/signed-tag.ts";
 import type { Instant } from "../time.ts";
 import type { CertificateIdentity } from "../trust/identity.ts";
 import { describeIdentity } from "../trust/identity-mismatch.ts";
@@ -84,6 +85,8 @@ export interface Verdict {
   readonly because?: string | undefined;
   /** The policy that decided and the rule in it; absent where flags did. */
   readonly policy?: PolicyStamp | undefined;
+  /** What the publisher's signed tags say of it; absent where no root of the repository is pinned. */
+  readonly signedTag?: SignedTag | undefined;
   /** What would have refused it but for an exception or a rule that only warns; and what to look at before it does. */
   readonly warnings?: readonly Finding[] | undefined;
   /** What became of the requirements one by one; the door prints it only where it is asked for. */
