@@ -181,8 +181,10 @@ class Reader {
     this.#pass(INDENTATION);
     if (this.#text[this.#at] === "#" && this.#text[this.#at - 1] !== " ") leave();
     if (!this.#pass(LINE_END_HERE)) return;
+    const below = this.#at;
     this.#nextLine();
-    if (this.#indent <= indent) leave();
+    // The library has an error for some comments that begin a line in here.
+    if (this.#indent <= indent || /^#/m.test(this.#text.slice(below, this.#at))) leave();
   }
 
   // --- | and > ----------------------------------------------------------------------------------------------------------

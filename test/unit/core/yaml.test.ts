@@ -177,6 +177,7 @@ describe("the quick reader", () => {
       'a: "\\x41"\n',
       "a: b: c\n",
       "a: 1\r\n",
+      "- {x: ~\n#\n  }\n",
       "a: 1",
     ];
     for (const text of left) {
