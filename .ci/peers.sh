@@ -12,7 +12,7 @@ export PATH="$bin:$PATH:/usr/sbin:/sbin:/usr/local/go/bin"
 debian=(
   docker-registry:docker-registry skopeo:skopeo podman:podman dockerd:docker.io docker:docker.io
   htpasswd:apache2-utils openssl:openssl softhsm2-util:softhsm2 pkcs11-tool:opensc
-  redis-server:redis-server etcd:etcd-server chromium:chromium
+  redis-server:redis-server etcd:etcd-server chromium:chromium notary:notary
 )
 # What speaks to a token: compiled on this machine, and linked where the checkout looks for it, until the next npm ci.
 token_package=pkcs11js@2.1.7
