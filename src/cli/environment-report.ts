@@ -10,6 +10,9 @@ interface Listed extends Variable {
   readonly value: string | undefined;
 }
 
+/** Of the tests; and one for each signer. */
+const ELSEWHERE = /^COUNTERSIGN_(?:BIN$|KEY_PASSPHRASE_)/;
+
 /** Every variable that is read, and those that look as if they should be. */
 export function environmentResult(root: Command, env: Context["env"]): Result {
   const known = [...VARIABLES, ...flagVariables(root)].map(
@@ -17,7 +20,7 @@ export function environmentResult(root: Command, env: Context["env"]): Result {
   );
   const names = new Set(known.map((variable) => variable.name));
   const unknown = Object.keys(env)
-    .filter((name) => name.startsWith("COUNTERSIGN_") && !names.has(name) && name !== "COUNTERSIGN_BIN")
+    .filter((name) => name.startsWith("COUNTERSIGN_") && !names.has(name) && !ELSEWHERE.test(name))
     .toSorted();
   return {
     text: (style) => {

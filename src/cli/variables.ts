@@ -16,6 +16,12 @@ function secret(name: string, purpose: string): Variable {
 
 export const VARIABLES: readonly Variable[] = [
   secret("COSIGN_PASSWORD", "the password of an encrypted private key"),
+  secret(
+    "COUNTERSIGN_KEY_PASSPHRASE",
+    "the passphrase of the keys that signed tags are signed with; COUNTERSIGN_KEY_PASSPHRASE_ROLE for one role's",
+  ),
+  secret("COUNTERSIGN_KEY_PASSPHRASE_ROOT", "that of the root key alone; likewise _TARGETS, and _NAME of each signer"),
+  secret("COUNTERSIGN_KEY_PASSPHRASE_ONLINE", "that of the key for snapshots and timestamps alone"),
   secret("COSIGN_PKCS11_PIN", "the PIN of the token that holds a pkcs11: key"),
   plain("COSIGN_PKCS11_MODULE_PATH", "the library that speaks to that token"),
   secret("SIGSTORE_ID_TOKEN", "an identity token to sign with, where a pipeline gives one so"),
@@ -59,6 +65,7 @@ export const VARIABLES: readonly Variable[] = [
   plain("SOURCE_DATE_EPOCH", "the time in created annotations, in seconds since 1970"),
   plain("XDG_CACHE_HOME", "where signatures, trust material and what registries lack are kept to spare requests"),
   plain("XDG_STATE_HOME", "where it is remembered how far trust repositories were seen, so that none is rolled back"),
+  plain("XDG_DATA_HOME", "where the keys are kept that signed tags are signed with"),
   plain(
     "TUF_ROOT",
     "the folder below which trust material is kept instead: in one of our own, never in cosign's files",
