@@ -373,4 +373,6 @@ export const LIMITS = {
   lockFileBytes: 64 * MIB,
   replacedFileBytes: 64 * MIB,
   intentBytes: 16 * MIB,
+  /** Keys of roles that one user may have on a machine. */
+  ringKeys: 1_000,
 } as const;

@@ -17,6 +17,11 @@ export function stateFolder(env: Environment, homeDirectory: string): string {
   return join(baseFolder(env["XDG_STATE_HOME"], homeDirectory, ".local/state"), "countersign");
 }
 
+/** Where what cannot be made again is kept, keys among it: `$XDG_DATA_HOME/countersign`, else `~/.local/share/countersign`. */
+export function dataFolder(env: Environment, homeDirectory: string): string {
+  return join(baseFolder(env["XDG_DATA_HOME"], homeDirectory, ".local/share"), "countersign");
+}
+
 /** XDG Base Directory Specification, "Environment variables": a path that is not absolute is ignored. */
 function baseFolder(value: string | undefined, homeDirectory: string, fallback: string): string {
   return value !== undefined && isAbsolute(value) ? value : join(homeDirectory, fallback);

@@ -1,3 +1,4 @@
+import type { KeyObject } from "node:crypto";
 import { withPrehash } from "../../core/crypto/prehash.ts";
 import { type PublicKey, parsePublicKey, publicKeyFrom } from "../../core/crypto/public-key.ts";
 import { isPublishedKey } from "../../core/crypto/published.ts";
@@ -38,7 +39,11 @@ export async function loadSigner(reference: string, surroundings: KeySurrounding
 
 /** @throws CountersignError `key-invalid`, `key-weak` or `key-password`. */
 export async function openSigner(file: KeyFile, label: string, ask: AskPassword): Promise<Signer> {
-  const privateKey = await openKey(file, label, () => ask({ what: label, isNew: false }));
+  return await signerOf(await openKey(file, label, () => ask({ what: label, isNew: false })), label);
+}
+
+/** A signer with a private key that is open. @throws CountersignError `key-weak`. */
+export async function signerOf(privateKey: KeyObject, label: string): Promise<Signer> {
   const publicKey = await withPrehash(publicKeyFrom(privateKey, label));
   return {
     publicKey,
