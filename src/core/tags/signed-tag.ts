@@ -62,4 +62,6 @@ export interface TagAnswer {
  */
 export interface SignedTags {
   resolve(question: TagQuestion): Promise<TagAnswer>;
+  /** Whether a root is pinned for a repository (`registry.example/acme/app`), or for the one that it mirrors. Asks no registry. */
+  isPinned(repository: string): Promise<boolean>;
 }
