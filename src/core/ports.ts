@@ -58,6 +58,11 @@ export interface ContentStore {
    * where the store gives none.
    */
   claimedDigest?(tag: string): Promise<Digest | undefined>;
+  /**
+   * What a tag names now, past every cache, and nothing but "unchanged" where that is `known` still: a claim of the store's, by
+   * which nothing but what was known may be used. undefined where there is no such tag.
+   */
+  resolveChanged?(tag: string, known: Digest | undefined): Promise<Manifest | "unchanged" | undefined>;
   /** The manifest with this descriptor. @throws `not-found` where there is none. */
   manifest(descriptor: Descriptor): Promise<Manifest>;
   /** A blob's bytes from `offset`, checked against the descriptor as they stream (from 0: size and digest). */

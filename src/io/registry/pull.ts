@@ -35,6 +35,28 @@ export async function resolveManifest(session: Session, target: string): Promise
   return { ...manifest, descriptor: { ...manifest.descriptor, digest: target } };
 }
 
+/**
+ * The manifest under a tag, or "unchanged" where it is still the known one. The digest is the entity tag of most registries; one
+ * that has another one sends the manifest again. Caches in between have to ask (RFC 9111, 5.2.1.4).
+ */
+export async function resolveChanged(
+  session: Session,
+  tag: string,
+  known: Digest | undefined,
+): Promise<Manifest | "unchanged" | undefined> {
+  const condition = known === undefined ? {} : { "if-none-match": `"${known}"` };
+  const what = `the manifest ${tag}`;
+  const headers = { accept: ACCEPT_MANIFESTS, "cache-control": "no-cache", ...condition };
+  const request = { method: "GET", path: `manifests/${tag}`, what, headers, expect: [200, 304, 404] } as const;
+  const fetched = await session.run(request, async (response) => {
+    if (response.status === 304 && known !== undefined) return "unchanged";
+    return await readManifest(response, what);
+  });
+  if (fetched === undefined || fetched === "unchanged") return fetched;
+  const manifest = parseManifest(fetched.bytes, fetched.contentType);
+  return manifest.descriptor.digest === known ? "unchanged" : manifest;
+}
+
 /** @throws CountersignError `not-found`, `size-mismatch`, `digest-mismatch`, `manifest-invalid`. */
 export async function describedManifest(session: Session, descriptor: Descriptor): Promise<Manifest> {
   const { digest, size } = descriptor;
@@ -56,16 +78,26 @@ export function fetchManifest(session: Session, target: string, size?: number): 
   const what = `the manifest ${target}`;
   const headers = { accept: ACCEPT_MANIFESTS };
   const request = { method: "GET", path: `manifests/${target}`, what, headers, expect: [200, 404] } as const;
-  return session.run(request, async (response) => {
-    const { contentType, contentLength } = response;
-    if (contentType === "text/html") throw webPage(response.url, `${response.status} on ${what}`);
-    if (response.status === 404) return undefined;
-    refuseEncoding(response, what);
-    if (size !== undefined && contentLength !== undefined && contentLength !== size) {
-      throw sizeMismatch(what, contentLength, size);
-    }
-    const bytes = await response.bytes(LIMITS.manifestBytes, what);
-    return { bytes, contentType, etag: response.header("etag") };
+  return session.run(request, (response) => readManifest(response, what, size));
+}
+
+async function readManifest(response: HttpResponse, what: string, size?: number): Promise<FetchedManifest | undefined> {
+  const { contentType, contentLength } = response;
+  if (contentType === "text/html") throw webPage(response.url, `${response.status} on ${what}`);
+  if (response.status === 404) return undefined;
+  if (response.status === 304) throw unasked(response, what);
+  refuseEncoding(response, what);
+  if (size !== undefined && contentLength !== undefined && contentLength !== size) {
+    throw sizeMismatch(what, contentLength, size);
+  }
+  const bytes = await response.bytes(LIMITS.manifestBytes, what);
+  return { bytes, contentType, etag: response.header("etag") };
+}
+
+function unasked(response: HttpResponse, what: string): CountersignError {
+  return new CountersignError("protocol-error", `${response.url.host} says that ${what} has not changed`, {
+    found: "304 to a request without a condition",
+    wanted: "the manifest",
   });
 }
 

@@ -5,7 +5,16 @@ import type { Reference } from "../../core/oci/reference.ts";
 import type { BlobSource, ContentStore, ReferrersListing } from "../../core/ports.ts";
 import { addToFallbackTag } from "./fallback-tag.ts";
 import { type RegistryOptions, RegistryPool } from "./pool.ts";
-import { blobStream, claimedDigest, describedManifest, exists, listTags, resolveManifest, smallBlob } from "./pull.ts";
+import {
+  blobStream,
+  claimedDigest,
+  describedManifest,
+  exists,
+  listTags,
+  resolveChanged,
+  resolveManifest,
+  smallBlob,
+} from "./pull.ts";
 import { type PushOutcome, pushBlob, putManifest } from "./push.ts";
 import { listReferrers, noteReferrersApi } from "./referrers.ts";
 import { Session } from "./session.ts";
@@ -47,6 +56,10 @@ class RegistryStore implements ContentStore {
 
   claimedDigest(tag: string): Promise<Digest | undefined> {
     return claimedDigest(this.#session, tag);
+  }
+
+  resolveChanged(tag: string, known: Digest | undefined): Promise<Manifest | "unchanged" | undefined> {
+    return resolveChanged(this.#session, tag, known);
   }
 
   manifest(descriptor: Descriptor): Promise<Manifest> {

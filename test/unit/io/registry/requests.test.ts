@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
+import { type Digest, digestOf } from "../../../../src/core/oci/digest.ts";
 import type { Manifest } from "../../../../src/core/oci/manifest.ts";
 import { EMPTY_JSON, MEDIA_TYPES } from "../../../../src/core/oci/media-types.ts";
 import { parseReference } from "../../../../src/core/oci/reference.ts";
 import type { ContentStore } from "../../../../src/core/ports.ts";
 import { openRegistry } from "../../../../src/io/registry/store.ts";
 import { type Registry, startRegistry } from "../../../../src/testbed/registry.ts";
+import { contentOf } from "../../../../src/testbed/reply.ts";
+import { rejectedBy } from "../../../support/codes.ts";
 import { openTestStore, sourceOf, testBlob, testManifest } from "../../../support/registry-client.ts";
 import { temporaryFolder } from "../../../support/temp.ts";
 
@@ -129,5 +132,33 @@ describe("the number of requests", () => {
       registry.faults.when(({ method }) => method === "HEAD", fault, 1);
       assert.equal(await store.claimedDigest?.("1"), undefined, JSON.stringify(digest));
     }
+  });
+
+  it("is one to be told whether a tag has changed, past caches, and brings nothing where it has not", async (t) => {
+    const { registry, image, open, count } = await scene(t, true);
+    const store = open();
+    const known = image.descriptor.digest;
+    const ask = async (tag: string, digest?: Digest) => {
+      const found = await store.resolveChanged?.(tag, digest);
+      return typeof found === "object" ? found.descriptor.digest : found;
+    };
+    assert.equal(await count(async () => assert.equal(await ask("1"), known)), 1);
+    assert.equal(await count(async () => assert.equal(await ask("1", known), "unchanged")), 1);
+    assert.equal(registry.requests.at(-1)?.status, 304);
+    assert.equal(registry.requests.at(-1)?.headers["cache-control"], "no-cache");
+    assert.equal(await ask("1", digestOf(Buffer.from("another"))), known);
+    assert.equal(await ask("absent", known), undefined);
+  });
+
+  it("believes no answer to a question that was not asked, and compares where the registry does not", async (t) => {
+    const { registry, image, open } = await scene(t, true);
+    const store = open();
+    registry.faults.when(() => true, { kind: "status", status: 304 }, 1);
+    const error = await rejectedBy(() => Promise.resolve(store.resolveChanged?.("1", undefined)), "protocol-error");
+    assert.equal(error.found, "304 to a request without a condition");
+    const { mediaType, digest } = image.descriptor;
+    const whole = { status: 200, headers: { "Content-Type": mediaType }, content: contentOf(image.bytes) };
+    registry.faults.when(() => true, { kind: "reply", reply: whole }, 1);
+    assert.equal(await store.resolveChanged?.("1", digest), "unchanged");
   });
 });
