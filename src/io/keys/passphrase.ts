@@ -22,25 +22,20 @@ export interface PasswordRequest {
   readonly isNew: boolean;
   /** What it is called at the prompt; "Password" where absent. */
   readonly kind?: "Password" | "PIN" | undefined;
-  /** Variables that may hold it, the first that is set counts; COSIGN_PASSWORD where absent. */
-  readonly variables?: readonly string[] | undefined;
 }
 
 export type AskPassword = (request: PasswordRequest) => Promise<Uint8Array>;
 
-const VARIABLES: readonly string[] = ["COSIGN_PASSWORD"];
-
 /**
- * cosign's order: COSIGN_PASSWORD (or the variables that the request names), where present but empty is a password too;
- * then a terminal, without echo; then all of standard input, which is read once and kept for a second question.
+ * cosign's order: COSIGN_PASSWORD, where present but empty is a password too; then a terminal, without echo; then all
+ * of standard input, which is read once and kept for a second question.
  *
  * @throws (from the returned function) CountersignError `key-password`, `limit-reached` or `interrupted`.
  */
 export function passwordAsker(sources: PasswordSources): AskPassword {
   let piped: Promise<Uint8Array> | undefined;
   return async (request) => {
-    const variables = request.variables ?? VARIABLES;
-    const fromEnvironment = variables.map((name) => sources.env[name]).find((value) => value !== undefined);
+    const fromEnvironment = sources.env["COSIGN_PASSWORD"];
     if (fromEnvironment !== undefined) return Buffer.from(fromEnvironment);
     if (sources.stdin.isTTY === true) return await askOnTerminal(sources, request);
     piped ??= readAll(sources.stdin, sources.signal);
@@ -50,10 +45,10 @@ export function passwordAsker(sources: PasswordSources): AskPassword {
   };
 }
 
-function noPassword({ what, variables = VARIABLES }: PasswordRequest): CountersignError {
-  return new CountersignError("key-password", `no password was given for ${what}`, {
+function noPassword(request: PasswordRequest): CountersignError {
+  return new CountersignError("key-password", `no password was given for ${request.what}`, {
     found: "no terminal, and nothing on standard input",
-    wanted: `${variables[0]} (it may be empty), or a password on standard input`,
+    wanted: "COSIGN_PASSWORD (it may be empty), or a password on standard input",
   });
 }
 

@@ -1,5 +1,5 @@
 import type { KeyObject } from "node:crypto";
-import { lstat, mkdir, readdir } from "node:fs/promises";
+import { mkdir, readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type PublicKey, publicKeyFrom, publicKeyPem } from "../../core/crypto/public-key.ts";
 import { CountersignError } from "../../core/errors.ts";
@@ -10,12 +10,12 @@ import { keyIdOf, tufKeyOf } from "../../core/tags/tuf-key.ts";
 import type { Instant } from "../../core/time.ts";
 import { writeFileAtomic } from "../disk/atomic.ts";
 import { ifPresent, onDisk } from "../disk/errors.ts";
-import { gather, openRegular, readRange, removeAll } from "../disk/files.ts";
+import { removeAll } from "../disk/files.ts";
 import { dataFolder } from "../disk/paths.ts";
-import { readKey, warnOfReaders } from "../keys/content.ts";
+import { readKey, readSmallFile, warnOfReaders } from "../keys/content.ts";
 import { formatKeyFile, generateKey, openKey, readKeyFile } from "../keys/keyfile.ts";
 import { loadSigner, openSigner, signerOf } from "../keys/load.ts";
-import { type AskPassword, passwordAsker } from "../keys/passphrase.ts";
+import type { AskPassword } from "../keys/passphrase.ts";
 import { type KeyReference, parseKeyReference } from "../keys/reference.ts";
 import type { KeySurroundings } from "../keys/surroundings.ts";
 import { formatRingKey, parseRingKey, type RingKey } from "./ring-record.ts";
@@ -34,11 +34,18 @@ export interface NewRoleKey extends RoleSigner {
   keep(): Promise<RingKey>;
 }
 
-/** What a key is for: it decides which variable holds its passphrase. */
+/** What a key is for: its passphrase is asked for by that name. */
 export interface KeyPurpose {
   /** `root`, `targets`, `online` or a signer's name. */
   readonly name: string;
   readonly gun?: string | undefined;
+}
+
+/** Where passphrases come from, by what a key is called. */
+export interface Passphrases {
+  of(name: string): AskPassword;
+  /** The environment in which a key of another program's making is opened. */
+  environmentOf(name: string): KeySurroundings["env"];
 }
 
 const FILE = /^([0-9a-f]{64})\.json$/;
@@ -53,15 +60,15 @@ export type RoleAlgorithm = (typeof ROLE_ALGORITHMS)[number];
 export class KeyRing implements RoleKeyring {
   readonly folder: string;
   readonly #surroundings: KeySurroundings;
-  readonly #ask: AskPassword;
+  readonly #passphrases: Passphrases;
   readonly #given = new Map<string, Signer>();
   readonly #opened = new Map<string, Promise<Signer | undefined>>();
 
   /** @param folder Where the keys are; `ringFolder` says where that is for a user. */
-  constructor(folder: string, surroundings: KeySurroundings) {
+  constructor(folder: string, surroundings: KeySurroundings, passphrases: Passphrases) {
     this.folder = folder;
     this.#surroundings = surroundings;
-    this.#ask = passwordAsker(surroundings);
+    this.#passphrases = passphrases;
   }
 
   /** Opened once and kept: a passphrase is asked for once in a command. */
@@ -78,12 +85,18 @@ export class KeyRing implements RoleKeyring {
     if (key === undefined) return undefined;
     const isHere = key.reference === undefined || (await this.#isReachable(key.reference));
     if (!isHere) return undefined;
-    const signer = await this.#load(key.reference ?? this.#keyFile(keyId), key, true);
+    const signer = await (key.reference === undefined ? this.#own(key) : this.#load(key.reference, key, true));
     if (keyIdOf(tufKeyOf(signer.publicKey)) === keyId) return signer;
     throw new CountersignError("key-invalid", `the key ${key.name} in the ring is not the one that it was`, {
       found: key.reference ?? this.#keyFile(keyId),
       wanted: `the key with the id ${keyId}`,
     });
+  }
+
+  async #own({ keyId, name }: RingKey): Promise<Signer> {
+    const { content } = await readKey(this.#keyFile(keyId), this.#surroundings);
+    const label = `the key ${name} (${keyId.slice(0, 12)}…)`;
+    return await openSigner(readKeyFile(content, label), label, this.#passphrases.of(name));
   }
 
   /** A root that lies in a drawer, a variable that only the pipeline has: not here, which is no fault. */
@@ -92,7 +105,7 @@ export class KeyRing implements RoleKeyring {
     if (parsed.kind === "variable") return (this.#surroundings.env[parsed.name] ?? "") !== "";
     if (parsed.kind !== "file") return true;
     const path = resolve(this.#surroundings.workingDirectory, parsed.path);
-    return (await onDisk(`look at ${path}`, () => ifPresent(() => lstat(path)))) !== undefined;
+    return (await onDisk(`look at ${path}`, () => ifPresent(() => stat(path)))) !== undefined;
   }
 
   /**
@@ -115,9 +128,11 @@ export class KeyRing implements RoleKeyring {
     return await openSigner(readKeyFile(found.content, found.label), found.label, this.#asker(name));
   }
 
+  /** A file that cosign made may be opened by cosign's variable too; the role's own variables come first. */
   #asker(name: string): AskPassword {
-    return ({ what, isNew }) =>
-      this.#ask({ what: `the key ${name} (${what})`, isNew, variables: passphraseVariables(name) });
+    const common = this.#passphrases.environmentOf(name)["COSIGN_PASSWORD"];
+    if (common !== undefined) return () => Promise.resolve(Buffer.from(common));
+    return this.#passphrases.of(name);
   }
 
   // --- the ring itself --------------------------------------------------------------------------------------------------
@@ -200,7 +215,7 @@ export class KeyRing implements RoleKeyring {
   }
 
   async #newPassphrase({ name }: KeyPurpose): Promise<Uint8Array> {
-    return await this.#asker(name)({ what: "new", isNew: true });
+    return await this.#passphrases.of(name)({ what: `the new key ${name}`, isNew: true });
   }
 
   /** The private half first: a record without its key would promise what is not there. */
@@ -241,14 +256,6 @@ export function ringFolder(env: KeySurroundings["env"], homeDirectory: string): 
   return join(dataFolder(env, homeDirectory), "trust", "keys");
 }
 
-const ANY_PASSPHRASE = "COUNTERSIGN_KEY_PASSPHRASE";
-
-/** The variables that may hold a key's passphrase, the first that is set counts: `…_ROOT`, `…_RELEASE_TEAM`, then the common ones. */
-export function passphraseVariables(name: string): readonly string[] {
-  const own = `${ANY_PASSPHRASE}_${name.toUpperCase().replace(/[^A-Z0-9]/g, "_")}`;
-  return [own, ANY_PASSPHRASE, "COSIGN_PASSWORD"];
-}
-
 function isContent({ kind }: KeyReference): boolean {
   return kind === "file" || kind === "variable";
 }
@@ -267,20 +274,11 @@ function byName(a: RingKey, b: RingKey): number {
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
-/** undefined where there is none. Links are not followed: nothing that is not the user's own may stand in a record's place. */
+/** undefined where there is none. Links are followed: mounted secrets are links. */
 async function readRecord(path: string): Promise<Uint8Array | undefined> {
-  const file = await openRegular(path);
-  if (file === undefined) return undefined;
-  if (typeof file === "string") {
-    throw new CountersignError("key-invalid", "something else is in the place of a key's record", {
-      found: `${path}: ${file}`,
-    });
-  }
-  try {
-    return await gather(readRange(file.handle, 0, Math.min(file.size, LIMITS.keyFileBytes + 1)));
-  } finally {
-    await file.handle.close();
-  }
+  const isThere = (await onDisk(`look at ${path}`, () => ifPresent(() => stat(path)))) !== undefined;
+  if (!isThere) return undefined;
+  return (await readSmallFile(path, { label: path, maxBytes: LIMITS.keyFileBytes })).content;
 }
 
 function tooMany(count: number): CountersignError {
