@@ -27,6 +27,12 @@ export interface ProxyOptions {
   readonly hook?: FaultHook;
 }
 
+/** Bytes of content, headers left out, from the client's point of view. */
+export interface Traffic {
+  readonly sent: number;
+  readonly received: number;
+}
+
 /** A forwarder on loopback that counts and delays what passes. */
 export interface Proxy {
   /** `127.0.0.1:PORT`, to be used in the place of the target's. */
@@ -35,6 +41,7 @@ export interface Proxy {
   requests(): string[];
   /** How long those that were answered were under way, together, in milliseconds. */
   waited(): number;
+  bytes(): Traffic;
   reset(): void;
   close(): Promise<void>;
 }
@@ -44,6 +51,7 @@ export interface RemoteProxy {
   readonly address: string;
   requests(): Promise<string[]>;
   waited(): Promise<number>;
+  bytes(): Promise<Traffic>;
   reset(): Promise<void>;
   close(): Promise<void>;
 }
@@ -51,21 +59,24 @@ export interface RemoteProxy {
 export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const seen: string[] = [];
   let waited = 0;
+  const traffic = { sent: 0, received: 0 };
   const agent = new Agent({ keepAlive: true });
   const server = createServer((incoming, response) => {
     const request = seenRequest(incoming, seen.push(`${incoming.method} ${incoming.url}`));
     const arrived = performance.now();
     response.once("finish", () => (waited += performance.now() - arrived));
-    pass(options, agent, request, incoming, response).catch(() => response.destroy());
+    pass({ ...options, traffic }, agent, request, incoming, response).catch(() => response.destroy());
   });
   const address = await listen(server, "127.0.0.1", 0);
   return {
     address,
     requests: () => [...seen],
     waited: () => waited,
+    bytes: () => ({ ...traffic }),
     reset() {
       seen.length = 0;
       waited = 0;
+      Object.assign(traffic, { sent: 0, received: 0 });
     },
     async close() {
       await closeServer(server);
@@ -96,18 +107,33 @@ function seenRequest(incoming: IncomingMessage, index: number): SeenRequest {
 }
 
 async function pass(
-  options: ProxyOptions,
+  options: ProxyOptions & { readonly traffic: Counts },
   agent: Agent,
   request: SeenRequest,
   incoming: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   if (options.delayMs !== undefined && options.delayMs > 0) await sleep(options.delayMs);
-  const answer = () => forward(options.target, agent, incoming, response);
+  const answer = () => forward(options, agent, incoming, response);
   const fault = options.hook?.(request) ?? faultFor(options.faults ?? [], request);
   const outcome = await breakReply(fault, request, answer);
   if (outcome === "reset") incoming.socket.resetAndDestroy();
-  else if (outcome !== "stall") await sendReply(outcome, request.method, response);
+  else if (outcome !== "stall") await sendReply(counted(outcome, options.traffic), request.method, response);
+}
+
+type Counts = { -readonly [Way in keyof Traffic]: number };
+
+function counted(reply: Reply, traffic: Counts): Reply {
+  const { content } = reply;
+  if (content === undefined) return reply;
+  return { ...reply, content: { size: content.size, read: () => count(content.read(), traffic, "received") } };
+}
+
+async function* count(chunks: AsyncIterable<Uint8Array>, traffic: Counts, way: keyof Traffic) {
+  for await (const chunk of chunks) {
+    traffic[way] += chunk.byteLength;
+    yield chunk;
+  }
 }
 
 function faultFor(faults: readonly ProxyFault[], { method, url }: SeenRequest): Fault | undefined {
@@ -118,7 +144,7 @@ function faultFor(faults: readonly ProxyFault[], { method, url }: SeenRequest): 
 
 /** The Host header is passed on as it is: the locations that a registry makes from it lead back through the proxy. */
 async function forward(
-  target: string,
+  { target, traffic }: { readonly target: string; readonly traffic: Counts },
   agent: Agent,
   incoming: IncomingMessage,
   response: ServerResponse,
@@ -133,7 +159,7 @@ async function forward(
   response.once("close", () => upstream.destroy());
   const [[answer]] = await Promise.all([
     once(upstream, "response") as Promise<[IncomingMessage]>,
-    pipeline(incoming, upstream),
+    pipeline(incoming, (chunks: AsyncIterable<Uint8Array>) => count(chunks, traffic, "sent"), upstream),
   ]);
   const { "content-length": length, "transfer-encoding": _, ...rest } = endToEnd(answer.headers);
   const size = length === undefined ? undefined : Number(length);
@@ -153,7 +179,7 @@ function endToEnd(headers: IncomingHttpHeaders): IncomingHttpHeaders {
 
 // --- in a process of its own ----------------------------------------------------------------------------------------
 
-type Order = { readonly start: ProxyOptions } | "requests" | "waited" | "reset";
+type Order = { readonly start: ProxyOptions } | "requests" | "waited" | "bytes" | "reset";
 
 /** Starts the proxy in a process of its own; it ends with `close`, or with this process. */
 export async function spawnProxy(options: ProxyOptions): Promise<RemoteProxy> {
@@ -163,6 +189,7 @@ export async function spawnProxy(options: ProxyOptions): Promise<RemoteProxy> {
     address,
     requests: async () => (await ask(child, "requests")) as string[],
     waited: async () => (await ask(child, "waited")) as number,
+    bytes: async () => (await ask(child, "bytes")) as Traffic,
     reset: async () => void (await ask(child, "reset")),
     async close() {
       const ended = once(child, "exit");
@@ -184,6 +211,7 @@ function serveOrders(send: (answer: unknown) => void): void {
   process.on("message", async (order: Order) => {
     if (order === "requests") return send(proxy?.requests());
     if (order === "waited") return send(proxy?.waited());
+    if (order === "bytes") return send(proxy?.bytes());
     if (order === "reset") return send(proxy?.reset() ?? null);
     proxy = await startProxy(order.start);
     return send(proxy.address);

@@ -37,6 +37,21 @@ describe("the counting proxy", () => {
     await proxy.close();
   });
 
+  it("counts the content that passes each way, and none where nothing has any", async () => {
+    const proxy = await startProxy({ target: registry.address });
+    await pushImage(registry.address, "counted", "1");
+    const { body } = await call(proxy.address, "GET", "/v2/counted/manifests/1");
+    await call(proxy.address, "HEAD", "/v2/counted/manifests/1");
+    assert.deepEqual(proxy.bytes(), { sent: 0, received: body.byteLength });
+    proxy.reset();
+    await call(proxy.address, "PUT", "/v2/counted/manifests/2", {
+      body,
+      headers: { "content-type": "application/vnd.oci.image.manifest.v1+json" },
+    });
+    assert.deepEqual(proxy.bytes(), { sent: body.byteLength, received: 0 });
+    await proxy.close();
+  });
+
   it("names the kinds of requests", () => {
     assert.equal(kindOf("GET /v2/"), "GET ping");
     assert.equal(kindOf("GET /v2/a/b/referrers/sha256:abc?artifactType=x"), "GET referrers");
@@ -85,6 +100,7 @@ describe("the counting proxy", () => {
     await ok(call(proxy.address, "GET", "/v2/"), 200);
     await ok(call(proxy.address, "GET", "/v2/a/tags/list"), 503);
     assert.deepEqual(await proxy.requests(), ["GET /v2/", "GET /v2/a/tags/list"]);
+    assert.equal((await proxy.bytes()).sent, 0);
     await proxy.reset();
     assert.deepEqual(await proxy.requests(), []);
     await proxy.close();
