@@ -94,6 +94,11 @@ export interface ContentStore {
    * the tag may name something else: this returns without it, and the caller reads and merges again.
    */
   pushManifest(manifest: Manifest, tag?: string, options?: { readonly isShared?: boolean | undefined }): Promise<void>;
+  /**
+   * Takes a tag away, or a manifest by digest with every tag that names it, where the store can do that at all; what it holds
+   * besides stays until the store collects its garbage. "unsupported": this registry does not delete.
+   */
+  remove?(target: string | Digest): Promise<"removed" | "absent" | "unsupported">;
   /** Ends connections and open files. */
   close(): Promise<void>;
 }

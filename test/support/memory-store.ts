@@ -156,6 +156,13 @@ export class MemoryStore implements ContentStore {
     if (tag !== undefined) this.names.set(tag, manifest.descriptor.digest);
   }
 
+  async remove(target: string | Digest): Promise<"removed" | "absent"> {
+    await this.#called(`remove ${target}`);
+    if (!isDigest(target)) return this.names.delete(target) ? "removed" : "absent";
+    for (const [name, digest] of this.names) if (digest === target) this.names.delete(name);
+    return this.manifests.delete(target) ? "removed" : "absent";
+  }
+
   async close(): Promise<void> {}
 
   // --- for the arrangement of tests ---------------------------------------------------------------------------------

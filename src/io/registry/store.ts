@@ -17,6 +17,7 @@ import {
 } from "./pull.ts";
 import { type PushOutcome, pushBlob, putManifest } from "./push.ts";
 import { listReferrers, noteReferrersApi } from "./referrers.ts";
+import { removeManifest } from "./remove.ts";
 import { Session } from "./session.ts";
 
 export { type RegistryOptions, RegistryPool } from "./pool.ts";
@@ -108,6 +109,10 @@ class RegistryStore implements ContentStore {
     if (subject === undefined) return;
     if (indexed) await noteReferrersApi(this.#session, "there");
     else await addToFallbackTag(this.#session, manifest, subject.digest);
+  }
+
+  remove(target: string | Digest): Promise<"removed" | "absent" | "unsupported"> {
+    return removeManifest(this.#session, target);
   }
 
   close(): Promise<void> {
