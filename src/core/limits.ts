@@ -375,4 +375,15 @@ export const LIMITS = {
   intentBytes: 16 * MIB,
   /** Keys of roles that one user may have on a machine. */
   ringKeys: 1_000,
+  /**
+   * Docker Content Trust's metadata: a file (five thousand tags take about a megabyte), all of one repository's; roles, keys,
+   * tags in a role; roots between the one that is known and the newest; key files that are looked through for one key.
+   */
+  dctFileBytes: 8 * MIB,
+  dctRepositoryBytes: 64 * MIB,
+  dctRoles: 128,
+  dctKeys: 256,
+  dctTags: 50_000,
+  dctRoots: 256,
+  dctKeyFiles: 10_000,
 } as const;

@@ -48,6 +48,7 @@ export const ROOMS: readonly Room[] = [
   { path: "src/core/policy/", rooms: POLICY, builtins: HASHES, packages: ["@marcbachmann/cel-js", "re2js"] },
   { path: "src/core/compat/", rooms: [...TRUST, "src/core/compat/"], builtins: HASHES },
   { path: "src/core/tags/", rooms: TAGS, builtins: HASHES, packages: ["@tufjs/canonical-json"] },
+  { path: "src/core/dct/", rooms: [...TAGS, "src/core/dct/"], builtins: HASHES },
   { path: "src/core/verify/", rooms: VERIFY, builtins: HASHES },
   { path: "src/core/review/", rooms: [...VERIFY, "src/core/review/"], builtins: [] },
   { path: "src/core/cases/", rooms: [...VERIFY, "src/core/cases/"], builtins: [] },
@@ -77,7 +78,7 @@ export const ROOMS: readonly Room[] = [
     rooms: [...SHARED_IO, "src/io/tuf/", "src/io/keys/", "src/io/tags/"],
     builtins: "any",
   },
-  { path: "src/io/notary/", rooms: [...SHARED_IO, "src/io/notary/"], builtins: "any" },
+  { path: "src/io/notary/", rooms: [...SHARED_IO, "src/io/keys/", "src/io/notary/"], builtins: "any" },
   { path: "src/io/github/", rooms: [...SHARED_IO, "src/io/github/"], builtins: "any" },
   { path: "src/io/config/", rooms: [...SHARED_IO, "src/io/config/"], builtins: "any", packages: ["yaml"] },
   {
