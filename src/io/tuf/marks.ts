@@ -1,5 +1,6 @@
 import { CountersignError } from "../../core/errors.ts";
 import { isObject, type JsonValue } from "../../core/json.ts";
+import type { FaultTable } from "./faults.ts";
 import { hashOf } from "./hashes.ts";
 import { nameRole } from "./refusal.ts";
 import { MARKED_ROLES, type Mark, type MarkedRole, type Marks } from "./state.ts";
@@ -14,17 +15,23 @@ export function marksOf(trusted: (role: string) => UntrustedMetadata | undefined
   return { roles: new Map(roles), freshnessKeys: freshnessKeysOf(trusted("root")) };
 }
 
+/** How a repository is called, and what is wrong with it. */
+export interface Called {
+  readonly name: string;
+  readonly faults: FaultTable;
+}
+
 /**
  * Nothing may be older than what was seen before, or differ under the same version.
  *
- * @throws CountersignError `trust-rejected`.
+ * @throws CountersignError for the faults `older` and `forked`.
  */
-export function refuseOlder(now: Marks, seen: Marks | undefined, name: string): void {
+export function refuseOlder(now: Marks, seen: Marks | undefined, called: Called): void {
   for (const [role, mark] of expected(now, seen)) {
     const found = now.roles.get(role);
     if (found === undefined || found.version > mark.version) continue;
-    if (found.version < mark.version) throw rolledBack(role, found, mark, name);
-    if (found.content !== mark.content) throw forked(role, mark, name);
+    if (found.version < mark.version) throw rolledBack(role, found, mark, called);
+    if (found.content !== mark.content) throw forked(role, mark, called);
   }
 }
 
@@ -68,24 +75,18 @@ function sorted(value: JsonValue): JsonValue {
   return Object.fromEntries(members.map(([name, member]) => [name, sorted(member)]));
 }
 
-function rolledBack(role: string, found: Mark, seen: Mark, name: string): CountersignError {
-  return new CountersignError(
-    "trust-rejected",
-    `${nameRole(role)} of ${name} is older than one that was seen here before`,
-    {
-      found: `version ${found.version}`,
-      wanted: `version ${seen.version} or later`,
-    },
-  );
+function rolledBack(role: string, found: Mark, seen: Mark, { name, faults }: Called): CountersignError {
+  const message = `${nameRole(role)} of ${name} is older than one that was seen here before`;
+  return new CountersignError(faults.codes.older, message, {
+    found: `version ${found.version}`,
+    wanted: `version ${seen.version} or later`,
+  });
 }
 
-function forked(role: string, seen: Mark, name: string): CountersignError {
-  return new CountersignError(
-    "trust-rejected",
-    `${name} has two different versions ${seen.version} of ${nameRole(role)}`,
-    {
-      found: "another content than was seen here before under this version",
-      wanted: "a new version for a new content",
-    },
-  );
+function forked(role: string, seen: Mark, { name, faults }: Called): CountersignError {
+  const message = `${name} has two different versions ${seen.version} of ${nameRole(role)}`;
+  return new CountersignError(faults.codes.forked, message, {
+    found: "another content than was seen here before under this version",
+    wanted: "a new version for a new content",
+  });
 }

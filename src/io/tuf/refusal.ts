@@ -1,6 +1,7 @@
 import { CountersignError } from "../../core/errors.ts";
 import { describeAge, formatInstant, type Instant } from "../../core/time.ts";
 import { peerText } from "../http/redact.ts";
+import type { Fault, FaultTable } from "./faults.ts";
 import { hasHashes } from "./hashes.ts";
 import type { FileEntry, Kind, UntrustedMetadata } from "./untrusted.ts";
 
@@ -19,6 +20,7 @@ export interface Circumstances {
   /** Trusted metadata by role. */
   readonly trusted: (role: string) => UntrustedMetadata | undefined;
   readonly served: Served | undefined;
+  readonly faults: FaultTable;
 }
 
 /**
@@ -28,19 +30,21 @@ export interface Circumstances {
 export function explainRefusal(thrown: unknown, at: Circumstances): CountersignError {
   const { served } = at;
   const reason = thrown instanceof Error ? peerText(thrown.message) : "no reason";
-  if (served === undefined)
-    return rejected(`${at.name} cannot be believed`, reason, "metadata as TUF describes it", thrown);
+  const what = served === undefined ? at.name : `${nameRole(served.role)} of ${at.name}`;
+  const unbelievable = () =>
+    rejected(at, "malformed", `${what} cannot be believed`, {
+      found: reason,
+      wanted: "metadata as TUF describes it",
+      cause: thrown,
+    });
+  if (served === undefined) return unbelievable();
   return (
     staleParent(served.metadata.kind, at) ??
     tooFewSignatures(reason, served, at, thrown) ??
     wrongSuccessor(served, at, thrown) ??
     expired(served.role, served.metadata, at) ??
-    rejected(
-      `${nameRole(served.role)} of ${at.name} cannot be believed`,
-      reason,
-      "metadata as TUF describes it",
-      thrown,
-    )
+    expiredBefore(served.role, at) ??
+    unbelievable()
   );
 }
 
@@ -61,18 +65,23 @@ function staleParent(kind: Kind, at: Circumstances): CountersignError | undefine
   return undefined;
 }
 
-/** `trust-stale` where metadata has expired. */
-export function expired(
+function expired(
   role: string,
   { version, expires }: Pick<UntrustedMetadata, "version" | "expires">,
-  { name, now }: Pick<Circumstances, "name" | "now">,
+  at: Circumstances,
 ): CountersignError | undefined {
+  const { name, now } = at;
   if (now < expires) return undefined;
-  return new CountersignError("trust-stale", `${nameRole(role)} of ${name} has expired`, {
+  return rejected(at, role === "root" ? "root-expired" : "expired", `${nameRole(role)} of ${name} has expired`, {
     found: `version ${version}, valid until ${formatInstant(expires)}, ${describeAge(expires, now)}`,
-    wanted: `one that is valid at ${formatInstant(now)}`,
-    next: `check this machine's clock; if it is right, whoever runs ${name} has to publish anew`,
+    wanted: `one that is valid at ${formatInstant(now)} by this machine's clock`,
   });
+}
+
+/** Of two of one version, tuf-js keeps to the one that it knew. */
+function expiredBefore(role: string, at: Circumstances): CountersignError | undefined {
+  const metadata = at.trusted(role);
+  return metadata === undefined ? undefined : expired(role, metadata, at);
 }
 
 /** tuf-js counts; of what it says, only the numbers are used. */
@@ -85,10 +94,14 @@ function tooFewSignatures(
   const [, valid, threshold] = /was signed by ([0-9]+)\/([0-9]+) keys/.exec(reason) ?? [];
   if (valid === undefined || threshold === undefined) return undefined;
   return rejected(
+    at,
+    role === "root" ? "root-chain" : "signatures",
     `${nameRole(role)} of ${at.name} lacks valid signatures`,
-    `${valid} of them on version ${metadata.version}`,
-    `${threshold}, by the keys that ${delegator(role)} names`,
-    cause,
+    {
+      found: `${valid} of them on version ${metadata.version}`,
+      wanted: `${threshold}, by the keys that ${delegator(role)} names`,
+      cause,
+    },
   );
 }
 
@@ -99,14 +112,16 @@ function delegator(role: string): string {
 
 function wrongSuccessor(served: Served, at: Circumstances, cause: unknown): CountersignError | undefined {
   const { role, metadata } = served;
-  const fail = (found: string, wanted: string) =>
-    rejected(`${nameRole(role)} of ${at.name} does not follow from what is known`, found, wanted, cause);
+  const fail: Fail = (fault, found, wanted) => {
+    const message = `${nameRole(role)} of ${at.name} does not follow from what is known`;
+    return rejected(at, fault, message, { found, wanted, cause });
+  };
   const known = at.trusted(role)?.version;
   switch (metadata.kind) {
     case "root":
       return metadata.version - 1 === known
         ? undefined
-        : fail(`version ${metadata.version}`, `version ${(known ?? 0) + 1}`);
+        : fail("root-gap", `version ${metadata.version}`, `version ${(known ?? 0) + 1}`);
     case "timestamp":
       return rolledBack(metadata, known, fail) ?? lostFiles(metadata, at.trusted(role), fail);
     case "snapshot":
@@ -116,14 +131,15 @@ function wrongSuccessor(served: Served, at: Circumstances, cause: unknown): Coun
   }
 }
 
-type Fail = (found: string, wanted: string) => CountersignError;
+type Fail = (fault: Fault, found: string, wanted: string) => CountersignError;
 
 function rolledBack(
   { version }: UntrustedMetadata,
   known: number | undefined,
   fail: Fail,
 ): CountersignError | undefined {
-  return known === undefined || version >= known ? undefined : fail(`version ${version}`, `version ${known} or later`);
+  if (known === undefined || version >= known) return undefined;
+  return fail("older", `version ${version}`, `version ${known} or later`);
 }
 
 /** A file that was listed must stay, and must not go back (TUF 1.0.34, 5.4.3.2 and 5.5.5). */
@@ -134,8 +150,8 @@ function lostFiles(
 ): CountersignError | undefined {
   for (const [file, { version }] of known?.files ?? []) {
     const now = metadata.files.get(file)?.version;
-    if (now === undefined) return fail(`nothing about ${file}`, `version ${version} of it, or later`);
-    if (now < version) return fail(`version ${now} of ${file}`, `version ${version} or later`);
+    if (now === undefined) return fail("vanished", `nothing about ${file}`, `version ${version} of it, or later`);
+    if (now < version) return fail("older", `version ${now} of ${file}`, `version ${version} or later`);
   }
   return undefined;
 }
@@ -147,13 +163,16 @@ function notAsListed(
   fail: Fail,
 ): CountersignError | undefined {
   const entry: FileEntry | undefined = parent?.files.get(`${role}.json`);
-  if (entry === undefined) return fail("a file that is not listed", `${role}.json in the ${parent?.kind ?? "list"}`);
+  const unlisted = (found: string, wanted: string) => fail("not-listed", found, wanted);
+  if (entry === undefined)
+    return unlisted("a file that is not listed", `${role}.json in the ${parent?.kind ?? "list"}`);
   const { version, length, hashes } = entry;
-  if (length !== undefined && length !== bytes.byteLength) return fail(`${bytes.byteLength} bytes`, `${length} bytes`);
-  if (hashes !== undefined && !hasHashes(bytes, hashes)) return fail("another hash", `${Object.values(hashes)[0]}`);
-  return metadata.version === version
-    ? undefined
-    : fail(`version ${metadata.version}`, `version ${version}, as listed`);
+  if (length !== undefined && length !== bytes.byteLength) {
+    return unlisted(`${bytes.byteLength} bytes`, `${length} bytes`);
+  }
+  if (hashes !== undefined && !hasHashes(bytes, hashes)) return unlisted("another hash", `${Object.values(hashes)[0]}`);
+  if (metadata.version === version) return undefined;
+  return unlisted(`version ${metadata.version}`, `version ${version}, as listed`);
 }
 
 /** For messages: "the timestamp", "the list of targets", "the role releases". */
@@ -162,6 +181,11 @@ export function nameRole(role: string): string {
   return delegator(role) === "the root" ? `the ${role}` : `the role ${role}`;
 }
 
-function rejected(message: string, found: string, wanted: string, cause: unknown): CountersignError {
-  return new CountersignError("trust-rejected", message, { found, wanted, cause });
+function rejected(
+  { faults, name }: Pick<Circumstances, "faults" | "name">,
+  fault: Fault,
+  message: string,
+  particulars: { readonly found: string; readonly wanted: string; readonly cause?: unknown },
+): CountersignError {
+  return new CountersignError(faults.codes[fault], message, { ...particulars, next: faults.next?.(fault, name) });
 }

@@ -2,6 +2,7 @@ import { CountersignError } from "../../core/errors.ts";
 import type { Instant } from "../../core/time.ts";
 import { type Anchor, keptAnchor } from "./anchor.ts";
 import { type Consulted, lookUp, statusOf, type Wish } from "./consulted.ts";
+import { TRUST_ROOT_FAULTS } from "./faults.ts";
 import { marksOf, refuseOlder } from "./marks.ts";
 import type { TufSource } from "./source.ts";
 import type { Marks, StoredState } from "./state.ts";
@@ -52,7 +53,7 @@ async function verify(
     refuseOlder(
       marksOf((role) => updater.read(role)),
       marks,
-      name,
+      { name, faults: TRUST_ROOT_FAULTS },
     );
     const targets = await lookUp(updater, wishes, (target) => {
       const content = state.targets.get(target.path);

@@ -5,6 +5,7 @@ import { type Instant, instant } from "../../core/time.ts";
 import type { Lock } from "../disk/lock.ts";
 import { fetchAnchor } from "./anchor.ts";
 import { type Consulted, lookUp, statusOf, type Wish } from "./consulted.ts";
+import { TRUST_ROOT_FAULTS } from "./faults.ts";
 import { furthest, marksOf, refuseOlder } from "./marks.ts";
 import { neverFetched, type Replay, replay, type TufRepository } from "./replay.ts";
 import type { Marks, StoredState } from "./state.ts";
@@ -159,11 +160,11 @@ class Refresh {
 
   /** Against what was seen before: the timestamp as it was served too, since two of one version are two stories. */
   #check(updater: TufUpdater): Marks {
-    const { name } = this.#repository;
+    const called = { name: this.#repository.name, faults: TRUST_ROOT_FAULTS };
     const marks = marksOf((role) => updater.read(role));
     const served = marksOf((role) => (role === "timestamp" ? updater.servedTimestamp : undefined));
-    refuseOlder(marks, this.#kept.marks, name);
-    refuseOlder({ ...marks, roles: new Map([...marks.roles, ...served.roles]) }, this.#kept.marks, name);
+    refuseOlder(marks, this.#kept.marks, called);
+    refuseOlder({ ...marks, roles: new Map([...marks.roles, ...served.roles]) }, this.#kept.marks, called);
     return marks;
   }
 

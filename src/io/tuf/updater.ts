@@ -3,8 +3,11 @@ import { DownloadHTTPError } from "tuf-js/dist/error.js";
 import { CountersignError } from "../../core/errors.ts";
 import { isObject, parseJsonObject } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
+import type { ReasonCode } from "../../core/reasons.ts";
 import type { Instant } from "../../core/time.ts";
+import { type FaultTable, TRUST_ROOT_FAULTS } from "./faults.ts";
 import { hasHashes } from "./hashes.ts";
+import type { Called } from "./marks.ts";
 import { explainRefusal, nameRole, type Served } from "./refusal.ts";
 import type { TufSource } from "./source.ts";
 import { fetchTarget, type Target } from "./target.ts";
@@ -19,6 +22,22 @@ export interface UpdaterSettings {
   readonly anyRoleName?: boolean | undefined;
   /** New root versions at once; LIMITS.tufRootSteps where nothing is said. */
   readonly rootSteps?: number | undefined;
+  /** What is wrong, in codes; those of trust roots where nothing is said. */
+  readonly faults?: FaultTable | undefined;
+  /** A narrower reading, before every other one. @throws CountersignError. */
+  readonly inspect?: ((bytes: Uint8Array, kind: Kind, what: string) => void) | undefined;
+  /**
+   * A delegated role that the snapshot does not list binds nothing yet: its signer has not signed. TUF does not say what then;
+   * tuf-js gives up on everything. That a role which was listed stays so is checked from one snapshot to the next.
+   */
+  readonly allowUnlistedRoles?: boolean | undefined;
+}
+
+/** A target and where it is listed. */
+export interface ListedTarget extends Target {
+  readonly role: string;
+  /** The role that delegates to that one. */
+  readonly delegator: string;
 }
 
 /**
@@ -35,14 +54,18 @@ export class TufUpdater {
   readonly #settings: UpdaterSettings;
   readonly #fetcher: SourceFetcher;
   readonly #updater: OpenUpdater;
-  readonly #known: ReadonlyMap<string, UntrustedMetadata>;
+  readonly #faults: FaultTable;
+  readonly #readings = new Map<string, { readonly bytes: Uint8Array; readonly metadata: UntrustedMetadata }>();
   #searched = 0;
+  /** The roles that the search for one target looked into: the last one is where it was found. */
+  readonly #places: Pick<ListedTarget, "role" | "delegator">[] = [];
 
-  /** @throws CountersignError `trust-invalid` for a root that is not one, or not signed by its own keys. */
+  /** @throws CountersignError for a root that is not one, or not signed by its own keys: the fault `start`. */
   constructor(metadata: ReadonlyMap<string, Uint8Array>, settings: UpdaterSettings) {
     this.#settings = settings;
+    this.#faults = settings.faults ?? TRUST_ROOT_FAULTS;
     this.metadata = new Map(metadata);
-    this.#known = this.#readKnown();
+    this.read("root");
     this.#fetcher = new SourceFetcher(settings);
     this.#updater = this.#open();
     this.#updater.trustedSet.referenceTime = new Date(settings.now);
@@ -51,7 +74,7 @@ export class TufUpdater {
   /**
    * The metadata of the top-level roles, up to date.
    *
-   * @throws CountersignError `trust-stale`, `trust-rejected`, `limit-reached`, and what the source throws.
+   * @throws CountersignError by the table of faults, `limit-reached`, and what the source throws.
    */
   async refresh(): Promise<void> {
     await this.#run(() => this.#updater.refresh());
@@ -62,13 +85,15 @@ export class TufUpdater {
    *
    * @throws CountersignError as `refresh`.
    */
-  async find(path: string): Promise<Target | undefined> {
+  async find(path: string): Promise<ListedTarget | undefined> {
     this.#searched = 0;
+    this.#places.length = 0;
     const found = await this.#run(() => this.#updater.getTargetInfo(path));
     // tuf-js looks names up in plain objects: `toString` is found in any of them.
-    if (!(found instanceof TargetFile)) return undefined;
+    const place = this.#places.at(-1);
+    if (!(found instanceof TargetFile) || place === undefined) return undefined;
     const { length, hashes, custom } = found;
-    return { path, length, hashes, custom };
+    return { path, length, hashes, custom, ...place };
   }
 
   /**
@@ -95,7 +120,12 @@ export class TufUpdater {
   /** A role's trusted metadata, read. */
   read(role: string): UntrustedMetadata | undefined {
     const bytes = this.metadata.get(role);
-    return bytes === undefined ? undefined : this.#read(role, bytes);
+    if (bytes === undefined) return undefined;
+    const before = this.#readings.get(role);
+    if (before?.bytes === bytes) return before.metadata;
+    const metadata = this.#read(role, bytes);
+    this.#readings.set(role, { bytes, metadata });
+    return metadata;
   }
 
   /** What a target holds, proven. @throws CountersignError as `fetchTarget`. */
@@ -113,57 +143,57 @@ export class TufUpdater {
       if (thrown instanceof CountersignError) throw thrown;
       if (this.#fetcher.failure !== undefined) throw this.#fetcher.failure;
       const { name, now } = this.#settings;
-      throw explainRefusal(thrown, { name, now, trusted: (role) => this.read(role), served: this.#fetcher.last });
+      const trusted = (role: string) => this.read(role);
+      throw explainRefusal(thrown, { name, now, trusted, served: this.#fetcher.last, faults: this.#faults });
     }
   }
 
-  /** What was known before as far as it can be read; tuf-js asks for the rest again. */
-  #readKnown(): ReadonlyMap<string, UntrustedMetadata> {
-    const known = new Map<string, UntrustedMetadata>();
-    for (const [role, bytes] of this.metadata) {
-      try {
-        known.set(role, this.#read(role, bytes));
-      } catch (thrown) {
-        if (role === "root") throw thrown;
-        this.metadata.delete(role);
-      }
+  /** What was known before of a role, as far as it can be read; tuf-js asks for the rest again. */
+  #known(role: string): Uint8Array | undefined {
+    try {
+      this.read(role);
+    } catch (thrown) {
+      if (!(thrown instanceof CountersignError)) throw thrown;
+      this.metadata.delete(role);
     }
-    return known;
+    return role === "snapshot" ? this.#knownSnapshot() : this.metadata.get(role);
   }
 
   #read(role: string, bytes: Uint8Array): UntrustedMetadata {
-    const { name, anyRoleName } = this.#settings;
-    const code = role === "root" ? "trust-invalid" : "trust-rejected";
-    return readMetadata(bytes, kindOf(role), { what: `${nameRole(role)} of ${name}`, code, anyRoleName });
+    const code = this.#faults.codes[role === "root" ? "start" : "malformed"];
+    return readStrictly(role, bytes, this.#settings, code);
   }
 
   #open(): OpenUpdater {
     try {
       return openUpdater(this.#fetcher, this.#settings.rootSteps ?? LIMITS.tufRootSteps, {
-        load: (role) => (role === "snapshot" ? this.#knownSnapshot() : this.metadata.get(role)),
+        load: (role) => this.#known(role),
         keep: (role, bytes) => {
           this.metadata.set(role, bytes);
           if (role === "root") this.newRoots.push(bytes);
         },
-        search: () => this.#countSearch(),
-        found: (role) => void this.#seen.add(role),
+        search: (role) => this.#search(role),
+        found: (role, delegator) => {
+          this.#seen.add(role);
+          this.#places.push({ role, delegator });
+        },
       });
     } catch (cause) {
-      throw new CountersignError(
-        "trust-invalid",
-        `the start root for ${this.#settings.name} is not signed as it asks`,
-        {
-          found: cause instanceof Error ? cause.message : "no reason",
-          wanted: "a root that is signed by its own keys",
-          cause,
-        },
-      );
+      if (cause instanceof CountersignError) throw cause;
+      const message = `the start root for ${this.#settings.name} is not signed as it asks`;
+      throw new CountersignError(this.#faults.codes.start, message, {
+        found: cause instanceof Error ? cause.message : "no reason",
+        wanted: "a root that is signed by its own keys",
+        cause,
+      });
     }
   }
 
-  /** tuf-js stops looking without a word when it has seen enough roles. */
-  #countSearch(): void {
-    if (++this.#searched <= LIMITS.tufSearchedRoles) return;
+  /** Whether a role is to be looked into. tuf-js stops without a word when it has seen enough of them. */
+  #search(role: string): boolean {
+    const isAbsent = role !== "targets" && this.read("snapshot")?.files.has(`${role}.json`) !== true;
+    if (isAbsent && this.#settings.allowUnlistedRoles === true) return false;
+    if (++this.#searched <= LIMITS.tufSearchedRoles) return true;
     throw new CountersignError("limit-reached", `too many roles of ${this.#settings.name} may list one target`, {
       wanted: `at most ${LIMITS.tufSearchedRoles}`,
     });
@@ -173,8 +203,7 @@ export class TufUpdater {
   #knownSnapshot(): Uint8Array | undefined {
     const bytes = this.metadata.get("snapshot");
     const entry = this.read("timestamp")?.files.get("snapshot.json");
-    const isListed =
-      bytes === undefined || entry?.version !== this.#known.get("snapshot")?.version || matches(bytes, entry);
+    const isListed = bytes === undefined || entry?.version !== this.read("snapshot")?.version || matches(bytes, entry);
     return isListed ? bytes : undefined;
   }
 }
@@ -198,6 +227,17 @@ export function versionOf(root: Uint8Array): number | undefined {
 /** Top-level roles are of their own kind, all others are targets roles. */
 export function kindOf(role: string): Kind {
   return role === "root" || role === "timestamp" || role === "snapshot" ? role : "targets";
+}
+
+function readStrictly(
+  role: string,
+  bytes: Uint8Array,
+  { name, anyRoleName, inspect }: UpdaterSettings,
+  code: ReasonCode,
+): UntrustedMetadata {
+  const what = `${nameRole(role)} of ${name}`;
+  inspect?.(bytes, kindOf(role), what);
+  return readMetadata(bytes, kindOf(role), { what, code, anyRoleName });
 }
 
 // --- what tuf-js asks for ---------------------------------------------------------------------------------------------
@@ -231,14 +271,13 @@ class SourceFetcher implements Fetcher {
   }
 
   async #serve(file: string, maxLength: number): Promise<Uint8Array> {
-    const { name, source, anyRoleName, rootSteps = LIMITS.tufRootSteps } = this.#settings;
+    const { name, source, rootSteps = LIMITS.tufRootSteps, faults = TRUST_ROOT_FAULTS } = this.#settings;
     const role = roleOf(file);
     const kind = kindOf(role);
     const bytes = await source.metadata(file, Math.min(maxLength, MAX_BYTES[kind]));
-    if (bytes === undefined) throw absent(file, kind, name);
+    if (bytes === undefined) throw absent(file, kind, { name, faults });
     if (kind === "root" && ++this.#roots > rootSteps) throw tooManyRoots(name, rootSteps);
-    const what = `${nameRole(role)} of ${name}`;
-    const metadata = readMetadata(bytes, kind, { what, code: "trust-rejected", anyRoleName });
+    const metadata = readStrictly(role, bytes, this.#settings, faults.codes.malformed);
     this.last = { role, bytes, metadata };
     if (kind === "timestamp") this.timestamp = metadata;
     return bytes;
@@ -256,11 +295,9 @@ export function roleOf(file: string): string {
 }
 
 /** Without a next root, the one at hand is the newest (TUF 1.0.34, 5.3.3): tuf-js knows it by this error. */
-function absent(file: string, kind: Kind, name: string): Error {
+function absent(file: string, kind: Kind, { name, faults }: Called): Error {
   if (kind === "root") return new DownloadHTTPError("no further root", 404);
-  return new CountersignError("not-found", `${name} has no ${file}`, {
-    next: "check the address of the trust repository",
-  });
+  return new CountersignError(faults.codes.absent, `${name} has no ${file}`, { next: faults.next?.("absent", name) });
 }
 
 function tooManyRoots(name: string, rootSteps: number): CountersignError {
@@ -291,10 +328,10 @@ const OpenUpdater = Updater as unknown as new (options: UpdaterOptions) => OpenU
 interface Memory {
   load(role: string): Uint8Array | undefined;
   keep(role: string, bytes: Uint8Array): void;
-  /** A targets role is about to be looked into. */
-  search(): void;
+  /** A targets role is about to be looked into. false: it is not to be. */
+  search(role: string): boolean;
   /** It is verified. */
-  found(role: string): void;
+  found(role: string, delegator: string): void;
 }
 
 function openUpdater(fetcher: Fetcher, rootSteps: number, memory: Memory): OpenUpdater {
@@ -310,9 +347,9 @@ function openUpdater(fetcher: Fetcher, rootSteps: number, memory: Memory): OpenU
     }
 
     override async loadTargets(role: string, parent: string): Promise<unknown> {
-      memory.search();
+      if (!memory.search(role)) return undefined;
       const metadata = await super.loadTargets(role, parent);
-      memory.found(role);
+      memory.found(role, parent);
       return metadata;
     }
   }
