@@ -20,9 +20,16 @@ export function pendingTag(role: string, head: string = HEAD_TAG): string {
   return `${head}.pending.${role}`;
 }
 
+/** What is written twice to find out whether tags can be moved there. */
+export function probeTag(head: string = HEAD_TAG): string {
+  return `${head}.probe`;
+}
+
 /** The tags that hold trust metadata are no images: nobody binds, lists or audits them as such. */
 export function isTrustTag(tag: string, head: string = HEAD_TAG): boolean {
-  return tag === head || tag.startsWith(`${head}.role.`) || tag.startsWith(`${head}.pending.`);
+  return (
+    tag === head || tag === probeTag(head) || tag.startsWith(`${head}.role.`) || tag.startsWith(`${head}.pending.`)
+  );
 }
 
 /** The path of a tag among TUF's targets. Always with a prefix: tags may be called `constructor`. */
