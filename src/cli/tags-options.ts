@@ -1,0 +1,114 @@
+import { type Command, Option } from "commander";
+import { CountersignError } from "../core/errors.ts";
+import { collect, duration, flag, grouped, list, number, once, type RawOptions, text } from "./options.ts";
+
+/** The flags of `countersign trust …` that more than one of its commands has. */
+
+const KEYS_GROUP = "Keys:";
+const PUBLISH_GROUP = "Publishing:";
+const PINS_GROUP = "Pins:";
+
+/** Which file of pins. */
+export function addPinsOption(command: Command): Command {
+  return grouped(command, PINS_GROUP, [
+    new Option("--pins <file>", "the file of pinned roots (default: $XDG_CONFIG_HOME/countersign/pins.json)"),
+  ]);
+}
+
+export function addYesOption(command: Command): Command {
+  return command.addOption(new Option("-y, --yes", "answer yes to every question"));
+}
+
+/** A KEY that the command line names. */
+export const KEY_FORMS = "a file, env://NAME, pkcs11:…, or a key in a KMS: awskms://…";
+
+export function onlineKeyOption(): Option {
+  return new Option(
+    "--online-key <key>",
+    "sign snapshot and timestamp with this key (default: the one of this machine)",
+  ).argParser(once("--online-key"));
+}
+
+/** Which private keys to use beside those of this machine's key folder. */
+export function addRoleKeyOptions(command: Command, use: string): Command {
+  return grouped(command, KEYS_GROUP, [
+    new Option(
+      "--key <key>",
+      `${use} with this key: ${KEY_FORMS} (repeatable; default: those of this machine)`,
+    ).argParser(collect),
+    onlineKeyOption(),
+  ]);
+}
+
+/** How a publish makes sure that it was not lost. */
+export function addPublishOptions(command: Command): Command {
+  return grouped(command, PUBLISH_GROUP, [
+    new Option("--single-writer", "nobody else publishes to this repository at the same time: do not wait for others"),
+    new Option("--settle", "always wait until whoever publishes at the same time is done, and look again"),
+    new Option("--lifetime <duration>", "how long the timestamp is believed (default: 7d)").argParser(lifetime),
+    new Option("--strict", "a lifetime of 24h, to be refreshed every hour"),
+  ]);
+}
+
+export interface PublishFlags {
+  /** Undefined: where another writer was seen. */
+  readonly settle: boolean | undefined;
+  /** Milliseconds; undefined for what is usual. */
+  readonly timestampMs: number | undefined;
+}
+
+const DAY_MS = 86_400_000;
+
+/** @throws CountersignError `usage` for flags that contradict each other. */
+export function readPublishFlags(raw: RawOptions): PublishFlags {
+  refuseBoth(raw, ["settle", "--settle"], ["singleWriter", "--single-writer"]);
+  refuseBoth(raw, ["strict", "--strict"], ["lifetime", "--lifetime"]);
+  const settle = flag(raw, "settle") ? true : flag(raw, "singleWriter") ? false : undefined;
+  return { settle, timestampMs: flag(raw, "strict") ? DAY_MS : number(raw, "lifetime") };
+}
+
+/** @throws CountersignError `usage` where both are given. */
+export function refuseBoth(raw: RawOptions, ...pair: readonly (readonly [name: string, spelled: string])[]): void {
+  const given = pair.filter(([name]) => raw[name] !== undefined && raw[name] !== false);
+  if (given.length < 2) return;
+  throw new CountersignError("usage", "these flags contradict each other", {
+    found: given.map(([, spelled]) => spelled).join(" and "),
+    wanted: "one of them",
+  });
+}
+
+const MAX_LIFETIME_DAYS = 31;
+
+/** `36h`, `7d`: between an hour and the ceiling that is usual. Milliseconds. */
+export function lifetime(value: string): number {
+  const days = /^([1-9][0-9]?)d$/.exec(value)?.[1];
+  const milliseconds = days === undefined ? shortLifetime(value) : Number(days) * DAY_MS;
+  if (milliseconds >= DAY_MS / 24 && milliseconds <= MAX_LIFETIME_DAYS * DAY_MS) return milliseconds;
+  throw wrongLifetime(value);
+}
+
+function shortLifetime(value: string): number {
+  try {
+    return duration(value);
+  } catch (cause) {
+    if (cause instanceof CountersignError) throw wrongLifetime(value);
+    throw cause;
+  }
+}
+
+function wrongLifetime(found: string): CountersignError {
+  return new CountersignError("usage", "not a lifetime", {
+    found,
+    wanted: `such as 12h or 7d: at least 1h, at most ${MAX_LIFETIME_DAYS}d`,
+  });
+}
+
+export interface RoleKeyFlags {
+  /** References, in the order in which they were given. */
+  readonly keys: readonly string[];
+  readonly onlineKey: string | undefined;
+}
+
+export function readRoleKeyFlags(raw: RawOptions): RoleKeyFlags {
+  return { keys: list(raw, "key"), onlineKey: text(raw, "onlineKey") };
+}

@@ -1,0 +1,113 @@
+import type {
+  PendingRole,
+  Publication,
+  RoleSummary,
+  SignerSummary,
+  TrustChange,
+} from "../../core/tags/admin-results.ts";
+import type { Binding } from "../../core/tags/binding.ts";
+import type { RootPin } from "../../core/tags/pin.ts";
+import { describeAge, formatInstant, type Instant } from "../../core/time.ts";
+import { shortFingerprint } from "../../core/verify/verdict.ts";
+import { plural } from "../amounts.ts";
+import type { Row } from "../text.ts";
+
+/** The words that the reports on signed tags have in common. */
+
+/** `until 2027-11-23T07:33:00Z (in 364 days)`, `expired 2026-11-20T…Z (3 days ago)`. */
+export function describeExpiry(expires: Instant, now: Instant): string {
+  const word = expires <= now ? "expired" : "until";
+  return `${word} ${formatInstant(expires)} (${describeAge(expires, now)})`;
+}
+
+/** `1 key`, `2 of 3 keys`: how many have to sign of how many that may. */
+export function describeKeys({ keyIds, threshold }: Pick<RoleSummary, "keyIds" | "threshold">): string {
+  const ids = keyIds.map(shortFingerprint).join(" ");
+  return `${threshold} of ${plural(keyIds.length, "key")}: ${ids}`;
+}
+
+export function describeRole(role: RoleSummary, now: Instant): string {
+  const { version, expires } = role;
+  return [
+    version === undefined ? "nothing signed yet" : `version ${version}`,
+    describeKeys(role),
+    ...(expires === undefined ? [] : [describeExpiry(expires, now)]),
+  ].join(", ");
+}
+
+/** `ci: tags v1.* v2.*, 12 bound; version …`. */
+export function describeSigner(signer: SignerSummary, now: Instant): string {
+  const { name, tags, bindings, isTerminating } = signer;
+  const alone = isTerminating ? ", nobody else for these" : "";
+  return `${name}: tags ${tags.join(" ")}${alone}, ${bindings} bound; ${describeRole(signer, now)}`;
+}
+
+export function describePin({ root, rootVersion, mode }: Pick<RootPin, "mode" | "root" | "rootVersion">): string {
+  return `${root}, root version ${rootVersion}, ${PIN_MODES[mode]}`;
+}
+
+const PIN_MODES: Readonly<Record<RootPin["mode"], string>> = {
+  pinned: "chosen",
+  tofu: "trusted on first use",
+  dct: "vouched for by a root of Docker Content Trust",
+};
+
+/** `targets, version 3: 1 more signature wanted, by any of 5c1f… 77ab…`. */
+export function describePending({ role, version, missing, open, tag }: PendingRole): string {
+  const more = `${plural(missing, "more signature")} wanted`;
+  const who = open.length === 0 ? "" : `, by any of ${open.map(shortFingerprint).join(" ")}`;
+  return `${role}, version ${version}: ${more}${who} (tag ${tag})`;
+}
+
+/** What became of a change, as rows. */
+export function publicationRows(publication: Publication): readonly Row[] {
+  if (publication.state === "pending") return [["waiting", describePending(publication.waiting)]];
+  return [["published", `head ${publication.head}`]];
+}
+
+/** `1.4 → sha256:…`: what a tag stands for. */
+export function describeBinding({ tag, digest }: Pick<Binding, "tag" | "digest">): string {
+  return tag === undefined ? digest : `${tag} is ${digest}`;
+}
+
+export function describeChange(change: TrustChange): string {
+  switch (change.kind) {
+    case "bound":
+      return `${change.role} binds ${change.tag} to ${change.digest}${change.was === undefined ? "" : `, before ${change.was}`}`;
+    case "unbound":
+      return `${change.role} no longer binds ${change.tag}, before ${change.was}`;
+    case "revoked":
+      return `${change.role} takes ${change.what} back: ${change.reason}`;
+    case "released":
+      return `${change.role} releases ${change.digest}`;
+    case "withdrawn":
+      return `${change.role} no longer releases ${change.digest}`;
+    case "signer-added":
+    case "signer-changed":
+      return `signer ${change.signer} ${change.kind === "signer-added" ? "added" : "changed"}: tags ${change.tags.join(" ")}, ${keysOf(change.keyIds)}`;
+    case "signer-removed":
+      return `signer ${change.signer} removed`;
+    case "keys":
+      return `keys of ${change.role}: ${keyChanges(change)}; ${change.threshold} have to sign`;
+    case "version":
+      return `${change.role}: version ${change.from ?? "none"}, then ${change.to}`;
+  }
+}
+
+function keysOf(ids: readonly string[]): string {
+  return `${ids.length === 1 ? "key" : "keys"} ${ids.map(shortFingerprint).join(" ")}`;
+}
+
+function keyChanges({
+  added,
+  removed,
+}: {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+}): string {
+  const parts = [
+    ...(added.length === 0 ? [] : [`${keysOf(added)} added`]),
+    ...(removed.length === 0 ? [] : [`${keysOf(removed)} removed`]),
+  ];
+  return parts.join(", ") || "the same";
+}
