@@ -109,6 +109,7 @@ export async function inspectKey(context: Context, output: Output, reference: st
 const KIND_NAMES: Readonly<Record<PrivateKind, string>> = {
   cosign: "encrypted as cosign does",
   "encrypted-pkcs8": "encrypted PKCS#8",
+  "notary-traditional": "encrypted as Docker did until 2017",
   pkcs8: "PKCS#8, not encrypted",
   sec1: "SEC1, not encrypted",
   pkcs1: "PKCS#1, not encrypted",

@@ -3,12 +3,13 @@ import { promisify } from "node:util";
 import { equalBytes } from "../../core/bytes.ts";
 import { keyAlgorithmOf } from "../../core/crypto/algorithms.ts";
 import { formatPem, type PemBlock, parsePem } from "../../core/crypto/pem.ts";
+import { parseDctKeyFile } from "../../core/dct/key-file.ts";
 import { CountersignError } from "../../core/errors.ts";
 import { requireAffordable } from "./pkcs8-cost.ts";
 import { sealKey, unsealKey } from "./sealed-key.ts";
 
 /** What a private key file is, seen without its password. */
-export type KeyFileKind = "cosign" | "encrypted-pkcs8" | "pkcs8" | "sec1" | "pkcs1";
+export type KeyFileKind = "cosign" | "encrypted-pkcs8" | "pkcs8" | "sec1" | "pkcs1" | "notary-traditional";
 
 const KINDS: Readonly<Record<string, KeyFileKind>> = {
   "ENCRYPTED SIGSTORE PRIVATE KEY": "cosign",
@@ -25,16 +26,25 @@ export interface KeyFile {
   readonly block: PemBlock;
 }
 
+/** What Docker wrote until 2017: its encryption stands in the text, not in the block. */
+interface TraditionalKeyFile extends KeyFile {
+  readonly kind: "notary-traditional";
+  readonly pem: string;
+}
+
 /** `openssl ecparam -genkey` writes the curve's name as a block of its own before the key, which names it again. */
 const EC_PARAMETERS = /^-----BEGIN EC PARAMETERS-----\r?\n[A-Za-z0-9+/=\r\n]{1,512}-----END EC PARAMETERS-----\r?\n/;
 
 /**
- * Recognises a private key file without opening it.
+ * Recognises a private key file without opening it. Those of Docker Content Trust have headers before their content that other
+ * tools do not read. Traditional encryption (RFC 1421) is opened for them alone, so that their keys can be taken over.
  *
  * @throws CountersignError `key-invalid`.
  */
-export function readKeyFile(content: Uint8Array, label: string): KeyFile {
-  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(content);
+export function readKeyFile(content: Uint8Array, label: string): KeyFile | TraditionalKeyFile {
+  const notary = parseDctKeyFile(content);
+  if (notary?.isTraditional === true && notary.role !== undefined) return traditionalFile(notary.pem, label);
+  const text = notary?.pem ?? new TextDecoder("utf-8", { ignoreBOM: true }).decode(content);
   const block = parsePem(text.replace(EC_PARAMETERS, ""), label);
   const kind = KINDS[block.label];
   if (kind !== undefined) return { kind, encrypted: kind === "cosign" || kind === "encrypted-pkcs8", block };
@@ -44,13 +54,22 @@ export function readKeyFile(content: Uint8Array, label: string): KeyFile {
   });
 }
 
+function traditionalFile(pem: string, label: string): TraditionalKeyFile {
+  const block = parsePem(pem.replace(/\n(?:[A-Za-z-]+: [^\n]*\n)+\n/, "\n"), label);
+  return { kind: "notary-traditional", encrypted: true, block, pem };
+}
+
 /**
  * Opens a private key. `password` is asked for only where the file is encrypted; a password that ends in a line break
  * is tried without it as well: that is how it comes from `echo`.
  *
  * @throws CountersignError `key-invalid`, `key-weak` or `key-password`.
  */
-export async function openKey(file: KeyFile, label: string, password: () => Promise<Uint8Array>): Promise<KeyObject> {
+export async function openKey(
+  file: KeyFile | TraditionalKeyFile,
+  label: string,
+  password: () => Promise<Uint8Array>,
+): Promise<KeyObject> {
   const key = file.encrypted ? await decrypt(file, label, await password()) : decode(file, label);
   if (key === undefined) {
     throw new CountersignError("key-password", `the password does not open ${label}`, {
@@ -61,10 +80,14 @@ export async function openKey(file: KeyFile, label: string, password: () => Prom
   return key;
 }
 
-async function decrypt(file: KeyFile, label: string, password: Uint8Array): Promise<KeyObject | undefined> {
+async function decrypt(
+  file: KeyFile | TraditionalKeyFile,
+  label: string,
+  password: Uint8Array,
+): Promise<KeyObject | undefined> {
   if (file.kind === "encrypted-pkcs8") requireAffordable(file.block.content, label);
   for (const candidate of spellings(password)) {
-    const key = file.kind === "cosign" ? await openSealed(file, label, candidate) : openPkcs8(file, candidate);
+    const key = file.kind === "cosign" ? await openSealed(file, label, candidate) : openEncrypted(file, candidate);
     if (key !== undefined) return key;
   }
   return undefined;
@@ -83,14 +106,11 @@ async function openSealed(file: KeyFile, label: string, password: Uint8Array): P
 }
 
 /** OpenSSL tells a wrong password from a damaged file only by luck of the padding, so both are one answer. */
-function openPkcs8(file: KeyFile, password: Uint8Array): KeyObject | undefined {
+function openEncrypted(file: KeyFile | TraditionalKeyFile, password: Uint8Array): KeyObject | undefined {
+  const passphrase = Buffer.from(password);
   try {
-    return createPrivateKey({
-      key: Buffer.from(file.block.content),
-      format: "der",
-      type: "pkcs8",
-      passphrase: Buffer.from(password),
-    });
+    if ("pem" in file) return createPrivateKey({ key: file.pem, format: "pem", passphrase });
+    return createPrivateKey({ key: Buffer.from(file.block.content), format: "der", type: "pkcs8", passphrase });
   } catch {
     return undefined;
   }
