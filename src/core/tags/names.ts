@@ -25,11 +25,18 @@ export function probeTag(head: string = HEAD_TAG): string {
   return `${head}.probe`;
 }
 
+/**
+ * The tag of one manifest that a large head lists, by its place in it. Nobody reads by it: the garbage collector of CNCF
+ * distribution 2 takes what no tag names, with `--delete-untagged` also where an index that is tagged lists it.
+ */
+export function partTag(place: number, head: string = HEAD_TAG): string {
+  return `${head}.part.${place}`;
+}
+
 /** The tags that hold trust metadata are no images: nobody binds, lists or audits them as such. */
 export function isTrustTag(tag: string, head: string = HEAD_TAG): boolean {
-  return (
-    tag === head || tag === probeTag(head) || tag.startsWith(`${head}.role.`) || tag.startsWith(`${head}.pending.`)
-  );
+  const isPartial = ["role", "pending", "part"].some((kind) => tag.startsWith(`${head}.${kind}.`));
+  return tag === head || tag === probeTag(head) || isPartial;
 }
 
 /** The path of a tag among TUF's targets. Always with a prefix: tags may be called `constructor`. */
