@@ -10,8 +10,8 @@ import { detectDialect, exportPolicy, importPolicy } from "../core/policy/conver
 import { type KeyReference, type PolicyDocument, placeName } from "../core/policy/document.ts";
 import { formatPolicy } from "../core/policy/format.ts";
 import { parsePolicy } from "../core/policy/parse.ts";
-import { readNamedFile } from "../io/config/file.ts";
 import { writeFileAtomic } from "../io/disk/atomic.ts";
+import { readNamedFile } from "../io/disk/named.ts";
 import { loadPublicKey } from "../io/keys/load.ts";
 import { parseKeyReference } from "../io/keys/reference.ts";
 import { type Conversion, conversionDocument, conversionText, lossLine } from "../report/conversion.ts";

@@ -1,9 +1,9 @@
 import { rename } from "node:fs/promises";
 import { LIMITS } from "../core/limits.ts";
-import { readNamedFile } from "../io/config/file.ts";
 import { writeFileAtomic } from "../io/disk/atomic.ts";
 import { onDisk } from "../io/disk/errors.ts";
 import { hiddenBeside, removeAll } from "../io/disk/files.ts";
+import { readNamedFile } from "../io/disk/named.ts";
 import { bundleBeside } from "./blob-files.ts";
 
 /**

@@ -79,7 +79,7 @@ async function readAnchor(root: TufTrust["root"]): Promise<TufRepository["anchor
 
 /** A file that the user has named: one that cannot be read is as useless as a wrong one. @throws `trust-invalid`. */
 export async function readTrustFile(file: NamedFile, maxBytes: number): Promise<Uint8Array> {
-  const { readNamedFile } = await import("../io/config/file.ts");
+  const { readNamedFile } = await import("../io/disk/named.ts");
   const bytes = await readNamedFile(file, maxBytes).catch((cause: unknown) => {
     if (!(cause instanceof CountersignError) || cause.class === "interrupted") throw cause;
     const { found, wanted } = cause;

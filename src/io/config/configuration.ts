@@ -1,9 +1,9 @@
 import { join, resolve } from "node:path";
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
+import { readNamedFile } from "../disk/named.ts";
 import { configFolder } from "../disk/paths.ts";
 import { BUILT_IN, DEFAULT_INSTANCE } from "./builtin.ts";
-import { readNamedFile } from "./file.ts";
 import type { NamedFile, TrustInstance } from "./instances.ts";
 
 /** What the configuration says, and what there is without it. */

@@ -22,23 +22,29 @@ export interface StoredState {
 const FORMAT = 1;
 
 export function formatState(location: string, state: StoredState): Uint8Array {
+  return encodeUtf8(JSON.stringify(stateJson(location, state)));
+}
+
+export function stateJson(location: string, state: StoredState): JsonObject {
   const { refreshedAt, roots, metadata, targets } = state;
-  return encodeUtf8(
-    JSON.stringify({
-      format: FORMAT,
-      location,
-      refreshedAt: formatInstant(refreshedAt),
-      roots: roots.map(encodeBase64),
-      metadata: formatMap(metadata),
-      targets: formatMap(targets),
-    }),
-  );
+  return {
+    format: FORMAT,
+    location,
+    refreshedAt: formatInstant(refreshedAt),
+    roots: roots.map(encodeBase64),
+    metadata: formatMap(metadata),
+    targets: formatMap(targets),
+  };
 }
 
 /** @throws CountersignError `disk-error` for a file that was not written here, or was damaged since. */
 export function parseState(location: string, bytes: Uint8Array): StoredState {
   const what = "what is kept of the trust repository";
-  const json = parseJsonObject(bytes, { what, code: "disk-error", maxBytes: LIMITS.tufStateBytes });
+  return readState(location, parseJsonObject(bytes, { what, code: "disk-error", maxBytes: LIMITS.tufStateBytes }));
+}
+
+/** @throws as `parseState`. */
+export function readState(location: string, json: JsonObject): StoredState {
   if (json["format"] !== FORMAT || json["location"] !== location) throw damaged(describeJson(json["location"]));
   return {
     refreshedAt: readTime(json["refreshedAt"]),
@@ -69,13 +75,13 @@ function readList(json: JsonObject, name: string): readonly JsonValue[] {
   return value as readonly JsonValue[];
 }
 
-function readBytes(value: JsonValue | undefined): Uint8Array {
+export function readBytes(value: JsonValue | undefined): Uint8Array {
   const bytes = typeof value === "string" ? decodeBase64(value) : undefined;
   if (bytes === undefined) throw damaged("not base64");
   return bytes;
 }
 
-function readTime(value: JsonValue | undefined): Instant {
+export function readTime(value: JsonValue | undefined): Instant {
   const at = typeof value === "string" ? parseInstant(value) : undefined;
   if (at !== undefined) return at;
   throw damaged("refreshedAt");
@@ -110,24 +116,35 @@ export interface Marks {
 export const MARKED_ROLES = ["root", "timestamp", "snapshot", "targets"] as const;
 export type MarkedRole = (typeof MARKED_ROLES)[number];
 
-export function formatMarks(location: string, { roles, freshnessKeys }: Marks): Uint8Array {
-  return encodeUtf8(JSON.stringify({ format: FORMAT, location, freshnessKeys, roles: Object.fromEntries(roles) }));
+export function formatMarks(location: string, marks: Marks): Uint8Array {
+  return encodeUtf8(JSON.stringify(marksJson(location, marks)));
+}
+
+export function marksJson(location: string, { roles, freshnessKeys }: Marks): JsonObject {
+  const versions = [...roles].map(([role, { version, content }]) => [role, { version, content }] as const);
+  return { format: FORMAT, location, freshnessKeys, roles: Object.fromEntries(versions) };
 }
 
 /** @throws CountersignError `disk-error` for a file that was not written here, or was damaged since. */
 export function parseMarks(location: string, bytes: Uint8Array): Marks {
-  const what = "the record of the versions seen";
-  const json = parseJsonObject(bytes, { what, code: "disk-error", maxBytes: LIMITS.tufMarksBytes });
+  const options = { what: VERSIONS_SEEN, code: "disk-error", maxBytes: LIMITS.tufMarksBytes } as const;
+  return readMarks(location, parseJsonObject(bytes, options));
+}
+
+const VERSIONS_SEEN = "the record of the versions seen";
+
+/** @throws as `parseMarks`. */
+export function readMarks(location: string, json: JsonObject): Marks {
   const { format, location: written, freshnessKeys, roles } = json;
   if (format !== FORMAT || written !== location || typeof freshnessKeys !== "string" || !isObject(roles)) {
-    throw new CountersignError("disk-error", `${what} is damaged`, { found: describeJson(written) });
+    throw new CountersignError("disk-error", `${VERSIONS_SEEN} is damaged`, { found: describeJson(written) });
   }
   const marks = MARKED_ROLES.flatMap((role): [MarkedRole, Mark][] => {
     const mark = roles[role];
     if (!isObject(mark)) return [];
     const { version, content } = mark;
     if (typeof version === "number" && typeof content === "string") return [[role, { version, content }]];
-    throw new CountersignError("disk-error", `${what} is damaged`, { found: role });
+    throw new CountersignError("disk-error", `${VERSIONS_SEEN} is damaged`, { found: role });
   });
   return { freshnessKeys, roles: new Map(marks) };
 }

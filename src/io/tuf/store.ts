@@ -1,12 +1,11 @@
-import { lstat, mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { encodeUtf8 } from "../../core/bytes.ts";
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { writeFileAtomic } from "../disk/atomic.ts";
-import { errnoOf, onDisk } from "../disk/errors.ts";
-import { gather, openRegular, readRange, removeAll } from "../disk/files.ts";
+import { removeAll } from "../disk/files.ts";
 import { acquireLock, type Lock } from "../disk/lock.ts";
+import { makePrivateFolder, readWhole } from "../disk/whole.ts";
 import { hashOf } from "./hashes.ts";
 import { formatMarks, formatState, type Marks, parseMarks, parseState, type StoredState } from "./state.ts";
 
@@ -65,14 +64,14 @@ export class TufStore {
 
   /** @throws CountersignError `disk-error`, `write-conflict`, `interrupted`. */
   async lock(signal: AbortSignal | undefined): Promise<Lock> {
-    await makeFolder(dirname(this.#state));
+    await makePrivateFolder(dirname(this.#state));
     return await acquireLock(join(dirname(this.#state), "lock"), { signal });
   }
 
   /** The state first: marks that lag behind are harmless, marks that run ahead would call the state rolled back. */
   async write(state: StoredState, marks: Marks): Promise<void> {
     await writeFileAtomic(this.#state, formatState(this.location, state));
-    await makeFolder(dirname(this.#marks));
+    await makePrivateFolder(dirname(this.#marks));
     await writeFileAtomic(this.#marks, formatMarks(this.location, marks));
   }
 
@@ -80,36 +79,5 @@ export class TufStore {
   async forget(): Promise<void> {
     await removeAll(this.#state);
     await removeAll(this.#marks);
-  }
-}
-
-/** Below what is no folder there is nothing either: a home that is `/dev/null`. */
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (thrown) {
-    const code = errnoOf(thrown);
-    if (code === "ENOENT" || code === "ENOTDIR") return false;
-    return onDisk(`read ${path}`, () => Promise.reject(thrown));
-  }
-}
-
-async function makeFolder(path: string): Promise<void> {
-  await onDisk(`write ${path}`, () => mkdir(path, { recursive: true, mode: 0o700 }));
-}
-
-async function readWhole(path: string, maxBytes: number): Promise<Uint8Array | undefined> {
-  if (!(await isThere(path))) return undefined;
-  const file = await openRegular(path);
-  if (file === undefined) return undefined;
-  if (typeof file === "string") throw new CountersignError("disk-error", `cannot read ${path}`, { found: file });
-  try {
-    if (file.size > maxBytes) {
-      throw new CountersignError("disk-error", `cannot read ${path}`, { found: `${file.size} bytes` });
-    }
-    return await gather(readRange(file.handle, 0, file.size));
-  } finally {
-    await file.handle.close();
   }
 }

@@ -1,7 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { CountersignError } from "../../core/errors.ts";
-import { errnoOf, onDisk } from "../disk/errors.ts";
-import type { NamedFile } from "./instances.ts";
+import { errnoOf, onDisk } from "./errors.ts";
 
 /**
  * A file that the user has named, as a whole; undefined where there is none. Links are followed, since mounted
@@ -9,7 +8,10 @@ import type { NamedFile } from "./instances.ts";
  *
  * @throws CountersignError `disk-error`, `limit-reached`.
  */
-export async function readNamedFile({ path, label }: NamedFile, maxBytes: number): Promise<Uint8Array | undefined> {
+export async function readNamedFile(
+  { path, label }: { readonly path: string; readonly label: string },
+  maxBytes: number,
+): Promise<Uint8Array | undefined> {
   const handle = await onDisk(`read ${label}`, () => openIfPresent(path));
   if (handle === undefined) return undefined;
   try {
