@@ -7,6 +7,7 @@ import { LIMITS } from "../../core/limits.ts";
 import type { Signer } from "../../core/ports.ts";
 import type { RoleKeyring } from "../../core/tags/ports.ts";
 import { keyIdOf, tufKeyOf } from "../../core/tags/tuf-key.ts";
+import type { RoleSigner } from "../../core/tags/write.ts";
 import type { Instant } from "../../core/time.ts";
 import { writeFileAtomic } from "../disk/atomic.ts";
 import { ifPresent, onDisk } from "../disk/errors.ts";
@@ -21,12 +22,6 @@ import type { KeySurroundings } from "../keys/surroundings.ts";
 import { formatRingKey, parseRingKey, type RingKey } from "./ring-record.ts";
 
 export type { RingKey } from "./ring-record.ts";
-
-/** A key that signs for a role, and the id that metadata knows it by. */
-export interface RoleSigner {
-  readonly keyId: string;
-  readonly signer: Signer;
-}
 
 /** A key that was made and is nowhere yet. */
 export interface NewRoleKey extends RoleSigner {
@@ -77,7 +72,12 @@ export class KeyRing implements RoleKeyring {
     if (given !== undefined) return given;
     const opening = this.#opened.get(keyId) ?? this.#open(keyId);
     this.#opened.set(keyId, opening);
-    return await opening;
+    try {
+      return await opening;
+    } catch (thrown) {
+      this.#opened.delete(keyId);
+      throw thrown;
+    }
   }
 
   async #open(keyId: string): Promise<Signer | undefined> {
