@@ -32,6 +32,17 @@ export interface DctRoot {
 export const DCT_TOP_LEVEL = ["root", "targets", "snapshot", "timestamp"] as const;
 export type DctTopLevel = (typeof DCT_TOP_LEVEL)[number];
 
+/** Names become addresses and paths: no segment is empty or made of dots. */
+const BELOW_TARGETS = /^targets(?:\/(?!\.+(?:\/|$))[-a-z0-9._]+)+$/;
+
+function isBelowTargets(name: string): boolean {
+  return name.length < 256 && BELOW_TARGETS.test(name);
+}
+
+function isRoleName(name: string): boolean {
+  return (DCT_TOP_LEVEL as readonly string[]).includes(name) || isBelowTargets(name);
+}
+
 /** Length and hash of a file, by the name of its role: `targets/releases`. */
 export interface DctListed {
   readonly length: number;
@@ -147,6 +158,8 @@ function readRoleKeys(json: JsonObject, keys: ReadonlyMap<string, DctKey>, role:
 
 function readListing(signed: JsonObject, what: string): DctListing {
   const files = tableOf(signed["meta"], "meta", LIMITS.dctRoles, what);
+  const stranger = files.find(([name]) => !isRoleName(name));
+  if (stranger !== undefined) throw malformed(what, `a file called ${stranger[0]}`, "the name of a role");
   return new Map(files.map(([name, value]) => [name, readListed(value, name, what)]));
 }
 
@@ -170,13 +183,10 @@ function readTargets(value: JsonValue | undefined, what: string): ReadonlyMap<st
   );
 }
 
-/** A segment of a role below `targets`: what Notary allows in one. */
-const DELEGATION = /^targets(?:\/[-a-z0-9._]+)+$/;
-
 function readDelegation(value: JsonValue, keys: ReadonlyMap<string, DctKey>, what: string): DctDelegation {
   const json = objectOf(value, "a role", what);
   const name = textOf(json["name"], "the name of a role", what);
-  if (!DELEGATION.test(name)) throw malformed(what, `a role called ${name}`, "a name below targets/");
+  if (!isBelowTargets(name)) throw malformed(what, `a role called ${name}`, "a name below targets/");
   const paths = listOf(json["paths"] ?? [], "paths", LIMITS.tufPatterns, what).map((path) =>
     textOf(path, "a path", what),
   );
