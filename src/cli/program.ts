@@ -24,6 +24,7 @@ interface Entry {
 
 const KEYS = "Keys and signing:";
 const IMAGES = "Verifying and what follows from it:";
+const TAGS = "Signed tags:";
 const POLICIES = "Policy, pins, audits:";
 const DOORS = "Doors that stay open:";
 const TOOLS = "Around it:";
@@ -133,6 +134,12 @@ const COMMANDS: readonly Entry[] = [
     summary: "as cosign calls it",
     hidden: true,
     load: async (context) => (await import("./commands/trusted-root.ts")).initializeCommand(context),
+  },
+  {
+    name: "trust",
+    group: TAGS,
+    summary: "sign what tags stand for, and choose whom to believe",
+    load: async (context) => (await import("./commands/trust.ts")).trustCommand(context),
   },
   {
     name: "policy",

@@ -19,6 +19,13 @@ export function addYesOption(command: Command): Command {
   return command.addOption(new Option("-y, --yes", "answer yes to every question"));
 }
 
+export const REPOSITORY_ARGUMENT = "a repository: registry.example/acme/app";
+
+export const PASSPHRASE_NOTE =
+  "The passphrase of a key comes from COUNTERSIGN_KEY_PASSPHRASE_ROLE (ROOT, TARGETS, ONLINE or the signer's name in" +
+  " upper-case letters), else from COUNTERSIGN_KEY_PASSPHRASE, else from a question on the terminal, else from all of standard" +
+  " input.";
+
 /** A KEY that the command line names. */
 export const KEY_FORMS = "a file, env://NAME, pkcs11:…, or a key in a KMS: awskms://…";
 
@@ -35,6 +42,17 @@ export function addRoleKeyOptions(command: Command, use: string): Command {
     new Option(
       "--key <key>",
       `${use} with this key: ${KEY_FORMS} (repeatable; default: those of this machine)`,
+    ).argParser(collect),
+    onlineKeyOption(),
+  ]);
+}
+
+/** The key that says who may sign, and the one that publishes it. */
+export function addTargetsKeyOptions(command: Command): Command {
+  return grouped(command, KEYS_GROUP, [
+    new Option(
+      "--targets-key <key>",
+      "sign with this targets key (repeatable; default: those of this machine)",
     ).argParser(collect),
     onlineKeyOption(),
   ]);
@@ -75,6 +93,11 @@ export function refuseBoth(raw: RawOptions, ...pair: readonly (readonly [name: s
     found: given.map(([, spelled]) => spelled).join(" and "),
     wanted: "one of them",
   });
+}
+
+/** `0` is no waiting at all; else as every duration. Milliseconds. */
+export function waiting(value: string): number {
+  return value === "0" ? 0 : duration(value);
 }
 
 const MAX_LIFETIME_DAYS = 31;

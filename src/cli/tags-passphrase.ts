@@ -55,6 +55,7 @@ function withoutLineBreak(text: Uint8Array): Uint8Array {
 function noPassphrase(role: string, what: string, isTerminal: boolean): CountersignError {
   return new CountersignError("key-password", `no passphrase was given for ${what}`, {
     found: isTerminal ? "an empty one" : "no terminal, and nothing on standard input",
-    wanted: `it in ${passphraseVariable(role)} or ${COMMON}, on standard input, or typed`,
+    wanted: `it in ${passphraseVariable(role)} or ${COMMON}`,
+    next: "set the variable, run the command at a terminal, or hand the passphrase over on standard input",
   });
 }

@@ -86,9 +86,13 @@ function divergenceRows(signed: string, registry: string | null | undefined): re
 }
 
 /** docs/schemas/trust-inspect.json. */
-export function inspectDocument(result: InspectResult): string {
+export function inspectDocument(results: readonly InspectResult[]): string {
+  return formatDocument("trust inspect", { repositories: results.map(repositoryMember) });
+}
+
+function repositoryMember(result: InspectResult): Readonly<Record<string, unknown>> {
   const { gun, location, aliases, head, pin, rootDigest, roles, signers, tags, waiting, notices } = result;
-  return formatDocument("trust inspect", {
+  return {
     gun,
     location,
     aliases,
@@ -102,7 +106,7 @@ export function inspectDocument(result: InspectResult): string {
     unsignedTags: result.unsignedTags,
     waiting: waiting.map(pendingMember),
     notices: notices.map(findingMember),
-  });
+  };
 }
 
 function tagMember({

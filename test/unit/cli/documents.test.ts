@@ -15,7 +15,7 @@ function schemaOf(name: string): Schema {
 }
 
 async function documentOf(...argv: readonly string[]): Promise<Record<string, unknown>> {
-  const env = { COSIGN_PASSWORD: "pw", COUNTERSIGN_NO_SUCH_FLAG: "1", NO_COLOR: "1" };
+  const env = { COSIGN_PASSWORD: "pw", COUNTERSIGN_KEY_PASSPHRASE: "pw", COUNTERSIGN_NO_SUCH_FLAG: "1", NO_COLOR: "1" };
   const { context, stdout, stderr } = captureContext({ workingDirectory, homeDirectory: workingDirectory, env });
   assert.equal(await run([...argv, "-o", "json"], context), 0, stderr());
   return JSON.parse(stdout());
@@ -35,6 +35,11 @@ const DOCUMENTS: readonly (readonly [schema: string, line: string])[] = [
   ["help", "help identities"],
   ["help", "help attestations"],
   ["demo", "demo"],
+  ["trust-key", "trust key generate alice"],
+  ["trust-key", "trust key load cosign.key --name ops"],
+  ["trust-key", "trust key list"],
+  ["trust-key-export", "trust key export alice"],
+  ["trust-key-export", "trust key export alice --private"],
 ];
 
 describe("the documents of commands that judge no image", () => {
