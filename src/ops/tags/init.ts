@@ -1,0 +1,205 @@
+import { refusePublishedKeys } from "../../core/crypto/published.ts";
+import { CountersignError } from "../../core/errors.ts";
+import { type Digest, digestOf } from "../../core/oci/digest.ts";
+import type { ContentStore, Signer } from "../../core/ports.ts";
+import type { InitResult, RoleSummary } from "../../core/tags/admin-results.ts";
+import { fileNameOf, listingOf } from "../../core/tags/files.ts";
+import { buildHead } from "../../core/tags/head.ts";
+import { expiryOf, type Lifetimes, nextVersion } from "../../core/tags/lifetimes.ts";
+import type { Ceilings, Role, RoleKeys, RootRole, TargetsRole, TufKey } from "../../core/tags/metadata.ts";
+import { TOP_LEVEL, type TopLevelRole } from "../../core/tags/names.ts";
+import type { RootPin } from "../../core/tags/pin.ts";
+import { keyIdOf, tufKeyOf } from "../../core/tags/tuf-key.ts";
+import { type RoleSigner, sealed, signedPart } from "../../core/tags/write.ts";
+import type { Instant } from "../../core/time.ts";
+import { sourceOf } from "../prepare-signature.ts";
+import { requireMovableTags } from "./probe.ts";
+
+/** Who signs for a role at first: all of its keys have to be here once, whatever the threshold is. */
+export interface RoleKeysWish {
+  readonly signers: readonly Signer[];
+  readonly threshold: number;
+}
+
+export interface InitWish {
+  /** Where the metadata goes: the repository itself, or another one. */
+  readonly store: ContentStore;
+  /** The canonical name of the repository that the tags are of. */
+  readonly gun: string;
+  /** The tag of the head. */
+  readonly head: string;
+  readonly aliases: readonly string[];
+  readonly roles: Readonly<Record<TopLevelRole, RoleKeysWish>>;
+  readonly lifetimes: Lifetimes;
+  readonly ceilings: Ceilings;
+  readonly now: Instant;
+  /** Called when all is signed and nothing published: keys that were made for this are written down now. */
+  readonly keep: () => Promise<void>;
+}
+
+/**
+ * Sets up signed tags: root 1, an empty `targets`, snapshot and timestamp, and the head that names them.
+ *
+ * @throws CountersignError `destination-exists` where there are signed tags already, `tags-immutable`, `key-weak`, `usage` for a
+ * threshold that cannot be met, `write-unconfirmed` where the registry does not show what it took; what the store throws.
+ */
+export async function initTrust(wish: InitWish): Promise<InitResult> {
+  const { store, gun, head, now } = wish;
+  const roles = eachRole(wish);
+  refuseExampleKeys(wish);
+  await requireNoHead(store, head);
+  await requireMovableTags(store, head, now);
+  const files = await firstFiles(wish, roles);
+  await wish.keep();
+  const digest = await pushFirst(wish, files);
+  return {
+    gun,
+    location: store.location,
+    head: digest,
+    pin: pinOf(wish, roles.root, files.root),
+    roles: TOP_LEVEL.map((name) => summaryOf(name, roles[name], files[name].body)),
+  };
+}
+
+// --- keys -------------------------------------------------------------------------------------------------------------
+
+interface FirstRole {
+  readonly signers: readonly RoleSigner[];
+  readonly keys: ReadonlyMap<string, TufKey>;
+  readonly roleKeys: RoleKeys;
+}
+
+type EachRole = Readonly<Record<TopLevelRole, FirstRole>>;
+
+function eachRole({ roles }: InitWish): EachRole {
+  const { root, targets, snapshot, timestamp } = roles;
+  return {
+    root: firstRole("root", root),
+    targets: firstRole("targets", targets),
+    snapshot: firstRole("snapshot", snapshot),
+    timestamp: firstRole("timestamp", timestamp),
+  };
+}
+
+function firstRole(role: string, { signers, threshold }: RoleKeysWish): FirstRole {
+  const named = signers.map((signer) => {
+    const key = tufKeyOf(signer.publicKey);
+    return { keyId: keyIdOf(key), key, signer };
+  });
+  const keys = new Map(named.map(({ keyId, key }) => [keyId, key]));
+  requireMeetable(role, threshold, signers.length, keys.size);
+  return { signers: named, keys, roleKeys: { keyids: [...keys.keys()], threshold } };
+}
+
+/** @throws CountersignError `usage` for a key that is named twice, and for a threshold that no set of these keys meets. */
+export function requireMeetable(role: string, threshold: number, given: number, distinct: number): void {
+  if (distinct !== given) {
+    throw new CountersignError("usage", `a key is given twice for ${role}, and counts once`, {
+      found: `${given} keys, ${distinct} different ones`,
+    });
+  }
+  if (Number.isSafeInteger(threshold) && threshold >= 1 && threshold <= distinct) return;
+  throw new CountersignError("usage", `${role} cannot have this threshold`, {
+    found: `${threshold} of ${distinct}`,
+    wanted: `from 1 to ${distinct}, the number of its keys`,
+  });
+}
+
+function refuseExampleKeys({ store, gun, roles }: InitWish): void {
+  const keys = TOP_LEVEL.flatMap((name) => roles[name].signers.map(({ publicKey }) => publicKey));
+  const places = [gun, store.location].map((name) => ({ name, registry: name.split("/")[0] }));
+  refusePublishedKeys(keys, places);
+}
+
+// --- metadata ---------------------------------------------------------------------------------------------------------
+
+interface FirstFile {
+  readonly body: Role;
+  readonly bytes: Uint8Array;
+}
+
+type FirstFiles = Readonly<Record<TopLevelRole, FirstFile>>;
+
+async function firstFiles(wish: InitWish, roles: EachRole): Promise<FirstFiles> {
+  const { now, lifetimes } = wish;
+  const version = nextVersion(undefined, now);
+  const write = async (role: TopLevelRole, body: Role): Promise<FirstFile> => {
+    return { body, bytes: await sealed(signedPart(body), roles[role].signers) };
+  };
+  const root = await write("root", firstRoot(wish, roles));
+  const targets = await write("targets", emptyTargets(version, expiryOf("targets", now, lifetimes)));
+  const snapshot = await write("snapshot", {
+    kind: "snapshot",
+    version,
+    expires: expiryOf("snapshot", now, lifetimes),
+    roles: new Map([["targets", listingOf(version, targets.bytes)]]),
+  });
+  const timestamp = await write("timestamp", {
+    kind: "timestamp",
+    version,
+    expires: expiryOf("timestamp", now, lifetimes),
+    snapshot: listingOf(version, snapshot.bytes),
+  });
+  return { root, targets, snapshot, timestamp };
+}
+
+function firstRoot({ gun, aliases, ceilings, now, lifetimes }: InitWish, roles: EachRole): RootRole {
+  const { root, targets, snapshot, timestamp } = roles;
+  return {
+    kind: "root",
+    version: 1,
+    expires: expiryOf("root", now, lifetimes),
+    keys: new Map(TOP_LEVEL.flatMap((name) => [...roles[name].keys])),
+    roles: {
+      root: root.roleKeys,
+      targets: targets.roleKeys,
+      snapshot: snapshot.roleKeys,
+      timestamp: timestamp.roleKeys,
+    },
+    profile: { profile: 1, gun, aliases, ceilings, store: "tag" },
+  };
+}
+
+/** A role that binds nothing and delegates to nobody. */
+export function emptyTargets(version: number, expires: Instant): TargetsRole {
+  return { kind: "targets", version, expires, bindings: [], keys: new Map(), delegations: [], bins: undefined };
+}
+
+// --- the first head ---------------------------------------------------------------------------------------------------
+
+async function requireNoHead(store: ContentStore, head: string): Promise<void> {
+  const found = await store.resolve(head);
+  if (found === undefined) return;
+  throw new CountersignError("destination-exists", `${store.location} has signed tags already`, {
+    found: `${head}, ${found.descriptor.digest}`,
+    next: "look at them with countersign trust inspect, and change who signs with countersign trust rotate and trust signer",
+  });
+}
+
+/** There is no other writer yet: the head is read back once, and has to be ours. */
+async function pushFirst({ store, gun, head }: InitWish, files: FirstFiles): Promise<Digest> {
+  const { timestamp } = files;
+  const named = TOP_LEVEL.map((name) => [fileNameOf(name, files[name].body.version), files[name].bytes] as const);
+  const { body } = timestamp;
+  const built = buildHead(new Map(named), { gun, history: [], expires: body.expires, version: body.version });
+  for (const { descriptor, bytes } of built.blobs) await store.pushBlob(descriptor, sourceOf(bytes));
+  await store.pushManifest(built.manifest, head);
+  const { digest } = built.manifest.descriptor;
+  const found = (await store.resolve(head))?.descriptor.digest;
+  if (found === digest) return digest;
+  throw new CountersignError("write-unconfirmed", `${store.location} does not show the signed tags that were set up`, {
+    found: found ?? `no tag ${head}`,
+    wanted: `${head}: ${digest}`,
+    next: "look at it with countersign trust inspect; somebody else may have set them up in the same moment",
+  });
+}
+
+function pinOf({ gun, now }: InitWish, { roleKeys }: FirstRole, { bytes }: FirstFile): RootPin {
+  const { keyids, threshold } = roleKeys;
+  const root = digestOf(bytes);
+  return { gun, rootVersion: 1, root, rootKeyIds: keyids, threshold, mode: "pinned", firstSeen: now };
+}
+
+function summaryOf(name: string, { roleKeys }: FirstRole, { version, expires }: Role): RoleSummary {
+  return { name, keyIds: roleKeys.keyids, threshold: roleKeys.threshold, version, expires };
+}
