@@ -386,4 +386,25 @@ export const LIMITS = {
   dctTags: 50_000,
   dctRoots: 256,
   dctKeyFiles: 10_000,
+  /**
+   * Signed tags: signers of a repository and the roles that are looked into for one tag (`targets`, each signer and one bin of
+   * each); hash bins of a role, in bits; files that a snapshot lists; other names of a repository, and a name; a pattern of
+   * tags and the asterisks in it; identities that one binding demands.
+   */
+  tagSigners: 32,
+  tagSearchedRoles: 65,
+  tagBinBits: 8,
+  tagRoleFiles: 1_000,
+  tagAliases: 64,
+  tagRepositoryCharacters: 512,
+  tagPatternCharacters: 256,
+  tagPatternStars: 4,
+  bindingIdentities: 16,
+  /** What a head carries in itself; bins up to which it is one manifest; bins in one set; heads before it that it names. */
+  tagEmbeddedBytes: 24 * KIB,
+  tagSmallHeadBins: 16,
+  tagBinSetFiles: 64,
+  tagHeadHistory: 10,
+  /** A file of pinned roots. */
+  pinsFileBytes: 4 * MIB,
 } as const;
