@@ -5,6 +5,8 @@ import type { Descriptor, Platform } from "../core/oci/descriptor.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import type { Manifest } from "../core/oci/manifest.ts";
 import type { ContentCache, ContentStore, EvidenceSource } from "../core/ports.ts";
+import type { RequiredIdentity } from "../core/tags/binding.ts";
+import type { SignedTags, TagAnswer } from "../core/tags/signed-tag.ts";
 import {
   type ImageName,
   leavesOf,
@@ -13,7 +15,7 @@ import {
   requirementsOf,
   requiring,
 } from "../core/verify/criterion.ts";
-import type { Subject, UntrustedCandidate } from "../core/verify/evidence.ts";
+import type { FoundTag, Subject, UntrustedCandidate } from "../core/verify/evidence.ts";
 import { Hearing } from "../core/verify/hearing.ts";
 import type { Judgement } from "../core/verify/judgement.ts";
 import { checkRequirement, type Requirement } from "../core/verify/requirement.ts";
@@ -34,6 +36,26 @@ export interface Target {
   readonly resolved?: Manifest | undefined;
   /** By the rules for which image it is judged, where the store gives it no name of its own. */
   readonly ruledAs?: ImageName | undefined;
+  /** What its signed tags say of it, where they were asked already. */
+  readonly bound?: Bound | undefined;
+}
+
+export interface Bound extends TagAnswer {
+  /** A reference by digest, of which the rule wants no signed tag. */
+  readonly isExempt: boolean;
+}
+
+/** Signed tags at a door: how references are resolved through them, and what they are wanted for. */
+export interface TagJudging {
+  readonly signedTags: SignedTags;
+  /** Refuse what no signed tag covers, whatever a policy says: a flag or the environment wants that. */
+  readonly isRequired: boolean;
+  /**
+   * What a binding asks for beside itself: a signature by one of these.
+   *
+   * @throws CountersignError where the trust root for it cannot be had.
+   */
+  readonly signedBy: (identities: readonly RequiredIdentity[]) => Promise<Requirement>;
 }
 
 export interface VerifyOptions {
@@ -52,6 +74,8 @@ export interface VerifyOptions {
   readonly weakened?: readonly string[] | undefined;
   /** Images judged at a time. */
   readonly maxWorkers?: number | undefined;
+  /** Where a root is pinned for the repository, its tags mean what is signed; without this, what the registry says. */
+  readonly tags?: TagJudging | undefined;
   /** The caller goes on to move the content and check it: then the verdict does not say that it was not. */
   readonly contentFollows?: boolean | undefined;
   /**
@@ -121,7 +145,7 @@ export async function rulingOf(target: Target, { digest }: Descriptor, { ruleboo
 }
 
 /** A tag beside a digest is information only: whoever names an image could choose its rule by it. */
-function imageName({ ruledAs, store, digest, tag }: Target): ImageName {
+export function imageName({ ruledAs, store, digest, tag }: Target): ImageName {
   return ruledAs ?? { repository: store.repository, tag: digest === undefined ? tag : undefined };
 }
 
@@ -139,7 +163,10 @@ interface Case {
 export function judgeOnce(one: Case, court: Court): Promise<Judgement> {
   const { target, descriptor, ruling, alsoRuns = [] } = one;
   const withdrawn = alsoRuns.filter((digest) => ruling.withdrawn.has(digest));
-  const key = JSON.stringify([target.store.location, descriptor.digest, withdrawn, ...namePart(target, ruling)]);
+  const key = JSON.stringify([
+    ...[target.store.location, descriptor.digest, withdrawn, boundPart(target, ruling)],
+    ...namePart(target, ruling),
+  ]);
   const known = court.judged.get(key);
   if (known !== undefined) return known;
   const subject = { ...subjectOf(target, descriptor), alsoRuns: withdrawn };
@@ -162,9 +189,23 @@ function namePart(target: Target, { policy, exceptions }: Ruling): readonly unkn
   return [repository, place.line, place.column, pattern, covering];
 }
 
+/** What a judgement depends on of the signed tag that the image was reached by. */
+function boundPart({ bound }: Target, { criterion }: Ruling): readonly unknown[] {
+  if (bound === undefined) return [];
+  const { requires, signedTag, isExempt } = bound;
+  if (!leavesOf(criterion).some(({ kind }) => kind === "binding")) return [requires];
+  const { role, pin, binding } = signedTag ?? {};
+  return [requires, isExempt, role, pin, binding?.signedAt, binding?.tag === undefined];
+}
+
 export function subjectOf(target: Target, descriptor: Descriptor): Subject {
   const repository = target.store.repository ?? target.ruledAs?.repository;
-  return { name: nameOf(target, descriptor), repository, descriptor };
+  return { name: nameOf(target, descriptor), repository, descriptor, signedTag: foundTag(target) };
+}
+
+/** What the target was reached by, for who judges and for who tells. */
+export function foundTag({ bound }: Pick<Target, "bound">): FoundTag | undefined {
+  return bound && (bound.signedTag ?? (bound.isExempt ? "exempt" : "unpinned"));
 }
 
 async function judgeSubject(store: ContentStore, subject: Subject, one: Case, court: Court): Promise<Judgement> {

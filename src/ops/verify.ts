@@ -1,10 +1,12 @@
-import { CountersignError, findingUnlessInterrupted } from "../core/errors.ts";
+import { findingUnlessInterrupted } from "../core/errors.ts";
 import { LIMITS } from "../core/limits.ts";
 import type { Descriptor, Platform } from "../core/oci/descriptor.ts";
 import { type Digest, digestAlgorithm, digestOf } from "../core/oci/digest.ts";
 import type { ImageIndex, Manifest } from "../core/oci/manifest.ts";
 import { choosePlatform, platformName, runsNowhere } from "../core/oci/platform.ts";
 import { reasonClass } from "../core/reasons.ts";
+import type { SignedTag } from "../core/tags/signed-tag.ts";
+import { tagWarnings } from "../core/tags/signed-tag-words.ts";
 import { describeChecks, type Scope } from "../core/verify/checks.ts";
 import { type Ruling, requirementsOf } from "../core/verify/criterion.ts";
 import type { Judgement } from "../core/verify/judgement.ts";
@@ -15,6 +17,7 @@ import { mapConcurrently } from "./concurrency.ts";
 import {
   type Court,
   DEFAULT_WORKERS,
+  foundTag,
   judgeOnce,
   nameOf,
   openCourt,
@@ -24,8 +27,10 @@ import {
   UnusablePolicy,
   type VerifyOptions,
 } from "./judging.ts";
+import { courtFor, type Reached, reachTarget } from "./resolve.ts";
 
-export { nameOf, placeOf, type Target, type VerifyOptions } from "./judging.ts";
+export { nameOf, placeOf, type TagJudging, type Target, type VerifyOptions } from "./judging.ts";
+export { resolveTarget } from "./resolve.ts";
 
 /** What became of one image of the call. */
 export interface VerifiedImage {
@@ -56,25 +61,20 @@ export async function verifyImage(target: Target, options: VerifyOptions): Promi
 /** The same among others of a call that it shares judgements with. @throws CountersignError as `verifyImages`. */
 export async function verifyTarget(target: Target, court: Court): Promise<VerifiedImage> {
   try {
-    const root = await resolveTarget(target);
-    if (root.kind === "index") return await verifyIndex(target, root, court);
-    const { descriptor } = root;
-    const ruling = await rulingOfRoot(target, root, court);
-    const judgement = await judgeOnce({ target, descriptor, ruling, alsoRuns: otherDigestsOf(root) }, court);
-    return toResult([toVerdict(target, descriptor, judgement, court, "image")], root, descriptor);
+    const reached = await reachTarget(target, court);
+    return await verifyReached(reached, await courtFor(reached.target, court));
   } catch (error) {
     if (error instanceof UnusablePolicy) throw error.cause;
     return { verdicts: [unresolved(target, error, court.options)], accepted: false };
   }
 }
 
-/** Resolves a tag once; everything after uses the digest. @throws `not-found`. */
-export async function resolveTarget(target: Target): Promise<Manifest> {
-  if (target.resolved !== undefined) return target.resolved;
-  const wanted = target.digest ?? target.tag;
-  const manifest = await target.store.resolve(wanted);
-  if (manifest !== undefined) return manifest;
-  throw new CountersignError("not-found", "there is no such image", { wanted: target.image });
+async function verifyReached({ target, root }: Reached, court: Court): Promise<VerifiedImage> {
+  if (root.kind === "index") return await verifyIndex(target, root, court);
+  const { descriptor } = root;
+  const ruling = await rulingOfRoot(target, root, court);
+  const judgement = await judgeOnce({ target, descriptor, ruling, alsoRuns: otherDigestsOf(root) }, court);
+  return toResult([toVerdict(target, descriptor, judgement, court, "image")], root, descriptor);
 }
 
 /** Digests that are taken back and rules for digests are written with SHA-256: the same content is no other by another hash. */
@@ -204,19 +204,32 @@ function toVerdict(
   scope: Scope,
 ): Verdict {
   const { met = [], ...judged } = judgement;
+  const signedTag = foundTag(target);
   const repository = target.store.repository ?? target.ruledAs?.repository;
   return {
     ...judged,
     ...describeChecks(judgement, met.flatMap(requirementsOf), scope, {
       repository,
       contentFollows: options.contentFollows === true,
+      signedTag: signedTag === "unpinned" && !isByTag(target) ? undefined : signedTag,
     }),
+    ...(typeof signedTag === "object" && tellSignedTag(signedTag, judgement)),
     image: target.image,
     name: nameOf(target, descriptor),
     digest: descriptor.digest,
     weakened: options.weakened ?? [],
     judgedAt: rulebook.now,
   };
+}
+
+/** Of what is named by digest nobody needs to know what a tag means. */
+function isByTag({ tag, digest }: Target): boolean {
+  return tag !== undefined && digest === undefined;
+}
+
+function tellSignedTag(signedTag: SignedTag, { warnings = [] }: Judgement): Pick<Verdict, "signedTag" | "warnings"> {
+  const all = [...tagWarnings(signedTag), ...warnings];
+  return { signedTag, ...(all.length > 0 && { warnings: all }) };
 }
 
 /** An image that could not even be resolved: refused only where what arrived was seen to be wrong. */

@@ -3,6 +3,7 @@ import { findingMember, tallyOf } from "../core/explain.ts";
 
 import { placeName } from "../core/policy/document.ts";
 import { printableJson } from "../core/printable.ts";
+import type { SignedTag } from "../core/tags/signed-tag.ts";
 import { formatInstant, type Instant } from "../core/time.ts";
 import type { SignatureProof } from "../core/trust/material.ts";
 import type { Outcome, PolicyStamp } from "../core/verify/criterion.ts";
@@ -39,6 +40,7 @@ export function verdictMember(verdict: Verdict): Readonly<Record<string, unknown
     verdict: verdict.status,
     reasons: verdict.reasons.map(findingMember),
     because: verdict.because,
+    signedTag: verdict.signedTag && signedTagMember(verdict.signedTag),
     policy: verdict.policy === undefined ? undefined : policyMember(verdict.policy),
     warnings: verdict.warnings?.length ? verdict.warnings.map(findingMember) : undefined,
     signatures: verdict.signatures.map(signatureMember),
@@ -47,6 +49,30 @@ export function verdictMember(verdict: Verdict): Readonly<Record<string, unknown
     trust: verdict.trust?.length === 0 ? undefined : verdict.trust,
     weakened: verdict.weakened,
     judgedAt: formatInstant(verdict.judgedAt),
+  };
+}
+
+/** What the publisher's signed tags say, as every document has it. */
+export function signedTagMember(signedTag: SignedTag): Readonly<Record<string, unknown>> {
+  const { gun, binding, role, keyIds, pin, versions, freshUntil, registryDigest, unheard } = signedTag;
+  const { tag, digest, mediaType, signedAt, source, supersedes, note, requires } = binding;
+  return {
+    repository: gun,
+    tag,
+    digest,
+    mediaType,
+    role,
+    keyIds,
+    signedAt: timeMember(signedAt),
+    source,
+    supersedes,
+    note,
+    requires: requires.length === 0 ? undefined : requires,
+    root: { digest: pin.root, version: pin.rootVersion, mode: pin.mode },
+    versions,
+    freshUntil: formatInstant(freshUntil),
+    registryDigest,
+    unheard: unheard && findingMember(unheard),
   };
 }
 

@@ -2,7 +2,8 @@ import type { Finding } from "../core/errors.ts";
 import { describeSigner, explainFinding, formatName, nextStep, originName } from "../core/explain.ts";
 import { describeType } from "../core/formats/predicates.ts";
 import { printable } from "../core/printable.ts";
-import { describeAge, type Instant } from "../core/time.ts";
+import { describeRoot } from "../core/tags/signed-tag-words.ts";
+import { describeAge, formatInstant, type Instant } from "../core/time.ts";
 import { describeRule } from "../core/verify/decide.ts";
 import type { SignatureReport, Verdict } from "../core/verify/verdict.ts";
 import { PLAIN, type Style } from "./style.ts";
@@ -52,6 +53,7 @@ export function verdictsText(verdicts: readonly Verdict[], style: Style = PLAIN)
 function acceptedRows(verdict: Verdict): readonly Row[] {
   const accepted = verdict.signatures.filter((signature) => signature.accepted);
   return [
+    ...signedTagRows(verdict),
     ...signerRows(accepted, verdict.judgedAt),
     ...attestationRows(accepted),
     ...annotationRows(accepted),
@@ -77,6 +79,7 @@ function doubtRows(verdict: Verdict): readonly Row[] {
     ...(more > 0
       ? [["also", `${more} more ${more === 1 ? "reason" : "reasons"}, all of them with -o json`] as const]
       : []),
+    ...signedTagRows(verdict),
     ...platformRows(verdict),
     ...trustRows(verdict),
     ...ruleRows(verdict),
@@ -94,6 +97,15 @@ export function findingRows(finding: Finding): readonly Row[] {
     ...(found === undefined ? [] : [["found", found] as const]),
     ...(wanted === undefined ? [] : [["wanted", `${wanted}${at}`] as const]),
   ];
+}
+
+/** `by releases, 3 days ago; current until 2026-11-30T12:00:00Z; root sha256:1f2e3d4c5b6a… pinned`. */
+function signedTagRows({ signedTag, judgedAt }: Verdict): readonly Row[] {
+  if (signedTag === undefined) return [];
+  const { role, binding, freshUntil } = signedTag;
+  const age = binding.signedAt === undefined ? "" : `, ${describeAge(binding.signedAt, judgedAt)}`;
+  const until = `current until ${formatInstant(freshUntil)}`;
+  return [["signed tag", `by ${role}${age}; ${until}; ${describeRoot(signedTag)}`]];
 }
 
 /** Everybody who signed, each once for each place; sorted, since registries list in any order. */

@@ -91,6 +91,7 @@ export function weAcceptKeys(document: PolicyDocument, image: Shown): boolean {
 function isMet(requirement: PolicyRequirement, document: PolicyDocument, image: Shown): boolean {
   switch (requirement.kind) {
     case "never":
+    case "signedTag":
     case "vulnerabilities":
       return false;
     case "all":

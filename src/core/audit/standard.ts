@@ -87,6 +87,8 @@ function criterionValue(criterion: Criterion): Value {
       return [criterion.kind, criterion.of.map(criterionValue)];
     case "never":
       return [criterion.kind];
+    case "binding":
+      return [criterion.kind, criterion.maxAge];
     case "vulnerabilities": {
       const { scan, vex } = criterion;
       return [criterion.kind, requirementValue(scan), vex && requirementValue(vex)];

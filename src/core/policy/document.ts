@@ -1,5 +1,6 @@
 import type { Severity } from "../formats/scans/severity.ts";
 import type { Digest } from "../oci/digest.ts";
+import type { TagDemand } from "../tags/signed-tag.ts";
 import type { Instant } from "../time.ts";
 import type { ClaimName } from "../trust/identity.ts";
 
@@ -140,6 +141,12 @@ export interface Rule {
   /** At least one: `registry.example/acme/app`, `registry.example/acme/`, `registry.example/*\/app`, with `:tag` or `@digest`. */
   readonly images: readonly ImagePattern[];
   readonly require: PolicyRequirement;
+  /** `required`: refuse what no signed tag of a pinned root covers. Where a root is pinned, its tags count in any case. */
+  readonly signedTag?: "required" | undefined;
+  /** Milliseconds since the publisher bound the tag. */
+  readonly maxBindingAge?: number | undefined;
+  /** Of references by digest, where signed tags are; `listed` where nothing is said. */
+  readonly digestPulls?: TagDemand["digestPulls"] | undefined;
   readonly mode: RuleMode;
   /** `index`: what is said of an index covers the platforms it lists. `each`: every one of them needs its own. */
   readonly platforms: "index" | "each";
@@ -192,6 +199,8 @@ export type PolicyRequirement =
     }
   /** Refuses, and says why. */
   | { readonly kind: "never"; readonly why: string; readonly place: Place }
+  /** Nothing but the signed tag, which the rule requires. */
+  | { readonly kind: "signedTag"; readonly place: Place }
   | EvidenceRequirement;
 
 export type EvidenceRequirement = SignatureRequirement | AttestationRequirement | VulnerabilitiesRequirement;

@@ -133,11 +133,14 @@ function withdrawnOf({ source, name, by, maxAge }: WithdrawnList): YamlOutput {
 
 // --- what -------------------------------------------------------------------------------------------------------------
 
-function ruleOf({ name, images, require, mode, platforms, signedAs, exceptions }: Rule): YamlOutput {
+function ruleOf({ name, images, require, mode, platforms, signedAs, exceptions, ...tags }: Rule): YamlOutput {
   return {
     name,
     images: oneOrMore(images.map(({ text }) => text)),
-    require: requirementOf(require),
+    require: require.kind === "signedTag" ? undefined : requirementOf(require),
+    signedTag: tags.signedTag,
+    maxBindingAge: ageOf(tags.maxBindingAge),
+    digestPulls: tags.digestPulls,
     mode: mode === "enforce" ? undefined : mode,
     platforms: platforms === "index" ? undefined : platforms,
     signedAs: signedAs.length === 0 ? undefined : signedAs.map(signedAsOf),
@@ -170,6 +173,8 @@ function requirementOf(requirement: PolicyRequirement): YamlOutput {
       return { threshold: { count: requirement.count, of: requirement.of.map(requirementOf) } };
     case "never":
       return { never: requirement.why };
+    case "signedTag":
+      throw new Error("a signed tag is written beside what a rule requires");
     default:
       return { [requirement.kind]: evidenceOf(requirement) };
   }

@@ -116,6 +116,7 @@ function lintRequirement(requirement: PolicyRequirement, around: Surroundings): 
       for (const part of requirement.of) lintRequirement(part, around);
       return;
     case "never":
+    case "signedTag":
       return;
     case "threshold": {
       for (const part of requirement.of) lintRequirement(part, around);

@@ -1,7 +1,15 @@
 import { type Digest, isDigest } from "../oci/digest.ts";
 import { parseReference, parseRepository, repositoryName } from "../oci/reference.ts";
 import type { YamlValue } from "../yaml.ts";
-import type { Exception, ImagePattern, Rule, RuleMode, SignedAs, WithdrawnList } from "./document.ts";
+import type {
+  Exception,
+  ImagePattern,
+  PolicyRequirement,
+  Rule,
+  RuleMode,
+  SignedAs,
+  WithdrawnList,
+} from "./document.ts";
 import { isMatchable } from "./image-overlap.ts";
 import { isExact, parseImagePattern } from "./image-pattern.ts";
 import { globOf } from "./images.ts";
@@ -9,27 +17,64 @@ import { readPath } from "./parse-identities.ts";
 import { readAccount, readRequirement } from "./parse-requirement.ts";
 import { atPlace, checkName, readBy, readDuration, type Scope } from "./parse-scope.ts";
 
-export const RULE_FIELDS = ["name", "images", "require", "mode", "platforms", "signedAs", "exceptions"] as const;
+export const RULE_FIELDS = [
+  ...(["name", "images", "require", "signedTag", "maxBindingAge", "digestPulls"] as const),
+  ...(["mode", "platforms", "signedAs", "exceptions"] as const),
+] as const;
 export const EXCEPTION_FIELDS = ["digest", "digests", "images", "owner", "reason", "expires"] as const;
 export const SIGNED_AS_FIELDS = ["prefix", "signedPrefix"] as const;
 export const WITHDRAWN_FIELDS = ["file", "artifact", "name", "by", "maxAge"] as const;
 
+const SIGNED_TAG = ["required", "optional"] as const;
+const DIGEST_PULLS = ["listed", "signed", "any"] as const;
 const MODES: readonly RuleMode[] = ["enforce", "warn"];
 const PLATFORMS = ["index", "each"] as const;
 
 /** @throws YamlError */
 export function readRule(value: YamlValue, scope: Scope): Rule {
-  const { name, images, require, mode, platforms, signedAs, exceptions } = value.fields(RULE_FIELDS);
+  const { name, images, require, mode, platforms, signedAs, exceptions, ...tags } = value.fields(RULE_FIELDS);
   return {
     ...(name === undefined ? {} : { name: name.text("what the rule says, in a sentence") }),
     images: readPatterns(images ?? value.fail("no images", "images: registry.example/acme/app")),
-    require: readRequirement(require ?? value.fail("no require", "require: what must hold"), scope),
+    ...readTerms(value, require, tags, scope),
     mode: mode === undefined ? "enforce" : readWord(mode, MODES),
     platforms: platforms === undefined ? "index" : readWord(platforms, PLATFORMS),
     signedAs: (signedAs?.oneOrMore("a repository, or {prefix, signedPrefix}") ?? []).map(readSignedAs),
     exceptions: (exceptions?.items("a list of exceptions") ?? []).map(readException),
     place: value.place,
   };
+}
+
+type TagFields = Readonly<Partial<Record<"signedTag" | "maxBindingAge" | "digestPulls", YamlValue>>>;
+type Terms = Pick<Rule, "require" | "signedTag" | "maxBindingAge" | "digestPulls">;
+
+/** What must hold: of evidence, of the signed tag, or of both. */
+function readTerms(value: YamlValue, require: YamlValue | undefined, tags: TagFields, scope: Scope): Terms {
+  const isRequired = tags.signedTag !== undefined && readWord(tags.signedTag, SIGNED_TAG) === "required";
+  const maxBindingAge = readDuration(tags.maxBindingAge);
+  const digestPulls = tags.digestPulls && readWord(tags.digestPulls, DIGEST_PULLS);
+  if (maxBindingAge !== undefined && !isRequired) {
+    tags.maxBindingAge?.fail("maxBindingAge where no signed tag is required", "signedTag: required too");
+  }
+  if (require === undefined && isRequired && digestPulls !== undefined && digestPulls !== "listed") {
+    tags.digestPulls?.fail(`${digestPulls}, where nothing else is required of a digest`, "listed, or a require too");
+  }
+  return {
+    require: readWanted(value, require, isRequired, scope),
+    ...(isRequired && { signedTag: "required" }),
+    ...(maxBindingAge !== undefined && { maxBindingAge }),
+    ...(digestPulls !== undefined && { digestPulls }),
+  };
+}
+
+function readWanted(
+  value: YamlValue,
+  require: YamlValue | undefined,
+  isBound: boolean,
+  scope: Scope,
+): PolicyRequirement {
+  if (require !== undefined) return readRequirement(require, scope);
+  return isBound ? { kind: "signedTag", place: value.place } : value.fail("no require", "require: what must hold");
 }
 
 function readWord<Word extends string>(value: YamlValue, words: readonly Word[]): Word {

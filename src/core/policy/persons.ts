@@ -84,6 +84,7 @@ export function namesIn(requirement: PolicyRequirement): readonly string[] {
     case "threshold":
       return requirement.of.flatMap(namesIn);
     case "never":
+    case "signedTag":
       return [];
     case "vulnerabilities":
       return [...requirement.scannedBy, ...(requirement.vex?.by ?? [])];

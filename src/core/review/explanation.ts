@@ -6,7 +6,7 @@ import type { RuleMatch } from "../policy/images.ts";
 import type { Instant } from "../time.ts";
 import { type ClaimedMaterial, readClaimedMaterial } from "../trust/claimed-material.ts";
 import type { SignatureProof } from "../trust/material.ts";
-import { type Criterion, type Leaf, type Outcome, type Ruling, requirementsOf } from "../verify/criterion.ts";
+import { type Criterion, isLeaf, type Leaf, type Outcome, type Ruling, requirementsOf } from "../verify/criterion.ts";
 import type { Evidence, Subject } from "../verify/evidence.ts";
 import { Exhibit } from "../verify/exhibit.ts";
 import { compareTexts, rankOf } from "../verify/findings.ts";
@@ -147,8 +147,7 @@ function explainPart(criterion: Criterion, outcome: Outcome, seen: Seen): Explai
     const own = parts[at];
     return own === undefined ? { ...part, of: [] } : explainPart(own, part, seen);
   });
-  const isLeaf = criterion.kind === "evidence" || criterion.kind === "vulnerabilities";
-  const nearest = isLeaf && outcome.status !== "accepted" ? nearestTo(criterion, outcome, seen) : undefined;
+  const nearest = isLeaf(criterion) && outcome.status !== "accepted" ? nearestTo(criterion, outcome, seen) : undefined;
   return { ...outcome, of, ...(nearest && { nearest }) };
 }
 
@@ -163,8 +162,7 @@ function nearestTo(
   const [requirement] = requirementsOf(leaf);
   // Of those that come equally near, what is of another kind altogether is the farther one.
   const strangeness = ({ at }: Attempt): number => Number(isOtherKind(looked[at]?.carried, requirement));
-  const attempts = heard
-    .reports()
+  const attempts = (heard.reports() ?? [])
     .flatMap((report, at) => attemptOf(report, at))
     .filter(({ finding }) => reasons.some((reason) => isSame(reason, finding)))
     .toSorted((a, b) => rankOf(a.finding) - rankOf(b.finding) || strangeness(a) - strangeness(b));

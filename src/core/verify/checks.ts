@@ -1,4 +1,5 @@
 import type { SignatureProof } from "../trust/material.ts";
+import type { FoundTag } from "./evidence.ts";
 import type { Judgement } from "./judgement.ts";
 import type { Requirement } from "./requirement.ts";
 import type { SignatureReport } from "./verdict.ts";
@@ -17,6 +18,7 @@ export interface Surroundings {
   readonly repository: string | undefined;
   /** Layers and configuration are fetched and checked next. */
   readonly contentFollows: boolean;
+  readonly signedTag?: FoundTag | undefined;
 }
 
 /** `requirements`: those that an acceptance rests on. */
@@ -37,7 +39,7 @@ export function describeChecks(
   return {
     checked: distinct([
       "digest",
-      "signature",
+      ...(counted.length > 0 ? ["signature"] : []),
       ...provenChecks(counted),
       ...wanted.flatMap((each) => statementChecks(each, counted, scope)),
       ...(bound ? ["repository name"] : []),
@@ -45,11 +47,12 @@ export function describeChecks(
       ...(wanted.some(({ maxAge }) => maxAge !== undefined) ? ["age"] : []),
       ...(scanned ? ["vulnerabilities"] : []),
       ...(scope === "platform through its index" ? ["platform listed in the signed index"] : []),
+      ...(typeof surroundings.signedTag === "object" ? ["signed tag"] : []),
     ]),
     notChecked: [
       ...(surroundings.contentFollows ? [] : [LAYERS]),
-      ...unprovenChecks(counted),
-      ...(scope === "file" ? [] : [TAG]),
+      ...(counted.length > 0 ? unprovenChecks(counted) : [SIGNATURE]),
+      ...(scope === "file" ? [] : tagChecks(surroundings)),
       ...(legacy && !named ? ["repository name (a file has none)"] : []),
       ...(scope === "index only" ? [PLATFORMS] : []),
     ],
@@ -57,17 +60,24 @@ export function describeChecks(
 }
 
 const LAYERS = "layers (a pull checks them)";
+const SIGNATURE = "signature (none was asked for)";
 const TAG = "whether the tag is current";
+const UNPINNED = "signed tag (no root of this repository is pinned)";
 const PLATFORMS = "platforms (only the index was asked for)";
 
+function tagChecks({ signedTag }: Surroundings): readonly string[] {
+  if (signedTag === "unpinned") return [UNPINNED];
+  return typeof signedTag === "object" ? [] : [TAG];
+}
+
 /** Nothing of what is required was met. */
-function letThroughUnmet(scope: Scope, { contentFollows }: Surroundings): Checks {
+function letThroughUnmet(scope: Scope, surroundings: Surroundings): Checks {
   return {
-    checked: ["digest"],
+    checked: ["digest", ...(typeof surroundings.signedTag === "object" ? ["signed tag"] : [])],
     notChecked: [
       "what the rule requires (it is not met)",
-      ...(contentFollows ? [] : [LAYERS]),
-      TAG,
+      ...(surroundings.contentFollows ? [] : [LAYERS]),
+      ...tagChecks(surroundings),
       ...(scope === "index only" ? [PLATFORMS] : []),
     ],
   };
@@ -97,7 +107,7 @@ const ENTRIES_SHOWN = 4;
 /** What every signature that counted was proven by. */
 function provenChecks(counted: readonly SignatureReport[]): readonly string[] {
   const proofs = counted.flatMap(({ proof }) => (proof === undefined ? [] : [proof]));
-  if (proofs.length < counted.length) return [];
+  if (counted.length === 0 || proofs.length < counted.length) return [];
   return [
     ...(counted.every(isKeyless) ? ["identity", "certificate chain"] : []),
     ...(proofs.every(({ certificateLogs }) => certificateLogs.length > 0) ? ["SCT"] : []),

@@ -54,6 +54,8 @@ export class Compiler {
       }
       case "never":
         return { kind, finding: { code: "forbidden", message: requirement.why, place: placeName(place) }, place };
+      case "signedTag":
+        return { kind: "binding", place };
       default:
         return await this.#leaf(requirement, holders);
     }

@@ -2,6 +2,7 @@ import type { Finding } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Exception, ImageName, Place, RuleMode } from "../policy/document.ts";
 import type { Assessment, SignedStatement, VulnerabilityDemands } from "../policy/vulnerabilities.ts";
+import type { TagDemand } from "../tags/signed-tag.ts";
 import type { Instant } from "../time.ts";
 import type { Requirement } from "./requirement.ts";
 
@@ -22,8 +23,8 @@ export type Criterion =
   | { readonly kind: "never"; readonly finding: Finding; readonly place?: Place | undefined }
   | Leaf;
 
-/** What evidence itself has to meet. */
-export type Leaf = EvidenceLeaf | VulnerabilitiesLeaf;
+/** What evidence itself has to meet, or the signed tag that the image was reached by. */
+export type Leaf = EvidenceLeaf | VulnerabilitiesLeaf | BindingLeaf;
 
 /** A signature, or an attestation: as the requirement says. */
 export interface EvidenceLeaf {
@@ -42,6 +43,14 @@ export interface VulnerabilitiesLeaf {
   readonly demands: VulnerabilityDemands;
   /** Reads them: `assessScan`, which only those load who need it. */
   readonly assess: AssessScan;
+  readonly place?: Place | undefined;
+}
+
+/** The image is what its publisher bound the tag to, or released: by a root that is pinned. */
+export interface BindingLeaf {
+  readonly kind: "binding";
+  /** Milliseconds since the publisher said so. */
+  readonly maxAge?: number | undefined;
   readonly place?: Place | undefined;
 }
 
@@ -103,6 +112,8 @@ export interface Rulebook {
    * @throws CountersignError where what a rule names (a key, a trust root, a list) cannot be had.
    */
   rulingOf(image: ImageName): Promise<Ruling>;
+  /** How references under a name are resolved: nothing that a rule names is read for it. Absent where no rule says. */
+  digestPulls?(image: ImageName): TagDemand["digestPulls"] | undefined;
 }
 
 /** The same ruling for every image: what flags ask for. */
@@ -111,12 +122,23 @@ export function requiring(requirement: Requirement): Rulebook {
   return { now: requirement.now, rulingOf: async () => ruling };
 }
 
-export function rulingFor(requirement: Requirement): Ruling {
-  const criterion: Criterion = { kind: "evidence", requirement };
-  return { criterion, platforms: "index", exceptions: [], withdrawn: new Map() };
+/** The signed tag decides alone. */
+export function requiringBinding(now: Instant): Rulebook {
+  const ruling: Ruling = { ...NOTHING_BESIDE, criterion: { kind: "binding" } };
+  return { now, rulingOf: async () => ruling };
 }
 
-/** All that evidence can meet, each once. */
+const NOTHING_BESIDE: Omit<Ruling, "criterion"> = { platforms: "index", exceptions: [], withdrawn: new Map() };
+
+export function rulingFor(requirement: Requirement): Ruling {
+  return { ...NOTHING_BESIDE, criterion: { kind: "evidence", requirement } };
+}
+
+export function isLeaf(criterion: Criterion): criterion is Leaf {
+  return criterion.kind === "evidence" || criterion.kind === "vulnerabilities" || criterion.kind === "binding";
+}
+
+/** All that is met or not by itself, each once. */
 export function leavesOf(criterion: Criterion): readonly Leaf[] {
   switch (criterion.kind) {
     case "all":
@@ -133,6 +155,7 @@ export function leavesOf(criterion: Criterion): readonly Leaf[] {
 
 /** What the evidence for a leaf is examined by: a scan and what is said of it are two. */
 export function requirementsOf(leaf: Leaf): readonly Requirement[] {
+  if (leaf.kind === "binding") return [];
   if (leaf.kind === "evidence") return [leaf.requirement];
   return leaf.vex === undefined ? [leaf.scan] : [leaf.scan, leaf.vex];
 }

@@ -11,6 +11,7 @@ const NEARNESS: readonly ReasonCode[] = [
   "scan-old",
   "scan-invalid",
   "evidence-old",
+  "binding-old",
   "signer-distrusted",
   "wrong-annotations",
   "wrong-repository",

@@ -3,9 +3,10 @@ import { SIGNATURE_PREDICATE } from "../formats/envelope.ts";
 import { isOfType, typeNames } from "../formats/predicates.ts";
 import { type Place, placeName } from "../policy/document.ts";
 import type { Assessment, SignedStatement } from "../policy/vulnerabilities.ts";
+import { checkBinding, describeSignedTag } from "../tags/signed-tag-words.ts";
 import type { Instant } from "../time.ts";
 import { weigh } from "./conclude.ts";
-import type { EvidenceLeaf, Leaf, VulnerabilitiesLeaf } from "./criterion.ts";
+import type { BindingLeaf, EvidenceLeaf, Leaf, VulnerabilitiesLeaf } from "./criterion.ts";
 import type { Subject } from "./evidence.ts";
 import { examineExhibit } from "./examine.ts";
 import type { Exhibit } from "./exhibit.ts";
@@ -32,13 +33,20 @@ export interface LeafResult {
 export interface HeardLeaf {
   readonly leaf: Leaf;
   examine(exhibit: Exhibit): void;
-  /** One for each exhibit that was examined, in their order. */
-  reports(): readonly SignatureReport[];
+  /** One for each exhibit that was examined, in their order; undefined of a leaf that no exhibit is about. */
+  reports(): readonly SignatureReport[] | undefined;
   weigh(exhibits: readonly Exhibit[], obstacles: readonly Finding[]): LeafResult;
 }
 
 export function hearLeaf(leaf: Leaf, subject: Subject, now: Instant): HeardLeaf {
-  return leaf.kind === "evidence" ? new HeardEvidence(leaf, subject) : new HeardScans(leaf, subject, now);
+  switch (leaf.kind) {
+    case "evidence":
+      return new HeardEvidence(leaf, subject);
+    case "vulnerabilities":
+      return new HeardScans(leaf, subject, now);
+    case "binding":
+      return new HeardBinding(leaf, subject, now);
+  }
 }
 
 /** Whether a requirement is about statements of a kind at all: others are no attempt at it. */
@@ -92,6 +100,37 @@ class HeardEvidence implements HeardLeaf {
     const { status, reasons, signers } = weigh(attempts, obstacles, requirement);
     const unseen = [...obstacles, ...findingsOf(attempts)].filter(isUnseen);
     return { status, reasons: placed(reasons, place), signers, unseen, warnings: [] };
+  }
+}
+
+// --- the signed tag ---------------------------------------------------------------------------------------------------
+
+/** What was proven before the image was there to be looked at. */
+class HeardBinding implements HeardLeaf {
+  readonly leaf: BindingLeaf;
+  readonly #result: LeafResult;
+
+  constructor(leaf: BindingLeaf, { signedTag }: Subject, now: Instant) {
+    this.leaf = leaf;
+    const finding = checkBinding(signedTag, leaf.maxAge, now);
+    const unmet = finding === undefined ? [] : placed([finding], leaf.place);
+    this.#result = {
+      status: finding === undefined ? "accepted" : isUnseen(finding) ? "undetermined" : "refused",
+      reasons: unmet,
+      signers: new Map(typeof signedTag === "object" ? [["signed tag", describeSignedTag(signedTag)]] : []),
+      unseen: unmet.filter(isUnseen),
+      warnings: [],
+    };
+  }
+
+  examine(): void {}
+
+  reports(): undefined {
+    return undefined;
+  }
+
+  weigh(): LeafResult {
+    return this.#result;
   }
 }
 

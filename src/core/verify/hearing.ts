@@ -1,6 +1,7 @@
+import { describeSignedTag } from "../tags/signed-tag-words.ts";
 import type { Instant } from "../time.ts";
 import { describeSuccess, provenBy, trustedBy } from "./conclude.ts";
-import { type Leaf, leavesOf, type Outcome, type Ruling, requirementsOf } from "./criterion.ts";
+import { isLeaf, type Leaf, leavesOf, type Outcome, type Ruling, requirementsOf } from "./criterion.ts";
 import { decide } from "./decide.ts";
 import { evaluate, type Result } from "./evaluate.ts";
 import type { Evidence, Subject } from "./evidence.ts";
@@ -68,7 +69,7 @@ export class Hearing {
       };
     }
     const met = metLeaves(result);
-    const because = describeResult(result, signatures);
+    const because = describeResult(result, this.#subject, signatures);
     return { status, reasons, signatures, because, trust: provenBy(signatures), met, ...told };
   }
 
@@ -81,7 +82,10 @@ export class Hearing {
 
   /** One report for each candidate: as what it counts, else where it came nearest. */
   #signatures(): readonly SignatureReport[] {
-    const [first, ...others] = this.#leaves.map((leaf) => leaf.reports());
+    const [first, ...others] = this.#leaves.flatMap((leaf) => {
+      const reports = leaf.reports();
+      return reports === undefined ? [] : [reports];
+    });
     if (first === undefined) return this.#exhibits.map(unasked);
     return first.map((report, at) => others.reduce((best, reports) => better(best, reports[at]), report));
   }
@@ -104,11 +108,18 @@ function better(a: SignatureReport, b: SignatureReport | undefined): SignatureRe
 /** Those parts that an acceptance rests on. */
 function metLeaves({ criterion, status, of }: Result): readonly Leaf[] {
   if (status !== "accepted") return [];
-  if (criterion.kind === "evidence" || criterion.kind === "vulnerabilities") return [criterion];
+  if (isLeaf(criterion)) return [criterion];
   return [...new Set(of.flatMap(metLeaves))];
 }
 
-function describeResult({ criterion, signers }: Result, signatures: readonly SignatureReport[]): string | undefined {
+function describeResult(
+  { criterion, signers, of }: Result,
+  subject: Subject,
+  signatures: readonly SignatureReport[],
+): string | undefined {
+  const { signedTag } = subject;
+  if (criterion.kind === "all") return of.flatMap((part) => describeResult(part, subject, signatures) ?? []).join("; ");
+  if (criterion.kind === "binding" && typeof signedTag === "object") return describeSignedTag(signedTag);
   if (criterion.kind !== "evidence") return undefined;
   return describeSuccess(signatures, signers.size, criterion.requirement);
 }

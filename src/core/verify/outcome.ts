@@ -1,6 +1,7 @@
 import { describeTypes } from "../formats/predicates.ts";
+import { formatDuration } from "../policy/duration.ts";
 import { describeAge, type Instant } from "../time.ts";
-import type { Criterion, EvidenceLeaf, Outcome, VulnerabilitiesLeaf } from "./criterion.ts";
+import type { BindingLeaf, Criterion, EvidenceLeaf, Outcome, VulnerabilitiesLeaf } from "./criterion.ts";
 import type { Result } from "./evaluate.ts";
 import { describeWanted } from "./prove-signer.ts";
 import type { Requirement } from "./requirement.ts";
@@ -32,6 +33,8 @@ function describeCriterion(criterion: Criterion): string {
       return describeEvidence(criterion);
     case "vulnerabilities":
       return describeScan(criterion);
+    case "binding":
+      return describeBinding(criterion);
   }
 }
 
@@ -55,6 +58,10 @@ function describeSigners(requirement: Requirement): string {
 
 function aged(what: string, maxAge: number | undefined, now: Instant): readonly string[] {
   return maxAge === undefined ? [] : [`${what} at most ${describeAge((now - maxAge) as Instant, now)}`];
+}
+
+function describeBinding({ maxAge }: BindingLeaf): string {
+  return `a signed tag of a pinned root${maxAge === undefined ? "" : `, bound at most ${formatDuration(maxAge)} ago`}`;
 }
 
 function describeScan({ scan, vex, demands }: VulnerabilitiesLeaf): string {

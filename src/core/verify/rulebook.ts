@@ -45,12 +45,16 @@ class PolicyRulebook implements Rulebook {
     const { rule } = match;
     const [criterion, withdrawn] = await Promise.all([this.#criterionOf(rule), this.#withdrawnDigests()]);
     return {
-      criterion: withNames(criterion, namesFor(rule, image)),
+      criterion: withBinding(withNames(criterion, namesFor(rule, image)), rule),
       platforms: rule.platforms,
       exceptions: exceptionsFor(rule, image),
       withdrawn,
       policy: this.#stamp(match),
     };
+  }
+
+  digestPulls(image: ImageName): Rule["digestPulls"] {
+    return matchRule(this.#document, image)?.rule.digestPulls;
   }
 
   #noRule(image: ImageName): Ruling {
@@ -122,9 +126,17 @@ function namesFor({ signedAs }: Rule, { repository = "" }: ImageName): readonly 
   });
 }
 
+/** A signed tag beside what is required of evidence. Where nothing else is required, it is there already. */
+function withBinding(criterion: Criterion, { signedTag, maxBindingAge, require, place }: Rule): Criterion {
+  if (signedTag !== "required") return criterion;
+  const binding: Criterion = { kind: "binding", maxAge: maxBindingAge, place };
+  return require.kind === "signedTag" ? binding : { kind: "all", of: [criterion, binding], place };
+}
+
 function withNames(criterion: Criterion, signedAs: readonly string[]): Criterion {
   if (signedAs.length === 0) return criterion;
   const named = <Each extends Leaf>(leaf: Each): Each => {
+    if (leaf.kind === "binding") return leaf;
     if (leaf.kind === "evidence") return { ...leaf, requirement: { ...leaf.requirement, signedAs } };
     return { ...leaf, scan: { ...leaf.scan, signedAs } };
   };

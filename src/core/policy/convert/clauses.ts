@@ -58,6 +58,8 @@ class Flattening {
         return this.#threshold(requirement, requirement.count, requirement.of);
       case "vulnerabilities":
         return this.#refuse(requirement, "vulnerabilities", "no other enforcer reads scans as a policy asks for them");
+      case "signedTag":
+        return this.#refuse(requirement, "a signed tag", "no other enforcer resolves tags by signed metadata");
       default:
         return this.#evidence(requirement);
     }

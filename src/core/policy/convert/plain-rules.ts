@@ -23,6 +23,7 @@ export function plainRules(source: ExportSource, losses: Losses): readonly Plain
 
 const WITHDRAWN = "no other enforcer reads one; nothing that it could name may be accepted, so nothing is";
 const PLATFORMS = "no other enforcer asks every platform of an index for its own; what the rule is for is refused";
+const SIGNED_TAG = "no other enforcer resolves tags by signed metadata; what the rule is for is refused";
 
 function plainRule(rule: Rule, source: ExportSource, losses: Losses): PlainRule {
   const globs = rule.images.map(({ text }) => parseImagePattern(text));
@@ -32,7 +33,9 @@ function plainRule(rule: Rule, source: ExportSource, losses: Losses): PlainRule 
   const isClosed = source.document.withdrawn.length > 0;
   const wantsEach = rule.platforms === "each" && rule.mode === "enforce";
   if (wantsEach) losses.add(placeName(rule.place), "platforms: each", PLATFORMS);
-  const clauses = isClosed || wantsEach ? [[]] : clausesOf(rule.require, source, losses);
+  const wantsTag = rule.signedTag === "required" && rule.require.kind !== "signedTag" && rule.mode === "enforce";
+  if (wantsTag) losses.add(placeName(rule.place), "signedTag: required", SIGNED_TAG);
+  const clauses = isClosed || wantsEach || wantsTag ? [[]] : clausesOf(rule.require, source, losses);
   return { rule, globs, isOpen: rule.mode === "warn" && !isClosed, clauses };
 }
 

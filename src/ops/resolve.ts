@@ -1,0 +1,108 @@
+import { CountersignError } from "../core/errors.ts";
+import { type Digest, digestAlgorithm, digestOf } from "../core/oci/digest.ts";
+import type { Manifest } from "../core/oci/manifest.ts";
+import type { Binding } from "../core/tags/binding.ts";
+import { DEFAULT_TAG_DEMAND, type TagDemand } from "../core/tags/signed-tag.ts";
+import type { Criterion, Rulebook, Ruling } from "../core/verify/criterion.ts";
+import { type Bound, type Court, imageName, type Target } from "./judging.ts";
+
+/** From a reference to the bytes that it means: through signed tags where a root is pinned, else by the store's word. */
+
+/** An image that was found, and by what. */
+export interface Reached {
+  readonly target: Target;
+  readonly root: Manifest;
+}
+
+/**
+ * What a reference means to who judges it.
+ *
+ * @throws CountersignError as `SignedTags.resolve`, and `resolveTarget`.
+ */
+export async function reachTarget(target: Target, court: Court): Promise<Reached> {
+  const reached = { ...target, bound: await askSignedTags(target, court) };
+  return { target: reached, root: await resolveTarget(reached) };
+}
+
+/** Resolves a tag once; everything after uses the digest. @throws `not-found`, `size-mismatch`, `binding-mismatch`. */
+export async function resolveTarget(target: Target): Promise<Manifest> {
+  const binding = target.bound?.signedTag?.binding;
+  const manifest = target.resolved ?? (await target.store.resolve(binding?.digest ?? target.digest ?? target.tag));
+  if (manifest === undefined) throw missing(target, binding);
+  if (binding !== undefined) requireBound(manifest, binding);
+  return manifest;
+}
+
+function missing({ image, store }: Target, binding: Binding | undefined): CountersignError {
+  if (binding === undefined) return new CountersignError("not-found", "there is no such image", { wanted: image });
+  return new CountersignError("not-found", "the registry does not hold what the publisher signed", {
+    found: `nothing under ${binding.digest}`,
+    wanted: `${store.location}@${binding.digest}`,
+    next: "treat the registry as damaged; ask the publisher to push the image again",
+  });
+}
+
+function requireBound({ bytes }: Manifest, { digest, length }: Binding): void {
+  const found = digestOf(bytes);
+  if (found !== digest) {
+    throw new CountersignError("binding-mismatch", "the image is not what the publisher signed", {
+      found,
+      wanted: digest,
+    });
+  }
+  if (bytes.byteLength === length) return;
+  throw new CountersignError("size-mismatch", "the manifest is not as long as the publisher signed", {
+    found: `${bytes.byteLength} bytes`,
+    wanted: `${length} bytes`,
+  });
+}
+
+// --- signed tags ------------------------------------------------------------------------------------------------------
+
+async function askSignedTags(target: Target, court: Court): Promise<Bound | undefined> {
+  const { tags } = court.options;
+  const { store, tag, bound } = target;
+  // Files have no name that a root could be pinned for.
+  if (bound !== undefined || tags === undefined || store.repository === undefined) return bound;
+  const demand = { ...demandOn(target, court), required: tags.isRequired };
+  const { signedTags } = tags;
+  const answer = await signedTags.resolve({ store, tag, digest: await digestIn(target), demand });
+  if (answer.signedTag !== undefined || target.digest === undefined) return { ...answer, isExempt: false };
+  const { digestPulls } = demand;
+  const isExempt = digestPulls === "any" || (digestPulls === "signed" && (await signedTags.isPinned(store.repository)));
+  return { ...answer, isExempt };
+}
+
+function demandOn(target: Target, { rulebook }: Court): TagDemand {
+  const digestPulls = rulebook.digestPulls?.({ ...imageName(target), digest: target.digest });
+  return digestPulls === undefined ? DEFAULT_TAG_DEMAND : { ...DEFAULT_TAG_DEMAND, digestPulls };
+}
+
+/** The digest that a reference names, as signed tags write digests: the same content is no other by another hash. */
+async function digestIn(target: Target): Promise<Digest | undefined> {
+  const { digest, resolved } = target;
+  if (resolved !== undefined) return digestOf(resolved.bytes);
+  if (digest === undefined || digestAlgorithm(digest) === "sha256") return digest;
+  return digestOf((await resolveTarget(target)).bytes);
+}
+
+/** The court for an image whose binding asks for signatures beside itself: both have to hold. */
+export async function courtFor({ bound }: Target, court: Court): Promise<Court> {
+  const requires = bound?.requires ?? [];
+  if (requires.length === 0) return court;
+  const { tags } = court.options;
+  if (tags === undefined) throw new Error("a binding asks for signatures, and nobody says how they are proven");
+  return { ...court, rulebook: requiringBeside(court.rulebook, await tags.signedBy(requires)) };
+}
+
+type Beside = Extract<Criterion, { readonly kind: "evidence" }>["requirement"];
+
+function requiringBeside(rulebook: Rulebook, requirement: Beside): Rulebook {
+  const { now, policy } = rulebook;
+  const beside: Criterion = { kind: "evidence", requirement };
+  const within = (ruling: Ruling): Ruling => ({
+    ...ruling,
+    criterion: { kind: "all", of: [ruling.criterion, beside] },
+  });
+  return { now, policy, rulingOf: async (image) => within(await rulebook.rulingOf(image)) };
+}
