@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
-import type { PublicKey } from "../crypto/public-key.ts";
-import { publicKeyPem } from "../crypto/public-key.ts";
+import { encodeHex } from "../bytes.ts";
+import { type PublicKey, publicKeyPem } from "../crypto/public-key.ts";
 import { verifyHashed } from "../crypto/signature.ts";
 import { CountersignError } from "../errors.ts";
+import type { Signer } from "../ports.ts";
 import { canonicalJson } from "../tags/canonical.ts";
 import type { RootRole, SignedRole } from "../tags/metadata.ts";
 import { keyIdOf, tufKeyOf } from "../tags/tuf-key.ts";
 import { isSignedBy } from "../tags/verify-role.ts";
+import { rootPart } from "../tags/write.ts";
 import type { DctKey } from "./keys.ts";
 import type { DctRoot } from "./roles.ts";
 import { rootKeysFor } from "./verify.ts";
@@ -24,6 +26,23 @@ export function continuityKeyId(key: PublicKey): string {
   const keytype = key.algorithm === "rsa" ? "rsa" : "ecdsa";
   const json = canonicalJson({ keytype, scheme, keyval: { public: publicKeyPem(key) } });
   return createHash("sha256").update(json).digest("hex");
+}
+
+/** The signatures by which old keys vouch for a root, to be kept beside its own. @throws CountersignError `key-unavailable`. */
+export async function vouchFor(root: RootRole, keys: readonly Signer[]): Promise<SignedRole["signatures"]> {
+  const content = canonicalJson(rootPart(root));
+  return await Promise.all(keys.map((key) => vouch(key, content)));
+}
+
+async function vouch(signer: Signer, content: Uint8Array): Promise<SignedRole["signatures"][number]> {
+  const { publicKey } = signer;
+  const signature = await signer.sign(content);
+  if (isVouching(publicKey, content, signature)) {
+    return { keyid: continuityKeyId(publicKey), sig: encodeHex(signature) };
+  }
+  throw new CountersignError("key-unavailable", `${publicKey.label} made a signature that does not verify`, {
+    wanted: "a signature with the hash that goes with the key",
+  });
 }
 
 /**
@@ -53,8 +72,10 @@ function hasSigned(key: PublicKey, { signed, signatures }: SignedRole<RootRole>)
   const keyId = continuityKeyId(key);
   const found = signatures.find(({ keyid }) => keyid === keyId);
   if (found === undefined) return false;
-  const content = canonicalJson(signed);
-  const signature = Buffer.from(found.sig, "hex");
+  return isVouching(key, canonicalJson(signed), Buffer.from(found.sig, "hex"));
+}
+
+function isVouching(key: PublicKey, content: Uint8Array, signature: Uint8Array): boolean {
   if (key.algorithm === "rsa") return verifyHashed(key.keyObject, "sha256", content, signature);
   if (key.algorithm === "ecdsa-p521") return verifyHashed(key.keyObject, "sha512", content, signature);
   return isSignedBy(key, content, signature);

@@ -1,4 +1,5 @@
 import { refusePublishedKeys } from "../../core/crypto/published.ts";
+import { vouchFor } from "../../core/dct/continuity.ts";
 import { CountersignError } from "../../core/errors.ts";
 import { type Digest, digestOf } from "../../core/oci/digest.ts";
 import type { ContentStore, Signer } from "../../core/ports.ts";
@@ -33,6 +34,8 @@ export interface InitWish {
   readonly lifetimes: Lifetimes;
   readonly ceilings: Ceilings;
   readonly now: Instant;
+  /** Keys of a trust before this one, which sign root 1 beside its own and count for nothing else (core/dct/continuity.ts). */
+  readonly vouchers?: readonly Signer[] | undefined;
   /** Called when all is signed and nothing published: keys that were made for this are written down now. */
   readonly keep: () => Promise<void>;
 }
@@ -126,7 +129,9 @@ async function firstFiles(wish: InitWish, roles: EachRole): Promise<FirstFiles> 
   const write = async (role: TopLevelRole, body: Role): Promise<FirstFile> => {
     return { body, bytes: await sealed(signedPart(body), roles[role].signers) };
   };
-  const root = await write("root", firstRoot(wish, roles));
+  const first = firstRoot(wish, roles);
+  const vouched = await vouchFor(first, wish.vouchers ?? []);
+  const root = { body: first, bytes: await sealed(signedPart(first), roles.root.signers, vouched) };
   const targets = await write("targets", emptyTargets(version, expiryOf("targets", now, lifetimes)));
   const snapshot = await write("snapshot", {
     kind: "snapshot",

@@ -1,19 +1,18 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync, sign } from "node:crypto";
 import { describe, it } from "node:test";
-import { type PublicKey, publicKeyFrom } from "../../../../src/core/crypto/public-key.ts";
-import { continuityKeyId, requireContinuity } from "../../../../src/core/dct/continuity.ts";
+import { publicKeyFrom } from "../../../../src/core/crypto/public-key.ts";
+import { continuityKeyId, requireContinuity, vouchFor } from "../../../../src/core/dct/continuity.ts";
 import { readDctRoot } from "../../../../src/core/dct/roles.ts";
 import type { Signer } from "../../../../src/core/ports.ts";
 import type { ReasonCode } from "../../../../src/core/reasons.ts";
-import { canonicalJson } from "../../../../src/core/tags/canonical.ts";
 import { USUAL_CEILINGS } from "../../../../src/core/tags/lifetimes.ts";
 import type { RootRole, SignedRole } from "../../../../src/core/tags/metadata.ts";
 import { readRole } from "../../../../src/core/tags/read.ts";
 import { keyIdOf, tufKeyOf } from "../../../../src/core/tags/tuf-key.ts";
 import { rootPart, sealed } from "../../../../src/core/tags/write.ts";
 import { instant } from "../../../../src/core/time.ts";
-import { thrownBy } from "../../../support/codes.ts";
+import { rejectedBy, thrownBy } from "../../../support/codes.ts";
 import { type DctTestKey, dctRepository, GUN, rootDctKey } from "../../../support/dct/publisher.ts";
 import type { FakeKey } from "../../../support/sigstore/keys.ts";
 import { DAY, NOW } from "../../../support/sigstore/times.ts";
@@ -41,14 +40,8 @@ async function newRoot(vouchers: readonly Signer[], changes: Partial<RootRole> =
     profile: { profile: 1, gun: GUN, aliases: [], ceilings: USUAL_CEILINGS, store: "tag" },
     ...changes,
   };
-  const signed = rootPart(body);
-  const vouched = await Promise.all(vouchers.map((signer) => vouch(signer, signed)));
-  return readRole(await sealed(signed, [{ keyId: keyIdOf(key), signer: own }], vouched), "root", "root 1");
-}
-
-async function vouch(signer: Signer, signed: ReturnType<typeof rootPart>) {
-  const sig = Buffer.from(await signer.sign(canonicalJson(signed))).toString("hex");
-  return { keyid: continuityKeyId(signer.publicKey), sig };
+  const signers = [{ keyId: keyIdOf(key), signer: own }];
+  return readRole(await sealed(rootPart(body), signers, await vouchFor(body, vouchers)), "root", "root 1");
 }
 
 const old = (root: DctTestKey) => readDctRoot(dctRepository({ root }).roots[0] ?? new Uint8Array()).body;
@@ -87,9 +80,15 @@ describe("continuity from Docker Content Trust", () => {
 
   it("is none where another key signed under its id", async () => {
     const root = rootDctKey();
-    const stranger = signerOf(rootDctKey().key);
-    const publicKey: PublicKey = signerOf(root.key).publicKey;
-    refused(root, await newRoot([{ ...stranger, publicKey }]), "pin-mismatch", /0 signatures/);
+    const { publicKey } = signerOf(root.key);
+    const vouched = await newRoot([signerOf(rootDctKey().key)]);
+    const signatures = vouched.signatures.map(({ sig }) => ({ keyid: continuityKeyId(publicKey), sig }));
+    refused(root, { ...vouched, signatures }, "pin-mismatch", /0 signatures/);
+  });
+
+  it("is not given by a key whose halves do not belong together", async () => {
+    const { publicKey } = signerOf(rootDctKey().key);
+    await rejectedBy(() => newRoot([{ ...signerOf(rootDctKey().key), publicKey }]), "key-unavailable");
   });
 
   it("is none where another old root's key of the same publisher signed", async () => {
