@@ -400,11 +400,21 @@ export const LIMITS = {
   tagPatternCharacters: 256,
   tagPatternStars: 4,
   bindingIdentities: 16,
+  /** A role's file that publishers write, with room for its signatures in what is read of one; entries of a bin, on average. */
+  tagRoleBytes: 192 * KIB,
+  tagBinEntries: 100,
   /** What a head carries in itself; bins up to which it is one manifest; bins in one set; heads before it that it names. */
   tagEmbeddedBytes: 24 * KIB,
   tagSmallHeadBins: 16,
   tagBinSetFiles: 64,
   tagHeadHistory: 10,
+  /**
+   * Clients of signed tags: how far the clock may stand before what was seen, how long it takes until a time alone is worth being
+   * kept, and how much is kept of a repository's roles.
+   */
+  tagClockSlackMs: 10 * 60 * SECOND,
+  tagClockKeptMs: 60 * 60 * SECOND,
+  tagKeptBytes: 2 * MIB,
   /** A file of pinned roots. */
   pinsFileBytes: 4 * MIB,
 } as const;

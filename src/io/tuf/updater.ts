@@ -96,6 +96,11 @@ export class TufUpdater {
     return { path, length, hashes, custom, ...place };
   }
 
+  /** Verifies a role that `find` had no reason to look into. @throws CountersignError as `refresh`. */
+  async look(role: string, delegator: string): Promise<void> {
+    await this.#run(() => this.#updater.loadTargets(role, delegator));
+  }
+
   /**
    * The timestamp that the source served, once `refresh` has verified it. tuf-js keeps to the one that it knows where both
    * are of the same version, whatever the new one says.

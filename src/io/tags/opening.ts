@@ -1,0 +1,314 @@
+import { join } from "node:path";
+import { CountersignError, toFinding } from "../../core/errors.ts";
+import { LIMITS } from "../../core/limits.ts";
+import { digestOf } from "../../core/oci/digest.ts";
+import type { ContentStore } from "../../core/ports.ts";
+import type { ReasonCode } from "../../core/reasons.ts";
+import { checkCeiling } from "../../core/tags/lifetimes.ts";
+import type { RootRole, SignedRole } from "../../core/tags/metadata.ts";
+import type { RootPin } from "../../core/tags/pin.ts";
+import { readRole } from "../../core/tags/read.ts";
+import { describeAge, formatInstant, type Instant } from "../../core/time.ts";
+import { marksOf, refuseOlder } from "../tuf/marks.ts";
+import { nameRole } from "../tuf/refusal.ts";
+import { TufUpdater } from "../tuf/updater.ts";
+import type { SignedTagsOptions } from "./client.ts";
+import { type ClientState, ClientStore, type KeptHead } from "./client-store.ts";
+import { KEPT_FAULTS, SERVED_FAULTS } from "./faults.ts";
+import { askForHead, HeadSource } from "./head-source.ts";
+import { Keeper, Overtaken, type Roots, since, type Verified } from "./keeper.ts";
+import { TrustSession } from "./session.ts";
+
+export interface SessionRequest {
+  /** The name that trust is bound to. */
+  readonly gun: string;
+  /** undefined: the root that is served is pinned. */
+  readonly pin: RootPin | undefined;
+  readonly store: ContentStore;
+  readonly options: SignedTagsOptions;
+}
+
+/**
+ * A repository's signed tags, verified from the pinned root on, by what the registry serves now. Where it cannot be reached, by
+ * what is kept and has not expired; never where it answered with something wrong.
+ *
+ * @throws CountersignError.
+ */
+export async function openSession(request: SessionRequest): Promise<TrustSession> {
+  try {
+    return await open(request);
+  } catch (thrown) {
+    if (!(thrown instanceof Overtaken)) throw thrown;
+    // By what the other process has seen, this is either current by now or a rollback.
+    return await open(request);
+  }
+}
+
+async function open(request: SessionRequest): Promise<TrustSession> {
+  const { gun, pin, options } = request;
+  const files = new ClientStore(gun, join(options.stateFolder, "tags"));
+  const present = await files.read();
+  checkClock(present, files, options.now);
+  return await new Opening(request, files, present, since(present, pin?.root)).run();
+}
+
+/** A clock that was set back makes everything fresh that was expired. @throws CountersignError `clock-rollback`. */
+function checkClock(present: ClientState | undefined, files: ClientStore, now: Instant): void {
+  if (present === undefined || present.clock - now <= LIMITS.tagClockSlackMs) return;
+  throw new CountersignError("clock-rollback", "this machine's clock was set back behind what was verified here", {
+    found: `${formatInstant(now)} by the clock`,
+    wanted: `${formatInstant(present.clock)} or later`,
+    next: `set the clock right; if the later time was the wrong one, remove ${files.path}`,
+  });
+}
+
+/** What was served, or kept, as far as it goes by itself. */
+interface Given {
+  readonly head: KeptHead;
+  /** Why what is kept has to do; undefined where it was served. */
+  readonly unheard: CountersignError | undefined;
+}
+
+class Opening {
+  readonly #request: SessionRequest;
+  readonly #keeper: Keeper;
+  readonly #before: ClientState | undefined;
+  /** `registry.example/acme/app`; of a mirror with where it was read. */
+  readonly #name: string;
+  /** Those that count: also where nothing came after them. */
+  #roots: Roots | undefined;
+
+  constructor(
+    request: SessionRequest,
+    files: ClientStore,
+    present: ClientState | undefined,
+    before: ClientState | undefined,
+  ) {
+    const { gun, store, options } = request;
+    const { signal, warn } = options;
+    this.#request = request;
+    this.#before = before;
+    this.#name = store.repository === gun ? gun : `${gun} (as ${store.location} serves it)`;
+    this.#keeper = new Keeper(files, present, { name: this.#name, signal, warn });
+  }
+
+  async run(): Promise<TrustSession> {
+    const given = this.#request.options.offline === true ? this.#kept() : await this.#ask();
+    if (given.unheard !== undefined) return await this.#fallBack(given.head, given.unheard);
+    try {
+      return await this.#verify(given.head, undefined);
+    } catch (thrown) {
+      const head = this.#before?.head;
+      if (!isUnheard(thrown) || head === undefined) throw thrown;
+      return await this.#fallBack(head, thrown);
+    }
+  }
+
+  #kept(): Given {
+    const head = this.#before?.head;
+    if (head !== undefined) return { head, unheard: undefined };
+    throw new CountersignError("trust-stale", `the signed tags of ${this.#name} were never fetched to this machine`, {
+      found: "nothing that is kept",
+      next: "ask for the same reference once while the registry can be reached",
+    });
+  }
+
+  async #ask(): Promise<Given> {
+    const known = this.#before?.head;
+    try {
+      const head = await askForHead(this.#request.store, known);
+      if (head === undefined) throw this.#gone();
+      return { head, unheard: undefined };
+    } catch (thrown) {
+      if (!isUnheard(thrown) || known === undefined) throw thrown;
+      return { head: known, unheard: thrown };
+    }
+  }
+
+  /** There is no head. Where a root is pinned that is no accident: never "unsigned". */
+  #gone(): CountersignError {
+    const { pin, store } = this.#request;
+    if (pin === undefined) {
+      return new CountersignError("signed-tags-missing", `${this.#name} has no signed tags`, {
+        found: `no trust metadata at ${store.location}`,
+        wanted: "trust metadata of its publisher",
+      });
+    }
+    const seen = this.#before === undefined ? undefined : this.#before.kept.refreshedAt;
+    const { now } = this.#request.options;
+    return new CountersignError("signed-tags-vanished", `the signed tags of ${this.#name} have disappeared`, {
+      found: `no trust metadata at ${store.location}`,
+      wanted:
+        seen === undefined
+          ? `what starts from the pinned root ${pin.root}`
+          : `what was last verified at ${formatInstant(seen)}, ${describeAge(seen, now)}`,
+    });
+  }
+
+  /** What is kept is as good as it was while it has not expired, by the roots that count now. */
+  async #fallBack(head: KeptHead, unheard: CountersignError): Promise<TrustSession> {
+    try {
+      return await this.#verify(head, unheard);
+    } catch (thrown) {
+      if (!(thrown instanceof CountersignError) || thrown.class === "interrupted") throw thrown;
+      const { code, message, next } = unheard;
+      const found = [unheard.found, `of what is kept: ${thrown.message}`].filter((text) => text !== undefined);
+      throw new CountersignError(code, message, {
+        found: found.join("; "),
+        wanted: unheard.wanted,
+        next,
+        cause: thrown,
+      });
+    }
+  }
+
+  async #verify(head: KeptHead, unheard: CountersignError | undefined): Promise<TrustSession> {
+    const { store, options, pin } = this.#request;
+    const isKept = unheard !== undefined || options.offline === true;
+    const kept = this.#before?.kept;
+    const source = new HeadSource({
+      store,
+      head,
+      roots: this.#roots ?? kept?.roots ?? [],
+      kept: kept?.metadata ?? new Map(),
+      offline: options.offline,
+    });
+    const anchor = await this.#anchor(source);
+    const updater = new TufUpdater(new Map([...(kept?.metadata ?? []), ["root", anchor]]), {
+      name: this.#name,
+      now: options.now,
+      source,
+      faults: isKept ? KEPT_FAULTS : SERVED_FAULTS,
+      inspect: (bytes, kind, what) => void readRole(bytes, kind, what, options.now),
+      allowUnlistedRoles: true,
+    });
+    const verified = await this.#refresh(updater, { anchor, head });
+    const root = this.#checkRoot(updater);
+    if (!isKept) await this.#keeper.keep(verified, updater);
+    const chosen = pin ?? (await this.#pinFirst(root));
+    return new TrustSession({
+      gun: this.#request.gun,
+      name: this.#name,
+      pin: chosen,
+      root,
+      now: options.now,
+      updater,
+      source,
+      unheard: unheard === undefined ? undefined : toFinding(unheard),
+      keep: () => (isKept ? Promise.resolve() : this.#keepMore(verified, updater)),
+    });
+  }
+
+  /** The pinned root, or, where none is, the first one that is served. @throws CountersignError `pin-mismatch`. */
+  async #anchor(source: HeadSource): Promise<Uint8Array> {
+    const { pin } = this.#request;
+    if (pin !== undefined) {
+      const root = await source.rootWith(pin.root, LIMITS.tufRootBytes);
+      if (root !== undefined) return root;
+      const versions = await source.rootVersions();
+      throw new CountersignError("pin-mismatch", `the root that is pinned for ${this.#name} is not among its roots`, {
+        found: `${versions.length} other roots: ${versions.slice(0, ROOTS_NAMED).join(", ") || "none"}`,
+        wanted: `version ${pin.rootVersion}, ${pin.root}`,
+      });
+    }
+    const first = await source.firstRoot(LIMITS.tufRootBytes);
+    if (first !== undefined) return first;
+    throw new CountersignError("metadata-malformed", `the signed tags of ${this.#name} name no root`, {
+      wanted: "every root from the first one on",
+    });
+  }
+
+  async #refresh(
+    updater: TufUpdater,
+    { anchor, head }: { readonly anchor: Uint8Array; readonly head: KeptHead },
+  ): Promise<Verified> {
+    const { now } = this.#request.options;
+    try {
+      await updater.refresh();
+      const marks = this.#checkMarks(updater);
+      this.#roots = [anchor, ...updater.newRoots];
+      return { roots: this.#roots, head, marks, now };
+    } catch (thrown) {
+      await this.#keepRoots(updater, [anchor, ...updater.newRoots]);
+      throw thrown;
+    }
+  }
+
+  /** Against what was seen before: the timestamp as it was served too, since two of one version are two stories. */
+  #checkMarks(updater: TufUpdater): Verified["marks"] {
+    const called = { name: this.#name, faults: SERVED_FAULTS };
+    const marks = marksOf((role) => updater.read(role));
+    const served = marksOf((role) => (role === "timestamp" ? updater.servedTimestamp : undefined));
+    refuseOlder(marks, this.#before?.marks, called);
+    const both = { ...marks, roles: new Map([...marks.roles, ...served.roles]) };
+    refuseOlder(both, this.#before?.marks, called);
+    return marks;
+  }
+
+  async #keepRoots(updater: TufUpdater, roots: Roots): Promise<void> {
+    if (this.#request.pin === undefined || roots.length <= (this.#before?.kept.roots.length ?? 0)) return;
+    this.#roots = roots;
+    const marks = marksOf((role) => (role === "root" ? updater.read(role) : undefined));
+    await this.#keeper.keepRoots(roots, marks, this.#request.options.now);
+  }
+
+  /** What the root says of itself and of what rests on it: whose it is, and how long anything may claim to live. */
+  #checkRoot(updater: TufUpdater): SignedRole<RootRole> {
+    const { gun, options } = this.#request;
+    const root = readRole(bytesOf(updater, "root"), "root", `the root of ${this.#name}`);
+    const { profile } = root.body;
+    if (profile.gun !== gun && !profile.aliases.includes(gun)) {
+      throw new CountersignError("root-of-another", `the root that ${this.#name} has is for another repository`, {
+        found: [profile.gun, ...profile.aliases].join(", "),
+        wanted: gun,
+      });
+    }
+    for (const kind of ["timestamp", "snapshot", "targets"] as const) {
+      const what = `${nameRole(kind)} of ${this.#name}`;
+      checkCeiling(readRole(bytesOf(updater, kind), kind, what).body, profile.ceilings, options.now, what);
+    }
+    return root;
+  }
+
+  /** Only where somebody has asked for it: the newest root that is served counts from now on. */
+  async #pinFirst({ body, bytes }: SignedRole<RootRole>): Promise<RootPin> {
+    const { gun, options } = this.#request;
+    const pin: RootPin = {
+      gun,
+      rootVersion: body.version,
+      root: digestOf(bytes),
+      rootKeyIds: body.roles.root.keyids,
+      threshold: body.roles.root.threshold,
+      mode: "tofu",
+      firstSeen: options.now,
+    };
+    await options.pins.put(pin);
+    options.onPinned?.(pin);
+    return pin;
+  }
+
+  /** Where another process has seen something newer since, this run stays with what it has verified. */
+  async #keepMore(verified: Verified, updater: TufUpdater): Promise<void> {
+    try {
+      await this.#keeper.keep(verified, updater);
+    } catch (thrown) {
+      if (!(thrown instanceof Overtaken)) throw thrown;
+    }
+  }
+}
+
+/** Roots that a message names. */
+const ROOTS_NAMED = 8;
+
+function bytesOf(updater: TufUpdater, role: string): Uint8Array {
+  const bytes = updater.metadata.get(role);
+  if (bytes !== undefined) return bytes;
+  throw new CountersignError("internal", `${role} was read before it was verified`);
+}
+
+/** What says that the registry could not be asked, as against that it answered. That access is denied is an answer. */
+const UNHEARD: readonly ReasonCode[] = ["unreachable", "timeout", "throttled", "server-error"];
+
+function isUnheard(thrown: unknown): thrown is CountersignError {
+  return thrown instanceof CountersignError && UNHEARD.includes(thrown.code);
+}

@@ -1,0 +1,87 @@
+import { realpath } from "node:fs/promises";
+import { dirname } from "node:path";
+import { CountersignError } from "../../core/errors.ts";
+import { LIMITS } from "../../core/limits.ts";
+import type { RootPin } from "../../core/tags/pin.ts";
+import { formatPins, NO_PINS, type PinsFile, parsePins } from "../../core/tags/pins-file.ts";
+import { writeFileAtomic } from "../disk/atomic.ts";
+import { ifPresent, onDisk } from "../disk/errors.ts";
+import { withLock } from "../disk/lock.ts";
+import { readNamedFile } from "../disk/named.ts";
+import { makePrivateFolder } from "../disk/whole.ts";
+import type { Pins } from "./client.ts";
+
+export interface PinsPlace {
+  /** Absolute. */
+  readonly path: string;
+  /** How the user called it. */
+  readonly label: string;
+  /** Somebody has named it, so that it has to be there: without it, nothing would be demanded of anything. */
+  readonly isNamed: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The file of pins, read once. Every change reads it anew, so that what somebody else has written stays. */
+export class PinsOnDisk implements Pins {
+  readonly #place: PinsPlace;
+  #file: Promise<PinsFile> | undefined;
+
+  constructor(place: PinsPlace) {
+    this.#place = place;
+  }
+
+  /** Everything in it. @throws CountersignError `configuration-invalid`, `disk-error`, `limit-reached`. */
+  async all(): Promise<PinsFile> {
+    this.#file ??= this.#load().then((file) => file ?? this.#absent());
+    return await this.#file;
+  }
+
+  async find(gun: string): Promise<RootPin | undefined> {
+    return (await this.all()).pins.find((pin) => pin.gun === gun);
+  }
+
+  async originOf(repository: string): Promise<string> {
+    const { mirrors } = await this.all();
+    return Object.hasOwn(mirrors, repository) ? (mirrors[repository] ?? repository) : repository;
+  }
+
+  async put(pin: RootPin): Promise<void> {
+    await this.#change((file) => {
+      const at = file.pins.findIndex(({ gun }) => gun === pin.gun);
+      return { ...file, pins: at === -1 ? [...file.pins, pin] : file.pins.with(at, pin) };
+    });
+  }
+
+  /** Whether there was one. */
+  async remove(gun: string): Promise<boolean> {
+    if ((await this.find(gun)) === undefined) return false;
+    await this.#change((file) => ({ ...file, pins: file.pins.filter((pin) => pin.gun !== gun) }));
+    return true;
+  }
+
+  async #change(change: (file: PinsFile) => PinsFile): Promise<void> {
+    const { path, signal } = this.#place;
+    await makePrivateFolder(dirname(path));
+    await withLock(`${path}.lock`, { signal }, async () => {
+      const next = change((await this.#load()) ?? NO_PINS);
+      // What a link leads to is replaced, not the link.
+      const target = await onDisk(`write ${path}`, () => ifPresent(() => realpath(path)));
+      await writeFileAtomic(target ?? path, formatPins(next), { mode: 0o644, signal });
+      this.#file = Promise.resolve(next);
+    });
+  }
+
+  async #load(): Promise<PinsFile | undefined> {
+    const { path, label } = this.#place;
+    const bytes = await readNamedFile({ path, label }, LIMITS.pinsFileBytes);
+    return bytes === undefined ? undefined : parsePins(bytes, label);
+  }
+
+  #absent(): PinsFile {
+    if (!this.#place.isNamed) return NO_PINS;
+    throw new CountersignError("configuration-invalid", "there is no such file of pins", {
+      found: `nothing at ${this.#place.label}`,
+      wanted: "a file that countersign trust pin has written",
+    });
+  }
+}
