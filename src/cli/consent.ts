@@ -41,7 +41,8 @@ export async function requireConsent(context: Context, publication: Publication,
   throw new CountersignError("consent-missing", "the answer was no; nothing was signed");
 }
 
-async function ask({ stdin, stderr, signal }: Context, question: string): Promise<string> {
+/** One line from who sits there. @throws CountersignError `interrupted`. */
+export async function ask({ stdin, stderr, signal }: Context, question: string): Promise<string> {
   const reader = createInterface({ input: stdin, output: stderr.stream, terminal: false });
   try {
     return await reader.question(question, { signal });

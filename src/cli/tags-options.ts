@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { CountersignError } from "../core/errors.ts";
-import { collect, duration, flag, grouped, list, number, once, type RawOptions, text } from "./options.ts";
+import { collect, duration, flag, grouped, list, once, type RawOptions, text } from "./options.ts";
 
 /** The flags of `countersign trust …` that more than one of its commands has. */
 
@@ -63,26 +63,18 @@ export function addPublishOptions(command: Command): Command {
   return grouped(command, PUBLISH_GROUP, [
     new Option("--single-writer", "nobody else publishes to this repository at the same time: do not wait for others"),
     new Option("--settle", "always wait until whoever publishes at the same time is done, and look again"),
-    new Option("--lifetime <duration>", "how long the timestamp is believed (default: 7d)").argParser(lifetime),
-    new Option("--strict", "a lifetime of 24h, to be refreshed every hour"),
   ]);
 }
 
 export interface PublishFlags {
   /** Undefined: where another writer was seen. */
   readonly settle: boolean | undefined;
-  /** Milliseconds; undefined for what is usual. */
-  readonly timestampMs: number | undefined;
 }
-
-const DAY_MS = 86_400_000;
 
 /** @throws CountersignError `usage` for flags that contradict each other. */
 export function readPublishFlags(raw: RawOptions): PublishFlags {
   refuseBoth(raw, ["settle", "--settle"], ["singleWriter", "--single-writer"]);
-  refuseBoth(raw, ["strict", "--strict"], ["lifetime", "--lifetime"]);
-  const settle = flag(raw, "settle") ? true : flag(raw, "singleWriter") ? false : undefined;
-  return { settle, timestampMs: flag(raw, "strict") ? DAY_MS : number(raw, "lifetime") };
+  return { settle: flag(raw, "settle") ? true : flag(raw, "singleWriter") ? false : undefined };
 }
 
 /** @throws CountersignError `usage` where both are given. */
@@ -98,32 +90,6 @@ export function refuseBoth(raw: RawOptions, ...pair: readonly (readonly [name: s
 /** `0` is no waiting at all; else as every duration. Milliseconds. */
 export function waiting(value: string): number {
   return value === "0" ? 0 : duration(value);
-}
-
-const MAX_LIFETIME_DAYS = 31;
-
-/** `36h`, `7d`: between an hour and the ceiling that is usual. Milliseconds. */
-export function lifetime(value: string): number {
-  const days = /^([1-9][0-9]?)d$/.exec(value)?.[1];
-  const milliseconds = days === undefined ? shortLifetime(value) : Number(days) * DAY_MS;
-  if (milliseconds >= DAY_MS / 24 && milliseconds <= MAX_LIFETIME_DAYS * DAY_MS) return milliseconds;
-  throw wrongLifetime(value);
-}
-
-function shortLifetime(value: string): number {
-  try {
-    return duration(value);
-  } catch (cause) {
-    if (cause instanceof CountersignError) throw wrongLifetime(value);
-    throw cause;
-  }
-}
-
-function wrongLifetime(found: string): CountersignError {
-  return new CountersignError("usage", "not a lifetime", {
-    found,
-    wanted: `such as 12h or 7d: at least 1h, at most ${MAX_LIFETIME_DAYS}d`,
-  });
 }
 
 export interface RoleKeyFlags {

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
+import { trustInitCommand } from "./trust-init.ts";
 import { trustKeyCommand } from "./trust-key.ts";
 
 /** `countersign trust …`: signed tags, for those who publish them and those who rely on them. */
@@ -10,6 +11,7 @@ export function trustCommand(context: Context): Command {
       "Signed tags: a publisher signs what each tag stands for, in the image's own repository, and whoever has pinned the" +
         " publisher's root pulls that and nothing else. What Docker Content Trust gave, without a server beside the registry.",
     )
+    .addCommand(trustInitCommand(context).summary("set up signed tags for a repository"))
     .addCommand(trustKeyCommand(context).summary("make and keep the keys of roles"));
   return withManual(command, {
     examples: [{ command: "countersign trust key generate alice", purpose: "a key for a signer" }],

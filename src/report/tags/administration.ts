@@ -11,13 +11,12 @@ import type {
   SignerSummary,
 } from "../../core/tags/admin-results.ts";
 import type { Instant } from "../../core/time.ts";
-import { shortFingerprint } from "../../core/verify/verdict.ts";
 import { plural } from "../amounts.ts";
 import { formatDocument } from "../json.ts";
 import { PLAIN, type Style } from "../style.ts";
 import { failureRows, formatBlock, HEADING_WIDTH, type Row } from "../text.ts";
 import { pinMember, publicationMember, roleMember, signerMember } from "./members.ts";
-import { describeBinding, describeChange, describeKeys, describeRole, publicationRows } from "./words.ts";
+import { describeBinding, describeChange, describeKeys, describeRole, publicationRows, shortId } from "./words.ts";
 
 /** What the commands that look after signed tags have done. */
 
@@ -44,7 +43,8 @@ export interface InitAddition {
   readonly keyFolder: string | undefined;
   /** The file of pins that has the new root. */
   readonly pinsFile: string;
-  readonly warnings: readonly Finding[];
+  /** What the publisher should know of what was chosen. */
+  readonly cautions: readonly string[];
 }
 
 export function initText(result: InitResult, addition: InitAddition, now: Instant, style: Style = PLAIN): string {
@@ -57,7 +57,7 @@ export function initText(result: InitResult, addition: InitAddition, now: Instan
       ? []
       : [["keys", `${addition.keyFolder}: keep a copy of it elsewhere`] as const]),
     ["pinned", `${pin.root} in ${addition.pinsFile}`],
-    ...warningRows(addition.warnings),
+    ...addition.cautions.map((caution): Row => ["warning", caution]),
     ["next", `countersign trust sign ${gun}:TAG`],
     ["consumers", `countersign trust pin ${gun} --root-checksum ${pin.root}`],
   ];
@@ -75,7 +75,7 @@ export function initDocument(result: InitResult, addition: InitAddition): string
     roles: roles.map(roleMember),
     keyFolder: addition.keyFolder,
     pinsFile: addition.pinsFile,
-    warnings: addition.warnings.map(findingMember),
+    cautions: addition.cautions,
   });
 }
 
@@ -138,7 +138,7 @@ export function signerListDocument(gun: string, signers: readonly SignerSummary[
 
 export function rotateText(result: RotateResult, style: Style = PLAIN): string {
   const { gun, role, addedKeyIds, removedKeyIds, threshold, root, publication } = result;
-  const ids = (list: readonly string[]): string => list.map(shortFingerprint).join(" ");
+  const ids = (list: readonly string[]): string => list.map(shortId).join(" ");
   const rows: readonly Row[] = [
     ...(addedKeyIds.length === 0 ? [] : [["added", ids(addedKeyIds)] as const]),
     ...(removedKeyIds.length === 0 ? [] : [["removed", ids(removedKeyIds)] as const]),

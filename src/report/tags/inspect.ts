@@ -2,13 +2,12 @@ import { explainFinding, findingMember } from "../../core/explain.ts";
 import { printable } from "../../core/printable.ts";
 import type { InspectResult, TagInspection } from "../../core/tags/admin-results.ts";
 import { describeAge, type Instant } from "../../core/time.ts";
-import { shortFingerprint } from "../../core/verify/verdict.ts";
 import { plural } from "../amounts.ts";
 import { formatDocument } from "../json.ts";
 import { PLAIN, type Style } from "../style.ts";
 import { formatBlock, formatRows, HEADING_WIDTH, type Row } from "../text.ts";
 import { bindingMember, pendingMember, roleMember, signerMember } from "./members.ts";
-import { describePending, describePin, describeRole, describeSigner } from "./words.ts";
+import { describePending, describePin, describeRole, describeSigner, shortId } from "./words.ts";
 
 /** Tags that are listed in text; a repository may have thousands. */
 const TAGS_SHOWN = 500;
@@ -59,7 +58,7 @@ function tagText(inspection: TagInspection, now: Instant, style: Style): string 
   const { tag = "", digest, revoked } = binding;
   const paint = revoked === undefined ? style.accepted : style.refused;
   const word = paint((revoked === undefined ? "signed" : "revoked").padEnd(HEADING_WIDTH));
-  const by = `${role} (${keyIds.map(shortFingerprint).join(" ")})`;
+  const by = `${role} (${keyIds.map(shortId).join(" ")})`;
   const age = binding.signedAt === undefined ? "" : `, ${describeAge(binding.signedAt, now)}`;
   const rows: readonly Row[] = [["by", `${by}${age}`], ...tagRows(inspection, now)];
   return `${word}${printable(tag)}  ${digest}\n${formatRows(rows, style)}`;

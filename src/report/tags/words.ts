@@ -8,11 +8,15 @@ import type {
 import type { Binding } from "../../core/tags/binding.ts";
 import type { RootPin } from "../../core/tags/pin.ts";
 import { describeAge, formatInstant, type Instant } from "../../core/time.ts";
-import { shortFingerprint } from "../../core/verify/verdict.ts";
 import { plural } from "../amounts.ts";
 import type { Row } from "../text.ts";
 
 /** The words that the reports on signed tags have in common. */
+
+/** Enough of a key's id to tell the keys of one repository apart; all of it is in the JSON. */
+export function shortId(id: string): string {
+  return `${id.slice(0, 12)}…`;
+}
 
 /** `until 2027-11-23T07:33:00Z (in 364 days)`, `expired 2026-11-20T…Z (3 days ago)`. */
 export function describeExpiry(expires: Instant, now: Instant): string {
@@ -22,7 +26,7 @@ export function describeExpiry(expires: Instant, now: Instant): string {
 
 /** `1 key`, `2 of 3 keys`: how many have to sign of how many that may. */
 export function describeKeys({ keyIds, threshold }: Pick<RoleSummary, "keyIds" | "threshold">): string {
-  const ids = keyIds.map(shortFingerprint).join(" ");
+  const ids = keyIds.map(shortId).join(" ");
   return `${threshold} of ${plural(keyIds.length, "key")}: ${ids}`;
 }
 
@@ -55,7 +59,7 @@ const PIN_MODES: Readonly<Record<RootPin["mode"], string>> = {
 /** `targets, version 3: 1 more signature wanted, by any of 5c1f… 77ab…`. */
 export function describePending({ role, version, missing, open, tag }: PendingRole): string {
   const more = `${plural(missing, "more signature")} wanted`;
-  const who = open.length === 0 ? "" : `, by any of ${open.map(shortFingerprint).join(" ")}`;
+  const who = open.length === 0 ? "" : `, by any of ${open.map(shortId).join(" ")}`;
   return `${role}, version ${version}: ${more}${who} (tag ${tag})`;
 }
 
@@ -95,7 +99,7 @@ export function describeChange(change: TrustChange): string {
 }
 
 function keysOf(ids: readonly string[]): string {
-  return `${ids.length === 1 ? "key" : "keys"} ${ids.map(shortFingerprint).join(" ")}`;
+  return `${ids.length === 1 ? "key" : "keys"} ${ids.map(shortId).join(" ")}`;
 }
 
 function keyChanges({

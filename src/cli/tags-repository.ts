@@ -1,0 +1,89 @@
+import { join, resolve } from "node:path";
+import { CountersignError } from "../core/errors.ts";
+import type { Digest } from "../core/oci/digest.ts";
+import { parseReference, parseRepository, type Reference, repositoryName } from "../core/oci/reference.ts";
+import type { ContentStore } from "../core/ports.ts";
+import { isTrustTag } from "../core/tags/names.ts";
+import { configFolder } from "../io/disk/paths.ts";
+import type { Wiring } from "../wire.ts";
+import type { Context } from "./context.ts";
+import { type RawOptions, text } from "./options.ts";
+
+/** The repository that a command on signed tags is about. */
+export interface Repository {
+  /** `registry.example/acme/app`: what trust is bound to. */
+  readonly gun: string;
+  readonly reference: Reference;
+}
+
+/** @throws CountersignError `reference-invalid`, also for a tag or a digest. */
+export function readRepository(name: string): Repository {
+  const { registry, repository } = parseRepository(name);
+  const reference = { registry, repository };
+  return { gun: repositoryName(reference), reference };
+}
+
+/** One image of such a repository, by what the command line says of it. */
+export interface NamedTag extends Repository {
+  /** undefined: only a digest was named. */
+  readonly tag: string | undefined;
+  readonly digest: Digest | undefined;
+}
+
+/**
+ * `registry.example/acme/app:1.4@sha256:…`. Nothing is added: what is signed or taken back is what was named.
+ *
+ * @throws CountersignError `reference-invalid`; `usage` for a name alone, and for tags that hold the metadata itself.
+ */
+export function readNamedTag(image: string): NamedTag {
+  const parsed = parseReference(image);
+  const { registry, repository, digest } = parsed;
+  const gun = repositoryName(parsed);
+  const tag = isTagNamed(image) ? parsed.tag : undefined;
+  if (tag === undefined && digest === undefined) {
+    throw new CountersignError("usage", "no tag is named", { found: image, wanted: `${gun}:TAG` });
+  }
+  if (tag !== undefined) refuseTrustTag(tag);
+  return { gun, reference: { registry, repository }, tag, digest };
+}
+
+/** `latest` is not signed because somebody said nothing. */
+function isTagNamed(image: string): boolean {
+  const [name = ""] = image.split("@");
+  return name.slice(name.lastIndexOf("/") + 1).includes(":");
+}
+
+/** @throws CountersignError `usage`. */
+export function refuseTrustTag(tag: string): void {
+  if (!isTrustTag(tag)) return;
+  throw new CountersignError("usage", "this tag holds the metadata of signed tags", {
+    found: tag,
+    wanted: "the tag of an image",
+  });
+}
+
+export async function openRepository(
+  wiring: Wiring,
+  { reference }: Pick<Repository, "reference">,
+  mode: "read" | "write",
+): Promise<ContentStore> {
+  return await wiring.open({ kind: "registry", reference }, mode);
+}
+
+/** The file of pins as a command takes it. */
+export interface PinsFilePlace {
+  readonly path: string;
+  /** As the user calls it. */
+  readonly label: string;
+  readonly isNamed: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** The file of pins: the one that is named, else the user's own. None is looked for in the current folder. */
+export function pinsPlace(context: Context, raw: RawOptions): PinsFilePlace {
+  const { env, homeDirectory, workingDirectory, signal } = context;
+  const named = text(raw, "pins");
+  const path =
+    named === undefined ? join(configFolder(env, homeDirectory), "pins.json") : resolve(workingDirectory, named);
+  return { path, label: named ?? path, isNamed: named !== undefined, signal };
+}
