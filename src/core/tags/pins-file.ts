@@ -16,7 +16,7 @@ export interface PinsFile {
 export const NO_PINS: PinsFile = { pins: [], mirrors: {} };
 
 /** `what` names the file in messages. @throws CountersignError `configuration-invalid`, `limit-reached`. */
-export function parsePins(bytes: Uint8Array, what: string): PinsFile {
+export function parsePins(bytes: Uint8Array, what = "the file of pins"): PinsFile {
   const reader = new PinsReader(what);
   const json = parseJsonObject(bytes, { what, code: "configuration-invalid", maxBytes: LIMITS.pinsFileBytes });
   reader.members(json, ["schemaVersion", "pins", "mirrors"], "the file");

@@ -1,0 +1,73 @@
+import { CountersignError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import type { Instant } from "../time.ts";
+import { binNames } from "./bins.ts";
+import { listingOf } from "./files.ts";
+import { nextVersion } from "./lifetimes.ts";
+import type { ListedFile, SignedRole, SnapshotRole, TimestampRole } from "./metadata.ts";
+import type { TrustView } from "./ports.ts";
+
+/** What follows from the signers' metadata: whoever holds the online key can make it, at any time, from what is there. */
+
+/**
+ * The snapshot that lists these roles. What the one before listed stays listed, removed signers and bins too: clients refuse a
+ * snapshot from which a role has vanished (TUF 1.0.34, 5.5.5).
+ *
+ * @throws CountersignError `rollback` where a role is older than it was listed, `limit-reached`.
+ */
+export function nextSnapshot(
+  roles: Pick<TrustView, "targets" | "roles">,
+  before: SnapshotRole | undefined,
+  now: Instant,
+  expires: Instant,
+): SnapshotRole {
+  const listed = new Map(before?.roles);
+  for (const [name, role] of [["targets", roles.targets] as const, ...roles.roles]) {
+    listed.set(name, follow(name, listingOf(role.body.version, role.bytes), listed.get(name)));
+  }
+  requireBins(roles, listed);
+  if (listed.size > LIMITS.tagRoleFiles) {
+    throw new CountersignError("limit-reached", "the repository has more roles than a snapshot can list", {
+      found: String(listed.size),
+      wanted: `at most ${LIMITS.tagRoleFiles}`,
+      next: "rotate the online key, which forgets the roles that are gone: countersign trust rotate online",
+    });
+  }
+  const sorted = [...listed].sort(([a], [b]) => (a < b ? -1 : 1));
+  return { kind: "snapshot", version: nextVersion(before?.version, now), expires, roles: new Map(sorted) };
+}
+
+function follow(name: string, next: ListedFile, before: ListedFile | undefined): ListedFile {
+  if (before === undefined || next.version > before.version || next.sha256 === before.sha256) return next;
+  throw new CountersignError("rollback", `a rollback of ${name}: another version was listed before`, {
+    found: `version ${next.version}`,
+    wanted: `version ${before.version} or a later one`,
+  });
+}
+
+/** A bin that was not read and was never listed would vanish with all that it binds. */
+function requireBins(
+  { targets, roles }: Pick<TrustView, "targets" | "roles">,
+  listed: ReadonlyMap<string, unknown>,
+): void {
+  for (const [name, { body }] of [["targets", targets] as const, ...roles]) {
+    const bins = body.bins === undefined ? [] : binNames(name, body.bins.bitLength);
+    const missing = bins.find((bin) => !listed.has(bin));
+    if (missing !== undefined) throw new CountersignError("internal", `${missing} is left out of the snapshot`);
+  }
+}
+
+/** The timestamp over a snapshot that is sealed. */
+export function nextTimestamp(
+  snapshot: SignedRole<SnapshotRole>,
+  before: TimestampRole | undefined,
+  now: Instant,
+  expires: Instant,
+): TimestampRole {
+  return {
+    kind: "timestamp",
+    version: nextVersion(before?.version, now),
+    expires,
+    snapshot: listingOf(snapshot.body.version, snapshot.bytes),
+  };
+}

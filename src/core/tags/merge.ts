@@ -1,0 +1,174 @@
+import { CountersignError, toFinding } from "../errors.ts";
+import { digestOf } from "../oci/digest.ts";
+import type { Instant } from "../time.ts";
+import { binNames } from "./bins.ts";
+import { isListed, parseFileName } from "./files.ts";
+import type { HeadFiles } from "./head.ts";
+import { checkCeiling, checkExpiry } from "./lifetimes.ts";
+import type { RoleKeys, RootRole, SignedRole, TargetsRole, TufKey } from "./metadata.ts";
+import type { TrustView } from "./ports.ts";
+import { readRole } from "./read.ts";
+import { checkPlace, type TrustFinding } from "./trust-view.ts";
+import { requireThreshold } from "./verify-role.ts";
+
+/** What a head and the stages beside it come to together. */
+export interface Merged extends Pick<TrustView, "targets" | "roles"> {
+  /** Roles of which a staged file counts instead of the head's. */
+  readonly taken: readonly string[];
+  /** Staged files that count for nothing; those that are merely older are not among them. */
+  readonly rejected: readonly TrustFinding[];
+}
+
+/**
+ * Of each role the highest version that is valid: of the head's file and all staged ones. It does not matter in which order files
+ * were staged, by whom, how often they are merged or whether a head was lost in between: whoever merges next heals it. A version
+ * that a snapshot has listed stays what it was, and nothing goes below it.
+ *
+ * @param staged files by name, of as many stages as there are.
+ */
+export function mergeRoles(view: TrustView, staged: readonly HeadFiles[], now: Instant): Merged {
+  return new Merge(view, staged, now).merge();
+}
+
+interface Candidate {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+type Targets = SignedRole<TargetsRole>;
+
+class Merge {
+  readonly #view: TrustView;
+  readonly #now: Instant;
+  readonly #root: RootRole | undefined;
+  readonly #staged = new Map<string, Map<string, Candidate>>();
+  readonly #taken: string[] = [];
+  readonly #rejected: TrustFinding[] = [];
+
+  constructor(view: TrustView, staged: readonly HeadFiles[], now: Instant) {
+    this.#view = view;
+    this.#now = now;
+    this.#root = view.roots.at(-1)?.body;
+    for (const [name, bytes] of staged.flatMap((files) => [...files])) {
+      const role = parseFileName(name)?.role ?? name;
+      const candidates = this.#staged.get(role) ?? new Map<string, Candidate>();
+      this.#staged.set(role, candidates.set(digestOf(bytes), { name, bytes }));
+    }
+  }
+
+  merge(): Merged {
+    const { targets: own } = this.#view;
+    const { keys = new Map<string, TufKey>(), roles } = this.#root ?? {};
+    const targets = roles === undefined ? own : (this.#best("targets", own, keys, roles.targets) ?? own);
+    const found = new Map<string, Targets>(this.#bins("targets", targets));
+    for (const delegation of targets.body.delegations) {
+      const { name } = delegation;
+      const role = this.#best(name, this.#view.roles.get(name), targets.body.keys, delegation);
+      if (role === undefined) continue;
+      found.set(name, role);
+      for (const [bin, file] of this.#bins(name, role)) found.set(bin, file);
+    }
+    return { targets, roles: found, taken: this.#taken, rejected: this.#rejected };
+  }
+
+  #bins(owner: string, { body }: Targets): readonly [string, Targets][] {
+    const { bins, keys } = body;
+    const names = bins === undefined ? [] : binNames(owner, bins.bitLength);
+    return names.flatMap((name): [string, Targets][] => {
+      const bin = bins && this.#best(name, this.#view.roles.get(name), keys, bins);
+      return bin === undefined ? [] : [[name, bin]];
+    });
+  }
+
+  /** The head's file, verified again since its keys may have changed, or a staged one that is newer. */
+  #best(
+    role: string,
+    current: Targets | undefined,
+    keys: ReadonlyMap<string, TufKey>,
+    roleKeys: RoleKeys,
+  ): Targets | undefined {
+    const valid = (file: Targets) =>
+      this.#attempt(role, () => requireThreshold(file, keys, roleKeys, role)) !== undefined;
+    const kept = current !== undefined && valid(current) ? current : undefined;
+    const newer = this.#candidates(role).filter((file) => this.#isNewer(role, file, kept) && valid(file));
+    const usable = newer.filter((file) => this.#isUsable(role, file));
+    const best = usable.sort((a, b) => b.body.version - a.body.version || compareBytes(a, b))[0];
+    const twins = usable.filter(({ body }) => body.version === best?.body.version);
+    if (twins.length > 1) this.#reject(role, forked(role, twins));
+    if (best === undefined) return kept;
+    this.#taken.push(role);
+    return best;
+  }
+
+  #candidates(role: string): readonly Targets[] {
+    const files = [...(this.#staged.get(role)?.values() ?? [])];
+    return files.flatMap(({ name, bytes }) => {
+      return this.#attempt(role, () => readRole(bytes, "targets", `the staged ${name}`, this.#now)) ?? [];
+    });
+  }
+
+  /** Older ones are what a stage holds after it was published. */
+  #isNewer(role: string, { body, bytes }: Targets, kept: Targets | undefined): boolean {
+    const listed = this.#view.snapshot?.body.roles.get(role);
+    const { version } = body;
+    if (listed !== undefined && version === listed.version && !isListed(bytes, listed)) {
+      this.#reject(role, forked(role, [{ body }]));
+    }
+    return version > Math.max(kept?.body.version ?? 0, (listed?.version ?? 1) - 1) && this.#fits(version, bytes, role);
+  }
+
+  /** The listed version is good where the head had lost it. */
+  #fits(version: number, bytes: Uint8Array, role: string): boolean {
+    const listed = this.#view.snapshot?.body.roles.get(role);
+    return listed === undefined || version > listed.version || isListed(bytes, listed);
+  }
+
+  #isUsable(role: string, { body }: Targets): boolean {
+    const ceilings = this.#root?.profile.ceilings;
+    const checked = this.#attempt(role, () => {
+      checkPlace(role, body);
+      checkExpiry(body, this.#now, `the staged metadata of ${role}`);
+      if (ceilings !== undefined) checkCeiling(body, ceilings, this.#now, `the staged metadata of ${role}`);
+      this.#requireBins(role, body);
+      return true;
+    });
+    return checked === true;
+  }
+
+  /** A role whose bins are not there yet would hide all that it binds. */
+  #requireBins(role: string, { bins }: TargetsRole): void {
+    const missing = (bins === undefined ? [] : binNames(role, bins.bitLength)).find((name) => {
+      return (
+        !this.#staged.has(name) && !this.#view.roles.has(name) && this.#view.snapshot?.body.roles.has(name) !== true
+      );
+    });
+    if (missing === undefined) return;
+    throw new CountersignError("metadata-malformed", `${role} is staged without its bins`, { wanted: missing });
+  }
+
+  #attempt<Result>(role: string, run: () => Result): Result | undefined {
+    try {
+      return run();
+    } catch (error) {
+      if (!(error instanceof CountersignError)) throw error;
+      this.#reject(role, error);
+      return undefined;
+    }
+  }
+
+  #reject(role: string, error: CountersignError): void {
+    this.#rejected.push({ role, ...toFinding(error) });
+  }
+}
+
+function forked(role: string, [file]: readonly Pick<Targets, "body">[]): CountersignError {
+  return new CountersignError("forked", `two files of ${role} bear one version`, {
+    found: `version ${file?.body.version}`,
+    wanted: "one file",
+    next: "find out who else signs with this role's key; sign again, which makes a version of its own",
+  });
+}
+
+function compareBytes(a: Targets, b: Targets): number {
+  return digestOf(a.bytes) < digestOf(b.bytes) ? -1 : 1;
+}
