@@ -1,5 +1,7 @@
 import { CountersignError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import type { Digest } from "../oci/digest.ts";
+import { isSupportedPattern } from "./patterns.ts";
 
 /** How signed tags are stored, in names: docs/signed-tags.md, "Storage". */
 
@@ -60,7 +62,8 @@ const BIN_NAME = /\.bin-[0-9a-f]+$/;
 
 /** @throws CountersignError `usage` for a name that a signer cannot have. */
 export function checkSignerName(name: string): void {
-  const isTaken = (TOP_LEVEL as readonly string[]).includes(name) || BIN_NAME.test(name);
+  // `constructor`: other clients look roles up in plain objects, which have that from birth.
+  const isTaken = (TOP_LEVEL as readonly string[]).includes(name) || BIN_NAME.test(name) || name in Object.prototype;
   if (ROLE_NAME.test(name) && !isTaken) return;
   throw new CountersignError("usage", "not a name that a signer can have", {
     found: name,
@@ -70,9 +73,9 @@ export function checkSignerName(name: string): void {
 
 /** @throws CountersignError `usage` for a pattern of tags with more in it than literals, `*` and `?`. */
 export function checkTagPattern(pattern: string): void {
-  if (/^[A-Za-z0-9_.*?-]{1,128}$/.test(pattern)) return;
+  if (/^[A-Za-z0-9_.*?-]{1,128}$/.test(pattern) && isSupportedPattern(pathOfTag(pattern))) return;
   throw new CountersignError("usage", "not a pattern of tags", {
     found: pattern,
-    wanted: "characters of tags, * for any number of them and ? for one",
+    wanted: `characters of tags, * for any number of them (at most ${LIMITS.tagPatternStars} times) and ? for one`,
   });
 }
