@@ -6,9 +6,10 @@ import { type Location, parseLocation } from "./core/oci/location.ts";
 import type { Reference } from "./core/oci/reference.ts";
 import type { Collection, ContentCache, ContentStore, Destination, WholeLayout } from "./core/ports.ts";
 import type { Reading } from "./core/sources/mention.ts";
+import type { SignedTags } from "./core/tags/signed-tag.ts";
 import { DiskCache } from "./io/disk/cache.ts";
 import { onDisk } from "./io/disk/errors.ts";
-import { cacheFolder } from "./io/disk/paths.ts";
+import { cacheFolder, stateFolder } from "./io/disk/paths.ts";
 import { ServiceClient } from "./io/http/service.ts";
 import type { ClusterSelection } from "./io/kubernetes/cluster.ts";
 import { type CollectionLocation, layoutCollection } from "./io/layout/collection.ts";
@@ -18,6 +19,8 @@ import { openWholeArchive } from "./io/layout/whole.ts";
 import { type FlagCredentials, findCredentials } from "./io/registry/credentials.ts";
 import { RegistryPool } from "./io/registry/pool.ts";
 import { openRegistry } from "./io/registry/store.ts";
+import type { SignedTagsOptions } from "./io/tags/client.ts";
+import type { PinsPlace } from "./io/tags/pins.ts";
 import type { Target } from "./ops/verify.ts";
 import { VERSION } from "./version.ts";
 
@@ -30,6 +33,12 @@ export interface Surroundings {
   readonly signal?: AbortSignal | undefined;
   /** A registry's own warnings, printable. */
   readonly warn?: ((line: string) => void) | undefined;
+}
+
+/** Which roots are believed, and what else is wanted of signed tags. */
+export interface TagSettings extends Omit<SignedTagsOptions, "pins" | "stateFolder" | "signal"> {
+  /** The file of them. */
+  readonly pins: Omit<PinsPlace, "signal">;
 }
 
 /** How registries are spoken to. */
@@ -119,6 +128,17 @@ export class Wiring {
   async registry(reference: Reference): Promise<ContentStore> {
     this.#pool ??= this.#openPool();
     return openRegistry(reference, await this.#pool);
+  }
+
+  /** Signed tags by pinned roots. Nothing is read before the first question. */
+  async signedTags({ pins, ...settings }: TagSettings): Promise<SignedTags> {
+    const { env, homeDirectory, signal } = this.#surroundings;
+    const [{ openSignedTags }, { PinsOnDisk }] = await Promise.all([
+      import("./io/tags/client.ts"),
+      import("./io/tags/pins.ts"),
+    ]);
+    const book = new PinsOnDisk({ ...pins, signal });
+    return openSignedTags({ ...settings, pins: book, stateFolder: stateFolder(env, homeDirectory), signal });
   }
 
   /**

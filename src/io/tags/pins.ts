@@ -59,6 +59,20 @@ export class PinsOnDisk implements Pins {
     return true;
   }
 
+  /** From now on the one is asked for as the other. */
+  async putMirror(mirror: string, origin: string): Promise<void> {
+    await this.#change((file) => ({ ...file, mirrors: { ...file.mirrors, [mirror]: origin } }));
+  }
+
+  /** Whether it was one. */
+  async removeMirror(mirror: string): Promise<boolean> {
+    if (!Object.hasOwn((await this.all()).mirrors, mirror)) return false;
+    await this.#change(({ pins, mirrors }) => {
+      return { pins, mirrors: Object.fromEntries(Object.entries(mirrors).filter(([name]) => name !== mirror)) };
+    });
+    return true;
+  }
+
   async #change(change: (file: PinsFile) => PinsFile): Promise<void> {
     const { path, signal } = this.#place;
     await makePrivateFolder(dirname(path));

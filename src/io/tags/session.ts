@@ -11,6 +11,7 @@ import type { RootPin } from "../../core/tags/pin.ts";
 import { readRole } from "../../core/tags/read.ts";
 import type { SignedTag } from "../../core/tags/signed-tag.ts";
 import { validSignatures } from "../../core/tags/verify-role.ts";
+import { pathOfBinding } from "../../core/tags/write.ts";
 import type { Instant } from "../../core/time.ts";
 import { nameRole } from "../tuf/refusal.ts";
 import type { ListedTarget, TufUpdater } from "../tuf/updater.ts";
@@ -150,8 +151,4 @@ export class TrustSession {
     this.#turn = turn.catch(() => undefined);
     return await turn;
   }
-}
-
-function pathOfBinding({ tag, digest }: Binding): string {
-  return tag === undefined ? pathOfDigest(digest) : pathOfTag(tag);
 }
