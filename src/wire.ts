@@ -130,14 +130,21 @@ export class Wiring {
     return openRegistry(reference, await this.#pool);
   }
 
-  /** Signed tags by pinned roots. Nothing is read before the first question. */
+  /**
+   * Signed tags by pinned roots. No registry is asked before the first question.
+   *
+   * @throws CountersignError `configuration-invalid` where somebody names a file of pins that is none or not there.
+   */
   async signedTags({ pins, ...settings }: TagSettings): Promise<SignedTags> {
     const { env, homeDirectory, signal } = this.#surroundings;
     const [{ openSignedTags }, { PinsOnDisk }] = await Promise.all([
       import("./io/tags/client.ts"),
       import("./io/tags/pins.ts"),
     ]);
-    const book = new PinsOnDisk({ ...pins, signal });
+    // The first root that is seen may go into a file that is not there yet.
+    const isNamed = pins.isNamed && settings.tofu !== true;
+    const book = new PinsOnDisk({ ...pins, isNamed, signal });
+    if (isNamed) await book.all();
     return openSignedTags({ ...settings, pins: book, stateFolder: stateFolder(env, homeDirectory), signal });
   }
 

@@ -16,7 +16,7 @@ import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { openProgress, type Progress } from "./progress.ts";
 import { refuseRegistriesOffline } from "./trust-options.ts";
-import { readVerifyOptions } from "./verify-options.ts";
+import { readTaggedOptions } from "./verify-options.ts";
 
 /** `countersign copy SRC DST`: the image and everything attached, verified before the first byte is written. */
 export async function copy(
@@ -27,7 +27,7 @@ export async function copy(
   raw: RawOptions,
 ): Promise<void> {
   const registry = readRegistryOptions(raw);
-  const flags = readVerifyOptions(raw);
+  const flags = readTaggedOptions(raw);
   const place = destinationPlace(target);
   refuseRegistriesOffline(flags.signers.trust, [target]);
   const wiring = await openWiring(context, output, registry, [source, target]);

@@ -21,7 +21,7 @@ export function applyEnvironment(command: Command, env: Context["env"], warn: (l
   for (const option of command.options) {
     const variable = variableOf(option);
     const value = variable === undefined ? undefined : env[variable];
-    if (variable === undefined || value === undefined || value === "") continue;
+    if (variable === undefined || value === undefined || value === "" || isContentTrust(variable, value)) continue;
     const name = option.attributeName();
     const source = command.getOptionValueSource(name);
     if (source !== undefined && source !== "default") continue;
@@ -32,6 +32,11 @@ export function applyEnvironment(command: Command, env: Context["env"], warn: (l
     }
     command.setOptionValueWithSource(name, readVariable(option, variable, value), "env");
   }
+}
+
+/** `COUNTERSIGN_TRUST=1` asks for signed tags, as DOCKER_CONTENT_TRUST does; an instance for --trust has a name. */
+function isContentTrust(variable: string, value: string): boolean {
+  return variable === CONTENT_TRUST && isSwitch(value);
 }
 
 function readVariable(option: Option, variable: string, value: string): unknown {
@@ -58,8 +63,21 @@ export function isRepeatable(option: Option): boolean {
 const ON: ReadonlySet<string> = new Set(["1", "true", "yes", "on"]);
 const OFF: ReadonlySet<string> = new Set(["0", "false", "no", "off"]);
 
+export function isOn(value: string): boolean {
+  return ON.has(value.toLowerCase());
+}
+
+/** Whether a value turns something on or off. */
+export function isSwitch(value: string): boolean {
+  return ON.has(value.toLowerCase()) || OFF.has(value.toLowerCase());
+}
+
+/** The variable that asks for signed tags, where its value is a switch. */
+export const CONTENT_TRUST = "COUNTERSIGN_TRUST";
+
+/** @throws CountersignError `configuration-invalid` for what is no word for either. */
 function readSwitch(variable: string, value: string): boolean {
-  if (ON.has(value.toLowerCase())) return true;
+  if (isOn(value)) return true;
   if (OFF.has(value.toLowerCase())) return false;
   throw new CountersignError("configuration-invalid", `${variable} cannot be used`, { found: value, wanted: "1 or 0" });
 }

@@ -3,8 +3,9 @@ import { CountersignError } from "../core/errors.ts";
 import { parseLocation } from "../core/oci/location.ts";
 import { repositoryName } from "../core/oci/reference.ts";
 import type { ImageName } from "../core/policy/document.ts";
-import type { Rulebook } from "../core/verify/criterion.ts";
+import { type Rulebook, requiringBinding } from "../core/verify/criterion.ts";
 import { checkRequirement, type Requirement } from "../core/verify/requirement.ts";
+import type { TagJudging } from "../ops/judging.ts";
 import { type Target, unresolved, type VerifiedImage, type VerifyOptions, verifyImages } from "../ops/verify.ts";
 import type { SignedList } from "../ops/withdrawn-artifact.ts";
 import type { Wiring } from "../wire.ts";
@@ -18,6 +19,7 @@ import type { Output } from "./output.ts";
 import type { OpenPolicy } from "./policy.ts";
 import { type PolicyOptions, refuseRenaming } from "./policy-options.ts";
 import { isPublishedPolicy } from "./policy-pin-options.ts";
+import { openSignedTags, requirePinned } from "./signed-tags.ts";
 import { type FindTrust, readSigners } from "./signers.ts";
 import { refuseRegistriesOffline, type TrustOptions } from "./trust-options.ts";
 import type { VerifyOptions as VerifyFlags } from "./verify-options.ts";
@@ -52,20 +54,34 @@ export interface Judge {
 export async function readJudging(judge: Judge, flags: JudgingFlags): Promise<Judging> {
   refuseRegistriesOffline(flags.signers.trust, judge.images);
   const { context, wiring } = judge;
+  const tags = await readTags(judge, flags);
   const policy = await readPolicy(judge, flags);
   const requirement = policy?.rulebook ?? (await readRequirement(judge, flags));
   const bundles = await readBundles(context, flags.bundles);
   const { recursive, weakened, platform, maxWorkers, github } = flags;
   const sources = github && (await openGithubSources(github, policy?.document, context, wiring));
   const as = flags.policy?.as;
-  return { requirement, bundles, sources, recursive, weakened, platform, maxWorkers, policy, as };
+  return { requirement, bundles, sources, recursive, weakened, platform, maxWorkers, policy, as, tags };
+}
+
+/** How tags are resolved. @throws CountersignError `usage` where only signed tags could decide, and there are none. */
+async function readTags(judge: Judge, flags: JudgingFlags): Promise<TagJudging> {
+  const tags = await openSignedTags(judge, flags);
+  if (flags.byTagAlone) {
+    await requirePinned(
+      tags,
+      judge.images.map((image) => nameFor(image).repository),
+    );
+  }
+  return tags;
 }
 
 /** What must hold for the images. @throws CountersignError as `readSigners`, and `key-published`. */
 async function readRequirement(
   { context, output, wiring, images, find }: Judge,
   flags: JudgingFlags,
-): Promise<Requirement> {
+): Promise<Requirement | Rulebook> {
+  if (flags.byTagAlone) return requiringBinding(context.referenceTime);
   const signers = await readSigners(context, output, flags.signers, wiring, find);
   refusePublishedKeys(signers.keys, placesOf(images));
   const { threshold, annotations, signedAs } = flags;

@@ -22,7 +22,7 @@ import { acceptedManifest, concludeMove, movedNot } from "./moves.ts";
 import { type RawOptions, type RegistryOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { openProgress, type Progress } from "./progress.ts";
-import { readVerifyOptions } from "./verify-options.ts";
+import { readTaggedOptions } from "./verify-options.ts";
 
 type FileLocation = Extract<Location, { readonly path: string }>;
 type Place = FileLocation | { readonly kind: "engine"; readonly engine: Engine };
@@ -45,7 +45,7 @@ export async function pull(
   raw: RawOptions,
 ): Promise<void> {
   const registry = readRegistryOptions(raw);
-  const flags = readVerifyOptions(raw);
+  const flags = readTaggedOptions(raw);
   const place = readPlace(context, raw, images.length);
   const platform = pulledPlatform(context, registry);
   const wiring = await openWiring(context, output, registry, images);

@@ -20,7 +20,7 @@ import { list, type RawOptions, type RegistryOptions, readRegistryOptions, text 
 import type { Output } from "./output.ts";
 import { openProgress } from "./progress.ts";
 import { readTrustOptions, type TrustOptions } from "./trust-options.ts";
-import { readVerifyOptions, type VerifyOptions } from "./verify-options.ts";
+import { readTaggedOptions, type VerifyOptions } from "./verify-options.ts";
 
 /** What the command line says. */
 interface SaveOptions {
@@ -97,7 +97,7 @@ function readFileName(raw: RawOptions): string {
 }
 
 function readSaveFlags(raw: RawOptions): VerifyOptions {
-  const flags = readVerifyOptions(raw);
+  const flags = readTaggedOptions(raw);
   if (flags.github === undefined) return flags;
   throw new CountersignError("usage", "what GitHub's API keeps does not get into a kit", {
     found: "--github-api",

@@ -15,6 +15,10 @@ function secret(name: string, purpose: string): Variable {
 }
 
 export const VARIABLES: readonly Variable[] = [
+  plain(
+    "DOCKER_CONTENT_TRUST",
+    "1: refuse what no signed tag covers, as --signed-tag required (also COUNTERSIGN_TRUST=1); Docker itself does not heed it any more",
+  ),
   secret("COSIGN_PASSWORD", "the password of an encrypted private key"),
   secret(
     "COUNTERSIGN_KEY_PASSPHRASE",

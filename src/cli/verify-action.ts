@@ -6,7 +6,7 @@ import { judgeImages, readJudging } from "./judging.ts";
 import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { concludeVerdicts } from "./verdicts.ts";
-import { readVerifyOptions } from "./verify-options.ts";
+import { readTaggedOptions } from "./verify-options.ts";
 
 /** `countersign verify IMAGE…`. */
 export async function verify(
@@ -16,7 +16,7 @@ export async function verify(
   raw: RawOptions,
 ): Promise<void> {
   const registry = readRegistryOptions(raw);
-  const flags = readVerifyOptions(raw);
+  const flags = readTaggedOptions(raw);
   const wiring = await openWiring(context, output, registry, images);
   try {
     const judging = await readJudging({ context, output, wiring, images }, { ...registry, ...flags });

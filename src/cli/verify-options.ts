@@ -1,4 +1,4 @@
-import { type Command, Option } from "commander";
+import { Command, Option } from "commander";
 import { CountersignError } from "../core/errors.ts";
 import { type AttestationOptions, addAttestationOptions, readAttestationOptions } from "./attestation-options.ts";
 import { addGithubOptions, type GithubOptions, readGithubOptions } from "./github-options.ts";
@@ -15,6 +15,7 @@ import {
   text,
 } from "./options.ts";
 import { addPolicyOptions, type PolicyOptions, readPolicyOptions, VERIFYING } from "./policy-options.ts";
+import { addSignedTagOptions, readSignedTagOptions, type SignedTagOptions } from "./signed-tag-options.ts";
 import {
   addSignerOptions,
   readProofOptions,
@@ -22,7 +23,7 @@ import {
   type SignerOptions,
   weakenings,
 } from "./signer-options.ts";
-import { readTrustOptions } from "./trust-options.ts";
+import { addTrustOptions, readTrustOptions } from "./trust-options.ts";
 
 const VERIFY_GROUP = "Verification:";
 
@@ -40,15 +41,25 @@ export function addVerifyOptions(command: Command): Command {
 export function addJudgingOptions(command: Command): Command {
   addPolicyOptions(command, VERIFYING);
   addSignerOptions(command);
+  addEvidenceOptions(command);
   grouped(command, VERIFY_GROUP, [
+    new Option("-r, --recursive", "judge the index and every platform in it"),
+    new Option("--signed-as <name>", "for mirrors: the repository the image was signed under (repeatable)").argParser(
+      collect,
+    ),
+  ]);
+  addAttestationOptions(command);
+  addSignedTagOptions(command);
+  return addGithubOptions(command);
+}
+
+/** What evidence has to be like, whoever made it. */
+function addEvidenceOptions(command: Command): Command {
+  return grouped(command, VERIFY_GROUP, [
     new Option("--threshold <n>", "how many distinct keys and identities must have signed (default: 1)").argParser(
       count("--threshold", 1),
     ),
     new Option("-a, --annotations <name=value>", "an annotation the signature must carry (repeatable)").argParser(
-      collect,
-    ),
-    new Option("-r, --recursive", "judge the index and every platform in it"),
-    new Option("--signed-as <name>", "for mirrors: the repository the image was signed under (repeatable)").argParser(
       collect,
     ),
     new Option(
@@ -56,8 +67,6 @@ export function addJudgingOptions(command: Command): Command {
       "judge by the Sigstore bundle in this file instead of what is stored beside the image (repeatable)",
     ).argParser(collect),
   ]);
-  addAttestationOptions(command);
-  return addGithubOptions(command);
 }
 
 export interface VerifyOptions {
@@ -79,6 +88,9 @@ export interface VerifyOptions {
   /** As they shall be printed in the verdict. */
   readonly weakened: readonly string[];
   readonly exitCodes: "countersign" | "cosign";
+  readonly tags: SignedTagOptions;
+  /** Nobody is named, and no policy: where a root is pinned, a signed tag is enough by itself. */
+  readonly byTagAlone: boolean;
 }
 
 /**
@@ -96,27 +108,69 @@ export function readVerifyOptions(raw: RawOptions): VerifyOptions {
     attestation: readAttestationOptions(raw),
     threshold: number(raw, "threshold") ?? 1,
     annotations: readAnnotations(list(raw, "annotations")),
-    signedAs: list(raw, "signedAs").map((name) => readRepository("--signed-as", name)),
+    signedAs: readSignedAs(raw),
   };
+}
+
+/** The same on commands that may do with a signed tag alone: nothing that asks for more than that is given. */
+export function readTaggedOptions(raw: RawOptions): VerifyOptions {
+  if (EVIDENCE.some((name) => isGiven(raw, name))) return readVerifyOptions(raw);
+  return {
+    ...readCommon(raw),
+    ...NO_EVIDENCE,
+    policy: undefined,
+    signers: nobody(raw),
+    github: undefined,
+    signedAs: readSignedAs(raw),
+    byTagAlone: true,
+  };
+}
+
+/** Flags that say something of evidence. The names of options. */
+const EVIDENCE: readonly string[] = attributesOf((command) => {
+  addPolicyOptions(command, VERIFYING);
+  addSignerOptions(command);
+  addAttestationOptions(command);
+  addGithubOptions(command);
+  return addEvidenceOptions(command);
+}).filter((name) => !attributesOf(addTrustOptions).includes(name));
+
+function attributesOf(add: (command: Command) => Command): readonly string[] {
+  return add(new Command()).options.map((option) => option.attributeName());
+}
+
+function isGiven(raw: RawOptions, name: string): boolean {
+  return raw[name] !== undefined && raw[name] !== false;
+}
+
+const NO_EVIDENCE = { attestation: undefined, threshold: 1, annotations: {} } as const;
+
+function nobody(raw: RawOptions): SignerOptions {
+  return { keys: [], identity: undefined, proof: readProofOptions(raw), trust: readTrustOptions(raw) };
+}
+
+function readSignedAs(raw: RawOptions): readonly string[] {
+  return list(raw, "signedAs").map((name) => readRepository("--signed-as", name));
 }
 
 /** The same where a policy says what is wanted. @throws CountersignError `usage`. */
 export function readPolicyJudging(raw: RawOptions, policy: PolicyOptions): VerifyOptions {
-  const nobody = { keys: [], identity: undefined, proof: readProofOptions(raw), trust: readTrustOptions(raw) };
   return {
     ...readCommon(raw),
+    ...NO_EVIDENCE,
     policy,
-    signers: nobody,
+    signers: nobody(raw),
     github: readGithubOptions(raw, "by policy"),
-    attestation: undefined,
-    threshold: 1,
-    annotations: {},
     signedAs: [],
   };
 }
 
-function readCommon(raw: RawOptions): Pick<VerifyOptions, "recursive" | "bundles" | "weakened" | "exitCodes"> {
+type Common = Pick<VerifyOptions, "recursive" | "bundles" | "weakened" | "exitCodes" | "tags" | "byTagAlone">;
+
+function readCommon(raw: RawOptions): Common {
   return {
+    tags: readSignedTagOptions(raw),
+    byTagAlone: false,
     recursive: flag(raw, "recursive"),
     bundles: list(raw, "bundle"),
     weakened: weakenings(raw),

@@ -3,6 +3,7 @@ import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
 import { addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
+import { addContentTrustOption } from "../signed-tag-options.ts";
 import { addVerifyOptions } from "../verify-options.ts";
 import { IMAGE_ARGUMENT } from "./verify.ts";
 
@@ -20,6 +21,7 @@ export function pullCommand(context: Context): Command {
       await pull(context, openOutput(context, globalOptions(self)), images, options);
     });
   addVerifyOptions(command);
+  addContentTrustOption(command);
   addRegistryOptions(command);
   return withManual(command, {
     examples: [

@@ -3,6 +3,7 @@ import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
 import { addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
+import { addContentTrustOption } from "../signed-tag-options.ts";
 import { addVerifyOptions } from "../verify-options.ts";
 
 export const IMAGE_ARGUMENT = "[registry/]repository[:tag][@digest], oci:DIR, oci-archive:FILE or docker-archive:FILE";
@@ -19,6 +20,7 @@ export function verifyCommand(context: Context): Command {
       await verify(context, openOutput(context, globalOptions(self)), images, options);
     });
   addVerifyOptions(command);
+  addContentTrustOption(command);
   addRegistryOptions(command);
   return withManual(command, {
     examples: [

@@ -1,0 +1,119 @@
+import { join, resolve } from "node:path";
+import { CountersignError } from "../core/errors.ts";
+import { explainFinding } from "../core/explain.ts";
+import type { RequiredIdentity } from "../core/tags/binding.ts";
+import type { RootPin } from "../core/tags/pin.ts";
+import type { Requirement } from "../core/verify/requirement.ts";
+import { configFolder } from "../io/disk/paths.ts";
+import type { TagJudging } from "../ops/judging.ts";
+import type { TagSettings, Wiring } from "../wire.ts";
+import type { Context } from "./context.ts";
+import { CONTENT_TRUST, isOn } from "./environment.ts";
+import type { Output } from "./output.ts";
+import { isContentTrustOn, type SignedTagOptions } from "./signed-tag-options.ts";
+import type { SignerOptions } from "./signer-options.ts";
+import { type FindTrust, readSigners } from "./signers.ts";
+
+/** The file of pinned roots: the one that is named, else the user's. None is picked up from the current folder. */
+export function pinsFile(
+  { env, homeDirectory, workingDirectory }: Pick<Context, "env" | "homeDirectory" | "workingDirectory">,
+  named: string | undefined,
+): TagSettings["pins"] {
+  const path =
+    named === undefined ? join(configFolder(env, homeDirectory), "pins.json") : resolve(workingDirectory, named);
+  return { path, label: named ?? path, isNamed: named !== undefined };
+}
+
+/** Everything that signed tags are opened with. */
+export interface TagFlags {
+  readonly tags: SignedTagOptions;
+  /** What proves signatures that a binding asks for. */
+  readonly signers: Pick<SignerOptions, "proof" | "trust">;
+  readonly signedAs: readonly string[];
+}
+
+interface Surroundings {
+  readonly context: Context;
+  readonly output: Output;
+  readonly wiring: Wiring;
+  readonly find?: FindTrust | undefined;
+}
+
+/**
+ * Signed tags as a door takes them, by the pins of this machine or of the file that is named.
+ *
+ * @throws CountersignError `configuration-invalid` where a file is named that is not there.
+ */
+export async function openSignedTags(around: Surroundings, flags: TagFlags): Promise<TagJudging> {
+  const { context, output, wiring } = around;
+  const { tofu, pins, isRequired, checkTag } = flags.tags;
+  const signedTags = await wiring.signedTags({
+    pins: pinsFile(context, pins),
+    now: context.referenceTime,
+    tofu,
+    checkTag,
+    offline: flags.signers.trust.offline,
+    onPinned: (pin) => output.note(describePinned(pin)),
+    warn: (finding) => output.warn(explainFinding(finding)),
+  });
+  return {
+    signedTags,
+    isRequired: isRequired ?? isDemanded(context, output),
+    signedBy: (identities) => requirementOn(around, flags, identities),
+  };
+}
+
+/** First use is a leap of faith: what it rests on is said, so that somebody can compare it. */
+function describePinned({ gun, root, rootKeyIds, threshold }: RootPin): string {
+  const keys = `${threshold} of the ${rootKeyIds.length === 1 ? "key" : "keys"} ${rootKeyIds.join(", ")}`;
+  return `pinned on first use for ${gun}: root ${root}, by ${keys}; compare them with what the publisher names`;
+}
+
+const DOCKER = "DOCKER_CONTENT_TRUST";
+
+/** Whether the environment wants a signed tag. */
+function isDemanded({ env }: Context, output: Output): boolean {
+  if (isOn(env[CONTENT_TRUST] ?? "")) return true;
+  if (!isContentTrustOn(env[DOCKER])) return false;
+  output.note(
+    `${DOCKER} is heeded: what no signed tag covers is refused. Docker's own commands do not heed it any more`,
+  );
+  return true;
+}
+
+/** A signature by one of these identities, proven as the flags or the configuration say. */
+async function requirementOn(
+  { context, output, wiring, find }: Surroundings,
+  { signers, signedAs }: TagFlags,
+  wanted: readonly RequiredIdentity[],
+): Promise<Requirement> {
+  const read = wanted.map(({ identity, issuer }) => {
+    const named = { kind: "named", subject: exact(identity), issuer: exact(issuer), claims: [] } as const;
+    return readSigners(context, output, { ...signers, keys: [], identity: named }, wiring, find);
+  });
+  const identities = (await Promise.all(read)).flatMap((each) => each.identities);
+  const now = context.referenceTime;
+  return { keys: [], identities, threshold: 1, annotations: {}, signedAs, now };
+}
+
+function exact(text: string): { readonly kind: "exact"; readonly text: string } {
+  return { kind: "exact", text };
+}
+
+/** Where nothing but a signed tag could decide, and there is none to be had. @throws CountersignError `usage`. */
+export async function requirePinned(
+  { signedTags, isRequired }: TagJudging,
+  repositories: readonly (string | undefined)[],
+): Promise<void> {
+  // Then each image says for itself that it has no pin.
+  if (isRequired) return;
+  for (const repository of repositories) {
+    if (repository !== undefined && (await signedTags.isPinned(repository))) continue;
+    throw new CountersignError("usage", "nothing says whose signature is wanted", {
+      found: `neither a policy, nor a key, nor an identity${repository === undefined ? "" : `, and no pinned root of ${repository}`}`,
+      wanted:
+        "--policy FILE, --key KEY, or --certificate-identity NAME and --certificate-oidc-issuer URL; or a repository with" +
+        " signed tags and a pinned root",
+    });
+  }
+}
