@@ -34,8 +34,9 @@ export interface NotaryOptions {
   readonly clock?: Clock | undefined;
 }
 
-/** What Notary calls a file: `timestamp`, `root.HASH`, `3.root`, `targets/releases`. */
-const FILE_NAME = /^(?:[0-9]{1,9}\.)?[a-z0-9._/-]{1,400}$/;
+/** What Notary calls a file: `timestamp`, `root.HASH`, `3.root`, `targets/releases`. No part of it leads elsewhere. */
+const FILE_NAME =
+  /^(?:[1-9][0-9]{0,8}\.)?(?:root|snapshot|timestamp|targets(?:\/(?!\.+(?:\/|$))[-a-z0-9._]{1,255})*)(?:\.[0-9a-f]{64})?$/;
 
 /** Reads a repository's metadata from a Notary server (server/server.go); nothing that it answers is believed here. */
 export class NotaryServer {
