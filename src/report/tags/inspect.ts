@@ -96,7 +96,7 @@ function repositoryMember(result: InspectResult): Readonly<Record<string, unknow
     location,
     aliases,
     head,
-    pin: pin ?? null,
+    pin: pin === undefined ? null : { mode: pin.mode, root: pin.root, rootVersion: pin.rootVersion },
     root: rootDigest,
     roles: roles.map(roleMember),
     signers: signers.map(signerMember),

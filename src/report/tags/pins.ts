@@ -15,13 +15,13 @@ export interface PinsReport {
   /** All of them where nothing was changed, else the one that was. */
   readonly pins: readonly RootPin[];
   /** By the mirror's name. */
-  readonly mirrors: ReadonlyMap<string, string>;
+  readonly mirrors: Readonly<Record<string, string>>;
 }
 
 export function pinsText({ file, change, pins, mirrors }: PinsReport, style: Style = PLAIN): string {
-  if (pins.length === 0 && mirrors.size === 0) return `no roots are pinned in ${printable(file)}\n`;
+  if (pins.length === 0 && Object.keys(mirrors).length === 0) return `no roots are pinned in ${printable(file)}\n`;
   const blocks = pins.map((pin) => pinText(pin, change, style));
-  const others = [...mirrors].map(([mirror, origin]) =>
+  const others = Object.entries(mirrors).map(([mirror, origin]) =>
     formatBlock(`${style.heading("mirror".padEnd(HEADING_WIDTH))}${printable(mirror)}`, [["of", origin]], style),
   );
   return `${[...blocks, ...others].join("\n")}\n${countLine(file, change, pins.length)}\n`;
@@ -50,6 +50,6 @@ export function pinsDocument({ file, change, pins, mirrors }: PinsReport): strin
     file,
     change: change ?? null,
     pins: pins.map(pinMember),
-    mirrors: Object.fromEntries(mirrors),
+    mirrors,
   });
 }
