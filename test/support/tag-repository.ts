@@ -187,6 +187,8 @@ export interface Question extends Partial<SignedTagsOptions> {
   readonly digest?: Digest;
   readonly demand?: Partial<TagDemand>;
   readonly from?: MemoryStore;
+  /** A machine that was never there. */
+  readonly anew?: boolean;
 }
 
 export interface TagScene {
@@ -205,12 +207,15 @@ export const OTHER: Digest = digestOf(Buffer.from("another image"));
 
 /** A repository whose tag `1.0` is bound by the targets role, its first root pinned, and a machine that was never there. */
 export async function tagScene(t: TestContext, repo = new TagRepository()): Promise<TagScene> {
-  const stateFolder = join(await temporaryFolder(t), "state");
+  const folder = await temporaryFolder(t);
+  const stateFolder = join(folder, "state");
+  let machines = 0;
   const pins = new MemoryPins();
   repo.bind("1.0", IMAGE).release();
   await pins.put(repo.pin());
-  const ask = async ({ tag, digest, demand, from = repo.store, ...options }: Question = {}) => {
-    const tags = openSignedTags({ pins, stateFolder, now: NOW, ...options });
+  const ask = async ({ tag, digest, demand, from = repo.store, anew, ...options }: Question = {}) => {
+    const place = anew === true ? join(folder, `machine ${++machines}`) : stateFolder;
+    const tags = openSignedTags({ pins, stateFolder: place, now: NOW, ...options });
     const asked = tag === undefined && digest === undefined ? "1.0" : tag;
     return await tags.resolve({ store: from, tag: asked, digest, demand: { ...DEFAULT_TAG_DEMAND, ...demand } });
   };

@@ -7,7 +7,8 @@ import { parseFileName } from "../../core/tags/files.ts";
 import { type HeadFile, type HeadListing, parseHead, parseHeadPart, setWith } from "../../core/tags/head.ts";
 import { HEAD_TAG } from "../../core/tags/names.ts";
 import type { TufSource } from "../tuf/source.ts";
-import { roleOf, versionOf } from "../tuf/updater.ts";
+import { MAX_BYTES } from "../tuf/untrusted.ts";
+import { kindOf, roleOf, versionOf } from "../tuf/updater.ts";
 import type { KeptHead } from "./client-store.ts";
 
 /**
@@ -134,12 +135,7 @@ export class HeadSource implements TufSource {
   }
 
   async #content(file: string, { descriptor, data }: HeadFile, maxBytes: number): Promise<Uint8Array> {
-    if (descriptor.size > maxBytes) {
-      throw new CountersignError("limit-reached", `${file} of ${this.store.location} is larger than will be read`, {
-        found: `${descriptor.size} bytes`,
-        wanted: `at most ${maxBytes} bytes`,
-      });
-    }
+    if (descriptor.size > maxBytes) throw tooLarge(file, descriptor.size, maxBytes, this.store);
     const bytes = data ?? this.#kept.find((kept) => isDescribed(kept, descriptor));
     if (bytes !== undefined) return bytes;
     this.#refuseOffline(file);
@@ -163,6 +159,16 @@ function isDescribed(bytes: Uint8Array, descriptor: Descriptor): boolean {
   } catch {
     return false;
   }
+}
+
+/** Less than a file of its kind may have is what the file above it lists. */
+function tooLarge(file: string, size: number, maxBytes: number, { location }: ContentStore): CountersignError {
+  const isListed = maxBytes < MAX_BYTES[kindOf(roleOf(file))];
+  const message = isListed ? "is not as long as is listed" : "is larger than will be read";
+  return new CountersignError(isListed ? "mix-and-match" : "limit-reached", `${file} of ${location} ${message}`, {
+    found: `${size} bytes`,
+    wanted: `at most ${maxBytes} bytes`,
+  });
 }
 
 function forkedRoot(version: number, { location }: ContentStore): CountersignError {

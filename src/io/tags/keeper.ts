@@ -73,14 +73,15 @@ export class Keeper {
   }
 
   /** Roots that were verified count from now on, whatever comes after them: they say whose signatures do not any more. */
-  async keepRoots(roots: Roots, marks: Marks, now: Instant): Promise<void> {
+  async keepRoots(roots: Roots, marks: Marks): Promise<void> {
     await this.#write((present) => {
       const before = since(present, digestOf(roots[0]));
-      if (before !== undefined && before.kept.roots.length >= roots.length) return undefined;
+      if ((before?.kept.roots.length ?? 1) >= roots.length) return undefined;
       const kept = before?.kept ?? { refreshedAt: instant(0), metadata: new Map(), targets: new Map() };
       return {
         head: before?.head,
-        clock: latest(now, present),
+        // No time has proven to be right where nothing was found to be current.
+        clock: present?.clock ?? instant(0),
         kept: { ...kept, roots },
         marks: furthest(marks, before?.marks),
       };

@@ -246,10 +246,10 @@ class Opening {
   }
 
   async #keepRoots(updater: TufUpdater, roots: Roots): Promise<void> {
-    if (this.#request.pin === undefined || roots.length <= (this.#before?.kept.roots.length ?? 0)) return;
+    if (this.#request.pin === undefined || roots.length <= (this.#before?.kept.roots.length ?? 1)) return;
     this.#roots = roots;
     const marks = marksOf((role) => (role === "root" ? updater.read(role) : undefined));
-    await this.#keeper.keepRoots(roots, marks, this.#request.options.now);
+    await this.#keeper.keepRoots(roots, marks);
   }
 
   /** What the root says of itself and of what rests on it: whose it is, and how long anything may claim to live. */
