@@ -389,7 +389,7 @@ export const LIMITS = {
   /**
    * Signed tags: signers of a repository and the roles that are looked into for one tag (`targets`, each signer and one bin of
    * each); hash bins of a role, in bits; files that a snapshot lists; other names of a repository, and a name; a pattern of
-   * tags and the asterisks in it; identities that one binding demands.
+   * paths and the asterisks in one part of it; identities that one binding demands; a text in metadata.
    */
   tagSigners: 32,
   tagSearchedRoles: 65,
@@ -400,6 +400,7 @@ export const LIMITS = {
   tagPatternCharacters: 256,
   tagPatternStars: 4,
   bindingIdentities: 16,
+  tagTextCharacters: 4 * KIB,
   /** A role's file that publishers write, with room for its signatures in what is read of one; entries of a bin, on average. */
   tagRoleBytes: 192 * KIB,
   tagBinEntries: 100,
@@ -408,6 +409,8 @@ export const LIMITS = {
   tagSmallHeadBins: 16,
   tagBinSetFiles: 64,
   tagHeadHistory: 10,
+  /** Files of metadata that are read or written at once. */
+  tagWorkers: 8,
   /**
    * Clients of signed tags: how far the clock may stand before what was seen, how long it takes until a time alone is worth being
    * kept, and how much is kept of a repository's roles.

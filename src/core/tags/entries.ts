@@ -95,13 +95,18 @@ export class RoleBook {
 
   /** Puts bindings in place of what was there for their paths. */
   withBindings(bindings: readonly Binding[]): RoleBook {
+    return this.#edited(bindings.map((binding) => [pathOfBinding(binding), binding]));
+  }
+
+  /** `undefined` takes the entry of its path out. What changes nothing leaves its file as it is. */
+  #edited(entries: readonly (readonly [path: string, binding: Binding | undefined])[]): RoleBook {
     const pages = new Map(this.#pages);
     const changed = new Set(this.#changed);
-    for (const binding of bindings) {
-      const path = pathOfBinding(binding);
-      const file = this.fileOf(path);
-      const page = pages.get(file) ?? this.#page(file);
-      pages.set(file, new Map(page).set(path, binding));
+    for (const [file, own] of Map.groupBy(entries, ([path]) => this.fileOf(path))) {
+      const page = new Map(this.#page(file));
+      const isChange = own.map(([path, binding]) => (binding ? page.set(path, binding) : page.delete(path)));
+      if (!isChange.some(Boolean)) continue;
+      pages.set(file, page);
       changed.add(file);
     }
     return new RoleBook(this.name, this.#role, this.bitLength, pages, changed);
@@ -147,16 +152,7 @@ export class RoleBook {
 
   /** Without entries: those that nobody needs any more, or that moved to another role. */
   without(paths: readonly string[]): RoleBook {
-    const pages = new Map(this.#pages);
-    const changed = new Set(this.#changed);
-    for (const path of paths) {
-      const file = this.fileOf(path);
-      const page = new Map(pages.get(file) ?? this.#page(file));
-      if (!page.delete(path)) continue;
-      pages.set(file, page);
-      changed.add(file);
-    }
-    return new RoleBook(this.name, this.#role, this.bitLength, pages, changed);
+    return this.#edited(paths.map((path) => [path, undefined]));
   }
 
   /** Whether a file has become longer than clients read: then all of the role is needed, and `rebinned`. */

@@ -1,5 +1,6 @@
 import { CountersignError } from "../errors.ts";
 import { describeJson, isObject, type JsonObject, type JsonValue } from "../json.ts";
+import { LIMITS } from "../limits.ts";
 import type { ReasonCode } from "../reasons.ts";
 import { type Instant, parseInstant } from "../time.ts";
 
@@ -45,7 +46,7 @@ export class Members {
   }
 
   /** At most `most` UTF-16 units. */
-  text(value: JsonValue | undefined, where: string, most = 4096): string {
+  text(value: JsonValue | undefined, where: string, most: number = LIMITS.tagTextCharacters): string {
     if (typeof value !== "string") return this.refuse(where, describeJson(value), "a string");
     return value.length <= most
       ? value

@@ -12,10 +12,12 @@ import { readKeys, readRoleKeys } from "./read-keys.ts";
 /** The parts of a targets role that only such a role has: what it binds, and whom it delegates to. */
 export function readTargets(signed: JsonObject, members: Members): Omit<TargetsRole, "kind" | "version" | "expires"> {
   const entries = members.entries(signed["targets"], "its entries", LIMITS.tufFiles);
-  return {
-    bindings: entries.map(([path, item]) => readBinding(path, item, members)),
-    ...readDelegations(signed["delegations"], members),
-  };
+  const bindings = entries.map(([path, item]) => readBinding(path, item, members));
+  const below = readDelegations(signed["delegations"], members);
+  if (below.bins !== undefined && bindings.length > 0) {
+    members.refuse("it has hash bins and entries of its own", `${bindings.length} entries`, "all of them in the bins");
+  }
+  return { bindings, ...below };
 }
 
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;

@@ -68,7 +68,7 @@ const BODIES: {
 function readSignatures(value: JsonValue | undefined, members: Members): SignedRole["signatures"] {
   const signatures = members.list(value, "its signatures", LIMITS.tufSignatures).map((item) => {
     const { keyid, sig } = members.exactly(item, "a signature", ["keyid", "sig"]);
-    return { keyid: hex(keyid, "a signature's key id", 64, members), sig: hex(sig, "a signature", 1024, members) };
+    return { keyid: hex(keyid, "a signature's key id", members), sig: hex(sig, "a signature", members) };
   });
   const ids = signatures.map(({ keyid }) => keyid);
   const twice = ids.find((id, at) => ids.indexOf(id) !== at);
@@ -77,8 +77,8 @@ function readSignatures(value: JsonValue | undefined, members: Members): SignedR
 }
 
 /** An empty signature is one that a tool left for somebody to fill in: it verifies nothing. */
-function hex(value: JsonValue | undefined, where: string, most: number, members: Members): string {
-  const text = members.text(value, where, most);
+function hex(value: JsonValue | undefined, where: string, members: Members): string {
+  const text = members.text(value, where);
   return /^(?:[0-9a-f]{2})*$/.test(text) ? text : members.refuse(where, text, "lower-case hexadecimal digits");
 }
 
