@@ -1,0 +1,110 @@
+import type { Finding } from "../../core/errors.ts";
+import type { RoleSummary, SignerSummary } from "../../core/tags/admin-results.ts";
+import { binNames, ownerOf } from "../../core/tags/bins.ts";
+import { isDue, type LifetimeKind, lifetimesUnder } from "../../core/tags/lifetimes.ts";
+import type { Delegation, RoleKeys, TargetsRole, TufKey } from "../../core/tags/metadata.ts";
+import { TOP_LEVEL, type TopLevelRole } from "../../core/tags/names.ts";
+import type { TrustView } from "../../core/tags/ports.ts";
+import { formatInstant, type Instant } from "../../core/time.ts";
+import { delegationOf, tagPatterns } from "./delegations.ts";
+
+/** The root that counts. */
+export function newestRoot({ roots }: Pick<TrustView, "roots">): TrustView["roots"][number] {
+  const root = roots.at(-1);
+  if (root === undefined) throw new Error("a view has a root");
+  return root;
+}
+
+/** The roles that every repository has, as they stand. */
+export function roleSummaries(view: TrustView): readonly RoleSummary[] {
+  return TOP_LEVEL.map((name) => roleSummary(view, name));
+}
+
+function roleSummary(view: TrustView, name: TopLevelRole): RoleSummary {
+  const root = newestRoot(view);
+  const role = name === "root" ? root : view[name];
+  const { keyids, threshold } = root.body.roles[name];
+  return { name, keyIds: keyids, threshold, version: role?.body.version, expires: role?.body.expires };
+}
+
+/** The signers in the order in which they are asked. */
+export function signerSummaries(view: TrustView): readonly SignerSummary[] {
+  return view.targets.body.delegations.map((delegation) => signerSummary(view, delegation));
+}
+
+export function signerSummary(view: Pick<TrustView, "roles">, delegation: Delegation): SignerSummary {
+  const { name, keyids, threshold, terminating } = delegation;
+  const role = view.roles.get(name)?.body;
+  return {
+    name,
+    keyIds: keyids,
+    threshold,
+    version: role?.version,
+    expires: role?.expires,
+    tags: tagPatterns(delegation),
+    isTerminating: terminating,
+    bindings: filesOf(view, name, role).reduce((sum, file) => sum + tagsIn(file), 0),
+  };
+}
+
+function filesOf({ roles }: Pick<TrustView, "roles">, name: string, role: TargetsRole | undefined): TargetsRole[] {
+  if (role === undefined) return [];
+  const bins = role.bins === undefined ? [] : binNames(name, role.bins.bitLength);
+  return [role, ...bins.flatMap((bin) => roles.get(bin)?.body ?? [])];
+}
+
+function tagsIn({ bindings }: TargetsRole): number {
+  return bindings.filter(({ tag }) => tag !== undefined).length;
+}
+
+/** Whose signatures a file of metadata needs, by the roles above it. undefined for one that nobody delegates to any more. */
+export function authorityOfFile(
+  view: Pick<TrustView, "roots" | "targets" | "roles">,
+  file: string,
+): { readonly roleKeys: RoleKeys; readonly keys: ReadonlyMap<string, TufKey> } | undefined {
+  const root = newestRoot(view).body;
+  const owner = ownerOf(file);
+  const { targets } = view;
+  if (owner !== file) {
+    const { bins, keys } = (owner === "targets" ? targets : view.roles.get(owner))?.body ?? {};
+    return bins === undefined || keys === undefined ? undefined : { roleKeys: bins, keys };
+  }
+  const isTop = (TOP_LEVEL as readonly string[]).includes(file);
+  if (isTop) return { roleKeys: root.roles[file as TopLevelRole], keys: root.keys };
+  const roleKeys = delegationOf(targets.body, file);
+  return roleKeys === undefined ? undefined : { roleKeys, keys: targets.body.keys };
+}
+
+/** The timestamp is made anew every day: with less than half of its life left, nobody has refreshed it for long. */
+const SPENT = 2;
+
+/** Which metadata is to be signed again soon, soonest first. What has expired is told elsewhere. */
+export function dueNotices(view: TrustView, now: Instant): readonly Finding[] {
+  const lifetimes = lifetimesUnder(newestRoot(view).body.profile.ceilings);
+  const files: readonly (readonly [string, LifetimeKind, Instant | undefined])[] = [
+    ["timestamp", "timestamp", view.timestamp?.body.expires],
+    ["snapshot", "snapshot", view.snapshot?.body.expires],
+    ["root", "root", newestRoot(view).body.expires],
+    ["targets", "targets", view.targets.body.expires],
+    ...[...view.roles].map(([name, { body }]) => [name, "role", body.expires] as const),
+  ];
+  return files
+    .flatMap(([name, kind, expires]) => {
+      if (expires === undefined || expires <= now) return [];
+      const { lives } = lifetimes[kind];
+      const isSoon = kind === "timestamp" ? expires - now < lives / SPENT : isDue(kind, expires, now, lifetimes);
+      return isSoon ? [{ name, expires }] : [];
+    })
+    .toSorted((a, b) => a.expires - b.expires)
+    .map(({ name, expires }) => ({
+      code: "trust-stale",
+      message: `the metadata of ${name} is to be signed again soon`,
+      found: `it expires at ${formatInstant(expires)}`,
+      next: nextFor(name),
+    }));
+}
+
+function nextFor(name: string): string {
+  if (name === "snapshot" || name === "timestamp") return "run countersign trust refresh where the online key is";
+  return `sign it again with its own key: countersign trust rotate ${ownerOf(name)} --renew`;
+}
