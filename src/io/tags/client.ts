@@ -61,7 +61,8 @@ class Client implements SignedTags {
       if (demand.required) throw noPin(gun);
       return UNPINNED;
     }
-    const session = await this.#session(gun, pin, store);
+    const session = await this.#session(gun, pin, store).catch((thrown: unknown) => unlessMissing(thrown, question));
+    if (session === undefined) return UNPINNED;
     const { answer } = await import("./answer.ts");
     return await answer(session, question, this.#options);
   }
@@ -90,6 +91,12 @@ class Client implements SignedTags {
     const { openSession } = await import("./opening.ts");
     return await openSession({ gun, pin, store, options: this.#options });
   }
+}
+
+/** Without a pin or a demand, a repository may have no signed tags; only with a pin is that `signed-tags-vanished`. */
+function unlessMissing(thrown: unknown, { demand }: TagQuestion): undefined {
+  if (!demand.required && thrown instanceof CountersignError && thrown.code === "signed-tags-missing") return undefined;
+  throw thrown;
 }
 
 /** Trust is bound to names, and a layout has none of its own. */
