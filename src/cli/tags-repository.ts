@@ -47,6 +47,18 @@ export function readNamedTag(image: string): NamedTag {
   return { gun, reference: { registry, repository }, tag, digest };
 }
 
+/** A repository, or one tag of it. @throws CountersignError `reference-invalid`, also for a digest. */
+export function readInspected(name: string): Repository & { readonly tag: string | undefined } {
+  if (!isTagNamed(name)) return { ...readRepository(name), tag: undefined };
+  const { registry, repository, tag, digest } = parseReference(name);
+  if (digest === undefined)
+    return { gun: repositoryName({ registry, repository }), reference: { registry, repository }, tag };
+  throw new CountersignError("reference-invalid", "not the name of a tag: it has a digest", {
+    found: name,
+    wanted: "REPOSITORY or REPOSITORY:TAG",
+  });
+}
+
 /** `latest` is not signed because somebody said nothing. */
 function isTagNamed(image: string): boolean {
   const [name = ""] = image.split("@");

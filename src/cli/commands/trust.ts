@@ -1,8 +1,9 @@
 import { Command } from "commander";
 import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
-import { trustInitCommand } from "./trust-init.ts";
+import { trustInitCommand, trustPinCommand } from "./trust-init.ts";
 import { trustKeyCommand } from "./trust-key.ts";
+import { trustInspectCommand } from "./trust-look.ts";
 
 /** `countersign trust …`: signed tags, for those who publish them and those who rely on them. */
 export function trustCommand(context: Context): Command {
@@ -12,6 +13,8 @@ export function trustCommand(context: Context): Command {
         " publisher's root pulls that and nothing else. What Docker Content Trust gave, without a server beside the registry.",
     )
     .addCommand(trustInitCommand(context).summary("set up signed tags for a repository"))
+    .addCommand(trustInspectCommand(context).summary("show what is signed, by whom, until when"))
+    .addCommand(trustPinCommand(context).summary("choose whose root to believe"))
     .addCommand(trustKeyCommand(context).summary("make and keep the keys of roles"));
   return withManual(command, {
     examples: [{ command: "countersign trust key generate alice", purpose: "a key for a signer" }],

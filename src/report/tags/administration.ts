@@ -22,7 +22,7 @@ import { describeBinding, describeChange, describeKeys, describeRole, publicatio
 
 /** `set up         registry.example/acme/app`, painted by whether everybody sees it already. */
 function headingOf(word: string, name: string, publication: Publication | undefined, style: Style): string {
-  const paint = publication?.state === "pending" ? style.undetermined : style.accepted;
+  const paint = (publication?.state ?? "published") !== "published" ? style.undetermined : style.accepted;
   return `${paint(word.padEnd(HEADING_WIDTH))}${printable(name)}`;
 }
 

@@ -1,12 +1,13 @@
 import { explainFinding, findingMember } from "../../core/explain.ts";
-import { printable } from "../../core/printable.ts";
+import type { JsonValue } from "../../core/json.ts";
+import { printable, printableJson } from "../../core/printable.ts";
 import type { InspectResult, TagInspection } from "../../core/tags/admin-results.ts";
 import { describeAge, type Instant } from "../../core/time.ts";
 import { plural } from "../amounts.ts";
 import { formatDocument } from "../json.ts";
 import { PLAIN, type Style } from "../style.ts";
 import { formatBlock, formatRows, HEADING_WIDTH, type Row } from "../text.ts";
-import { bindingMember, pendingMember, roleMember, signerMember } from "./members.ts";
+import { bindingMember, type FailedName, failedMember, pendingMember, roleMember, signerMember } from "./members.ts";
 import { describePending, describePin, describeRole, describeSigner, shortId } from "./words.ts";
 
 /** Tags that are listed in text; a repository may have thousands. */
@@ -84,9 +85,21 @@ function divergenceRows(signed: string, registry: string | null | undefined): re
   return [["warning", `the registry has ${found}: what is signed counts`]];
 }
 
+export function inspectsText(results: readonly InspectResult[], now: Instant, style: Style = PLAIN): string {
+  return results.map((result) => inspectText(result, now, style)).join("\n");
+}
+
+/** What scripts that read Docker's output expect: no document of ours, and no version. */
+export function dctDocument(inspection: JsonValue): string {
+  return `${printableJson(inspection)}\n`;
+}
+
 /** docs/schemas/trust-inspect.json. */
-export function inspectDocument(results: readonly InspectResult[]): string {
-  return formatDocument("trust inspect", { repositories: results.map(repositoryMember) });
+export function inspectDocument(results: readonly InspectResult[], failed: readonly FailedName[] = []): string {
+  return formatDocument("trust inspect", {
+    repositories: results.map(repositoryMember),
+    failed: failed.map(failedMember),
+  });
 }
 
 function repositoryMember(result: InspectResult): Readonly<Record<string, unknown>> {

@@ -1,8 +1,9 @@
+import type { Finding } from "../../core/errors.ts";
 import { findingMember } from "../../core/explain.ts";
 import type { PendingRole, Publication, RoleSummary, SignerSummary } from "../../core/tags/admin-results.ts";
 import type { Binding } from "../../core/tags/binding.ts";
 import type { RootPin } from "../../core/tags/pin.ts";
-import { formatInstant, formatInstantExactly, type Instant } from "../../core/time.ts";
+import { formatInstant, type Instant } from "../../core/time.ts";
 
 /** The members that the JSON documents on signed tags have in common: docs/schemas/trust.json. */
 
@@ -29,7 +30,7 @@ export function signerMember(signer: SignerSummary): Member {
 
 export function pinMember(pin: RootPin): Member {
   const { gun, rootVersion, root, rootKeyIds, threshold, mode, firstSeen } = pin;
-  return { gun, rootVersion, root, rootKeyIds, threshold, mode, firstSeen: formatInstantExactly(firstSeen) };
+  return { gun, rootVersion, root, rootKeyIds, threshold, mode, firstSeen: formatInstant(firstSeen) };
 }
 
 export function bindingMember(binding: Binding): Member {
@@ -50,10 +51,23 @@ export function bindingMember(binding: Binding): Member {
 
 export function publicationMember(publication: Publication): Member {
   if (publication.state === "pending") return { state: "pending", waiting: publication.waiting };
+  if (publication.state === "staged") {
+    return { state: "staged", roles: publication.roles, finding: findingMember(publication.finding) };
+  }
   return { state: "published", head: publication.head, warnings: publication.warnings.map(findingMember) };
 }
 
 export function pendingMember(pending: PendingRole): Member {
   const { role, version, signedBy, open, missing, tag } = pending;
   return { role, version, signedBy, open, missing, tag };
+}
+
+/** What nothing came about with, among others of a call. */
+export interface FailedName {
+  readonly name: string;
+  readonly finding: Finding;
+}
+
+export function failedMember({ name, finding }: FailedName): Member {
+  return { name, finding: findingMember(finding) };
 }

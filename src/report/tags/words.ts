@@ -66,6 +66,7 @@ export function describePending({ role, version, missing, open, tag }: PendingRo
 /** What became of a change, as rows. */
 export function publicationRows(publication: Publication): readonly Row[] {
   if (publication.state === "pending") return [["waiting", describePending(publication.waiting)]];
+  if (publication.state === "staged") return [["staged", publication.finding.message]];
   return [["published", `head ${publication.head}`]];
 }
 
