@@ -420,4 +420,16 @@ export const LIMITS = {
   tagKeptBytes: 2 * MIB,
   /** A file of pinned roots. */
   pinsFileBytes: 4 * MIB,
+  /**
+   * Publishing trust metadata: heads that are written until one stays, and steps of all kinds on the way; how
+   * long ago what is written on may have been seen, what is waited beyond that for those who read before us, and how often
+   * somebody slow starts over; pauses between tries.
+   */
+  publishTries: 10,
+  publishSteps: 60,
+  publishWindowMs: 10 * SECOND,
+  publishSettleMs: 5 * SECOND,
+  publishDelays: 3,
+  publishPauseMs: 100,
+  publishPauseCapMs: 5 * SECOND,
 } as const;

@@ -27,9 +27,10 @@ export interface SignerSummary extends RoleSummary {
   readonly bindings: number;
 }
 
-/** What became of a change: readable by everybody now, or waiting for more signatures. */
+/** What became of a change: readable by everybody now, waiting for the online key, or for more signatures. */
 export type Publication =
   | { readonly state: "published"; readonly head: Digest; readonly warnings: readonly Finding[] }
+  | { readonly state: "staged"; readonly roles: readonly string[]; readonly finding: Finding }
   | { readonly state: "pending"; readonly waiting: PendingRole };
 
 /** Metadata that has been signed by some and not yet by enough. */

@@ -1,0 +1,169 @@
+import { CountersignError } from "../../core/errors.ts";
+import { LIMITS } from "../../core/limits.ts";
+import type { PendingRole } from "../../core/tags/admin-results.ts";
+import { binNames, ownerOf } from "../../core/tags/bins.ts";
+import { fileNameOf } from "../../core/tags/files.ts";
+import type { HeadFile, HeadPart } from "../../core/tags/head.ts";
+import { nextVersion } from "../../core/tags/lifetimes.ts";
+import type { RoleKeys, SignedRole, TargetsRole, TufKey } from "../../core/tags/metadata.ts";
+import { METADATA_MEDIA_TYPE, pendingTag } from "../../core/tags/names.ts";
+import type { TrustView } from "../../core/tags/ports.ts";
+import { readRole } from "../../core/tags/read.ts";
+import { requireThreshold, validSignatures } from "../../core/tags/verify-role.ts";
+import { type RoleSigner, sealed, signedPart } from "../../core/tags/write.ts";
+import type { Instant } from "../../core/time.ts";
+import { mapConcurrently } from "../concurrency.ts";
+import type { MetadataReader } from "./reader.ts";
+import { rootOf } from "./signers-here.ts";
+
+/** What a change writes, sealed: the files of roles that it changes, and new roots. */
+export interface Draft {
+  /** By role or bin. */
+  readonly roles: ReadonlyMap<string, SignedRole<TargetsRole>>;
+  /** Those that follow the last one. */
+  readonly roots: readonly Uint8Array[];
+}
+
+/** A draft with too few signatures yet: it waits under a tag of its own, and changes nothing. */
+export interface PendingDraft {
+  readonly pending: PendingRole;
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+/** What is changed, and what with. */
+export interface Editing {
+  /** All that is there: of the bins those that were asked for. */
+  readonly view: TrustView;
+  readonly now: Instant;
+  /** Somebody else changed the same role meanwhile: the view is theirs, and has to be written with ours even if it says the same. */
+  readonly isForced: boolean;
+  /** The version that a file gets: above all that were seen of it. */
+  version(file: string): number;
+  /** The same view with these roles and bins in it. */
+  withFiles(files: readonly string[]): Promise<TrustView>;
+}
+
+/**
+ * A change of trust metadata, said so that it can be made again: others may publish while we do, and then it is made on top of
+ * theirs.
+ */
+export interface Change {
+  /** undefined: what is there has it already. */
+  edit(editing: Editing): Promise<Draft | PendingDraft | undefined>;
+  /** A new timestamp is wanted, whatever else there is to do. */
+  readonly renews?: boolean | undefined;
+}
+
+/** Whose signatures a role needs, and with which keys. */
+export interface RoleAuthority {
+  readonly roleKeys: RoleKeys;
+  readonly keys: ReadonlyMap<string, TufKey>;
+}
+
+/** Of `targets`, or of a signer. @throws CountersignError `usage` for a signer that there is not. */
+export function authorityOf(view: TrustView, role: string): RoleAuthority {
+  const root = rootOf(view);
+  if (role === "targets") return { roleKeys: root.roles.targets, keys: root.keys };
+  const { delegations, keys } = view.targets.body;
+  const roleKeys = delegations.find(({ name }) => name === role);
+  if (roleKeys !== undefined) return { roleKeys, keys };
+  throw new CountersignError("usage", "the repository has no such signer", {
+    found: role,
+    wanted: delegations.map(({ name }) => name).join(", ") || "a signer; there are none",
+  });
+}
+
+/**
+ * Seals the new files of a role and its bins with the keys that are here. With too few of them it is a draft that waits for the
+ * others.
+ */
+export async function sealRole(
+  role: string,
+  files: ReadonlyMap<string, TargetsRole>,
+  { roleKeys, keys }: RoleAuthority,
+  signers: readonly RoleSigner[],
+  head: string,
+): Promise<Draft | PendingDraft> {
+  const made = new Map<string, SignedRole<TargetsRole>>();
+  for (const [file, body] of files) {
+    made.set(file, readRole(await sealed(signedPart(body), signers), "targets", `the new metadata of ${file}`));
+  }
+  const [first] = made.values();
+  const signedBy = first === undefined ? [] : validSignatures(first, keys, roleKeys);
+  if (signedBy.length >= roleKeys.threshold) return { roles: made, roots: [] };
+  const named = [...made].map(([file, { body, bytes }]) => [fileNameOf(file, body.version), bytes] as const);
+  const pending: PendingRole = {
+    role,
+    version: Math.max(...[...made.values()].map(({ body }) => body.version)),
+    signedBy,
+    open: roleKeys.keyids.filter((id) => !signedBy.includes(id)),
+    missing: roleKeys.threshold - signedBy.length,
+    tag: pendingTag(role, head),
+  };
+  return { pending, files: new Map(named) };
+}
+
+export function isPending(draft: Draft | PendingDraft): draft is PendingDraft {
+  return "pending" in draft;
+}
+
+/**
+ * A view with more bins in it: those that a snapshot lists and nobody had to read yet.
+ *
+ * @throws CountersignError `signature-threshold` where a bin is not its role's, `mix-and-match` where it is not listed.
+ */
+export async function withFiles(
+  reader: MetadataReader,
+  view: TrustView,
+  files: readonly string[],
+  now: Instant,
+): Promise<TrustView> {
+  const missing = files.filter((file) => file !== "targets" && !view.roles.has(file) && ownerOf(file) !== file);
+  const found = await mapConcurrently(missing, LIMITS.tagWorkers, async (file) => {
+    return [file, await readBin(reader, view, file, now)] as const;
+  });
+  return { ...view, roles: new Map([...view.roles, ...found]) };
+}
+
+async function readBin(
+  reader: MetadataReader,
+  view: TrustView,
+  file: string,
+  now: Instant,
+): Promise<SignedRole<TargetsRole>> {
+  const owner = ownerOf(file);
+  const body = (owner === "targets" ? view.targets : view.roles.get(owner))?.body;
+  const listed = view.snapshot?.body.roles.get(file);
+  if (body?.bins === undefined || listed === undefined) {
+    throw new CountersignError("mix-and-match", `the head does not say which ${file} counts`, { wanted: file });
+  }
+  const part = listedFile(listed.sha256, listed.length);
+  const role = readRole(await reader.content(part, LIMITS.tufTargetsBytes), "targets", file, now);
+  requireThreshold(role, body.keys, body.bins, file);
+  return role;
+}
+
+export function listedFile(sha256: string, size: number): HeadFile {
+  return { descriptor: { mediaType: METADATA_MEDIA_TYPE, digest: `sha256:${sha256}` as never, size } };
+}
+
+/** Every file of a role, as it is to be staged: changed ones as they were made, others as they are. */
+export function stageOf(view: TrustView, role: string): ReadonlyMap<string, HeadPart> {
+  const own = role === "targets" ? view.targets : view.roles.get(role);
+  if (own === undefined) return new Map();
+  const bins = own.body.bins === undefined ? [] : binNames(role, own.body.bins.bitLength);
+  const parts = bins.flatMap((bin): readonly (readonly [string, HeadPart])[] => {
+    const read = view.roles.get(bin);
+    if (read !== undefined) return [[fileNameOf(bin, read.body.version), read.bytes]];
+    const listed = view.snapshot?.body.roles.get(bin);
+    return listed === undefined ? [] : [[fileNameOf(bin, listed.version), listedFile(listed.sha256, listed.length)]];
+  });
+  return new Map([[fileNameOf(role, own.body.version), own.bytes], ...parts]);
+}
+
+/** The version of a file after all that were seen of it. */
+export function versionAfter(view: TrustView, file: string, made: number | undefined, now: Instant): number {
+  const current = (file === "targets" ? view.targets : view.roles.get(file))?.body.version ?? 0;
+  const listed = view.snapshot?.body.roles.get(file)?.version ?? 0;
+  return nextVersion(Math.max(current, listed, made ?? 0), now);
+}
