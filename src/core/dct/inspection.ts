@@ -4,7 +4,7 @@ import type { InspectResult, TagInspection } from "../tags/admin-results.ts";
 import { ownerOf } from "../tags/bins.ts";
 
 /** Docker's word for who holds the repository's own key, and the signer that `trust migrate` makes of it. */
-const REPO_ADMIN = "Repo Admin";
+export const REPO_ADMIN = "Repo Admin";
 export const REPO_ADMIN_ROLE = "repo-admin";
 
 /** What was asked for and what is there. */

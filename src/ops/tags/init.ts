@@ -1,19 +1,22 @@
 import { refusePublishedKeys } from "../../core/crypto/published.ts";
 import { vouchFor } from "../../core/dct/continuity.ts";
 import { CountersignError } from "../../core/errors.ts";
+import { LIMITS } from "../../core/limits.ts";
 import { type Digest, digestOf } from "../../core/oci/digest.ts";
 import type { ContentStore, Signer } from "../../core/ports.ts";
 import type { InitResult, RoleSummary } from "../../core/tags/admin-results.ts";
 import { fileNameOf, listingOf } from "../../core/tags/files.ts";
 import { buildHead } from "../../core/tags/head.ts";
 import { expiryOf, type Lifetimes, nextVersion } from "../../core/tags/lifetimes.ts";
-import type { Ceilings, Role, RoleKeys, RootRole, TargetsRole, TufKey } from "../../core/tags/metadata.ts";
-import { TOP_LEVEL, type TopLevelRole } from "../../core/tags/names.ts";
+import type { Ceilings, Role, RoleKeys, RootRole, TufKey } from "../../core/tags/metadata.ts";
+import { partTag, TOP_LEVEL, type TopLevelRole } from "../../core/tags/names.ts";
 import type { RootPin } from "../../core/tags/pin.ts";
 import { keyIdOf, tufKeyOf } from "../../core/tags/tuf-key.ts";
 import { type RoleSigner, sealed, signedPart } from "../../core/tags/write.ts";
 import type { Instant } from "../../core/time.ts";
+import { forEachConcurrently } from "../concurrency.ts";
 import { sourceOf } from "../prepare-signature.ts";
+import { type FirstContent, type FirstFile, firstRoles } from "./first-content.ts";
 import { requireMovableTags } from "./probe.ts";
 
 /** Who signs for a role at first: all of its keys have to be here once, whatever the threshold is. */
@@ -36,6 +39,8 @@ export interface InitWish {
   readonly now: Instant;
   /** Keys of a trust before this one, which sign root 1 beside its own and count for nothing else (core/dct/continuity.ts). */
   readonly vouchers?: readonly Signer[] | undefined;
+  /** undefined: nothing is bound yet. */
+  readonly content?: FirstContent | undefined;
   /** Called when all is signed and nothing published: keys that were made for this are written down now. */
   readonly keep: () => Promise<void>;
 }
@@ -60,7 +65,7 @@ export async function initTrust(wish: InitWish): Promise<InitResult> {
     location: store.location,
     head: digest,
     pin: pinOf(wish, roles.root, files.root),
-    roles: TOP_LEVEL.map((name) => summaryOf(name, roles[name], files[name].body)),
+    roles: TOP_LEVEL.map((name) => summaryOf(name, roles[name], filesByRole(files).get(name)?.body)),
   };
 }
 
@@ -116,28 +121,32 @@ function refuseExampleKeys({ store, gun, roles }: InitWish): void {
 
 // --- metadata ---------------------------------------------------------------------------------------------------------
 
-interface FirstFile {
-  readonly body: Role;
-  readonly bytes: Uint8Array;
+interface FirstFiles {
+  readonly root: FirstFile<Role>;
+  /** `targets` and the roles below it. */
+  readonly below: ReadonlyMap<string, FirstFile<Role>>;
+  readonly snapshot: FirstFile<Role>;
+  readonly timestamp: FirstFile<Role>;
 }
 
-type FirstFiles = Readonly<Record<TopLevelRole, FirstFile>>;
+const NOTHING: FirstContent = { signers: [], bindings: [] };
 
 async function firstFiles(wish: InitWish, roles: EachRole): Promise<FirstFiles> {
   const { now, lifetimes } = wish;
   const version = nextVersion(undefined, now);
-  const write = async (role: TopLevelRole, body: Role): Promise<FirstFile> => {
+  const write = async (role: TopLevelRole, body: Role): Promise<FirstFile<Role>> => {
     return { body, bytes: await sealed(signedPart(body), roles[role].signers) };
   };
   const first = firstRoot(wish, roles);
   const vouched = await vouchFor(first, wish.vouchers ?? []);
   const root = { body: first, bytes: await sealed(signedPart(first), roles.root.signers, vouched) };
-  const targets = await write("targets", emptyTargets(version, expiryOf("targets", now, lifetimes)));
+  const below = await firstRoles(wish.content ?? NOTHING, { ...roles.targets, version, now, lifetimes });
+  const listed = [...below].map(([name, { bytes }]) => [name, listingOf(version, bytes)] as const);
   const snapshot = await write("snapshot", {
     kind: "snapshot",
     version,
     expires: expiryOf("snapshot", now, lifetimes),
-    roles: new Map([["targets", listingOf(version, targets.bytes)]]),
+    roles: new Map(listed),
   });
   const timestamp = await write("timestamp", {
     kind: "timestamp",
@@ -145,7 +154,7 @@ async function firstFiles(wish: InitWish, roles: EachRole): Promise<FirstFiles> 
     expires: expiryOf("timestamp", now, lifetimes),
     snapshot: listingOf(version, snapshot.bytes),
   });
-  return { root, targets, snapshot, timestamp };
+  return { root, below, snapshot, timestamp };
 }
 
 function firstRoot({ gun, aliases, ceilings, now, lifetimes }: InitWish, roles: EachRole): RootRole {
@@ -165,11 +174,6 @@ function firstRoot({ gun, aliases, ceilings, now, lifetimes }: InitWish, roles: 
   };
 }
 
-/** A role that binds nothing and delegates to nobody. */
-export function emptyTargets(version: number, expires: Instant): TargetsRole {
-  return { kind: "targets", version, expires, bindings: [], keys: new Map(), delegations: [], bins: undefined };
-}
-
 // --- the first head ---------------------------------------------------------------------------------------------------
 
 async function requireNoHead(store: ContentStore, head: string): Promise<void> {
@@ -183,11 +187,15 @@ async function requireNoHead(store: ContentStore, head: string): Promise<void> {
 
 /** There is no other writer yet: the head is read back once, and has to be ours. */
 async function pushFirst({ store, gun, head }: InitWish, files: FirstFiles): Promise<Digest> {
-  const { timestamp } = files;
-  const named = TOP_LEVEL.map((name) => [fileNameOf(name, files[name].body.version), files[name].bytes] as const);
-  const { body } = timestamp;
+  const { body } = files.timestamp;
+  const named = [...filesByRole(files)].map(
+    ([name, file]) => [fileNameOf(name, file.body.version), file.bytes] as const,
+  );
   const built = buildHead(new Map(named), { gun, history: [], expires: body.expires, version: body.version });
-  for (const { descriptor, bytes } of built.blobs) await store.pushBlob(descriptor, sourceOf(bytes));
+  await forEachConcurrently(built.blobs, LIMITS.tagWorkers, async ({ descriptor, bytes }) => {
+    await store.pushBlob(descriptor, sourceOf(bytes));
+  });
+  for (const [at, part] of built.manifests.entries()) await store.pushManifest(part, partTag(at, head));
   await store.pushManifest(built.manifest, head);
   const { digest } = built.manifest.descriptor;
   const found = (await store.resolve(head))?.descriptor.digest;
@@ -199,12 +207,17 @@ async function pushFirst({ store, gun, head }: InitWish, files: FirstFiles): Pro
   });
 }
 
-function pinOf({ gun, now }: InitWish, { roleKeys }: FirstRole, { bytes }: FirstFile): RootPin {
+function filesByRole({ root, below, snapshot, timestamp }: FirstFiles): ReadonlyMap<string, FirstFile<Role>> {
+  return new Map([["root", root], ...below, ["snapshot", snapshot], ["timestamp", timestamp]]);
+}
+
+function pinOf({ gun, now }: InitWish, { roleKeys }: FirstRole, { bytes }: FirstFile<Role>): RootPin {
   const { keyids, threshold } = roleKeys;
   const root = digestOf(bytes);
   return { gun, rootVersion: 1, root, rootKeyIds: keyids, threshold, mode: "pinned", firstSeen: now };
 }
 
-function summaryOf(name: string, { roleKeys }: FirstRole, { version, expires }: Role): RoleSummary {
-  return { name, keyIds: roleKeys.keyids, threshold: roleKeys.threshold, version, expires };
+function summaryOf(name: string, { roleKeys }: FirstRole, body: Role | undefined): RoleSummary {
+  const { keyids, threshold } = roleKeys;
+  return { name, keyIds: keyids, threshold, version: body?.version, expires: body?.expires };
 }
