@@ -211,8 +211,8 @@ export const LIMITS = {
   tufPatterns: 1024,
   /** New root versions taken in one refresh; the next one goes on from there. */
   tufRootSteps: 256,
-  /** Delegated roles that are looked into for one target. */
-  tufSearchedRoles: 32,
+  /** Roles that are looked into for one target: `targets`, `tagSigners` and one hash bin of each. */
+  tufSearchedRoles: 65,
   /** A target that is fetched: a trust root, a signing configuration. */
   tufTargetBytes: 4 * MIB,
   /** What is kept of one repository, and what is known of its versions. */
@@ -387,12 +387,10 @@ export const LIMITS = {
   dctRoots: 256,
   dctKeyFiles: 10_000,
   /**
-   * Signed tags: signers of a repository and the roles that are looked into for one tag (`targets`, each signer and one bin of
-   * each); hash bins of a role, in bits; files that a snapshot lists; other names of a repository, and a name; a pattern of
-   * paths and the asterisks in one part of it; identities that one binding demands; a text in metadata.
+   * Signed tags: signers of a repository; hash bins of a role, in bits; files that a snapshot lists; other names of a repository,
+   * and a name; a pattern of paths and the asterisks in one part of it; identities that one binding demands; a text in metadata.
    */
   tagSigners: 32,
-  tagSearchedRoles: 65,
   tagBinBits: 8,
   tagRoleFiles: 1_000,
   tagAliases: 64,
