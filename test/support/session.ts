@@ -45,7 +45,7 @@ import { SessionSigstore } from "./session-sigstore.ts";
  *     a file that is there when the session begins; $REG in it is the registry's address
  *
  * `$REG` is an embedded registry of the page's own. What differs from run to run is replaced by what it is:
- * `<digest 1>`, `<key 1>`, `<hint 1>`, `<time>`, `<instant>`, `$REG`, `$PWD`, `$HOME`.
+ * `<digest 1>`, `<key 1>`, `<key id 1>`, `<version 1>`, `<hint 1>`, `<time>`, `<instant>`, `$REG`, `$PWD`, `$HOME`.
  *
  * UPDATE_SESSIONS=1 writes what was printed into the page. COUNTERSIGN_BIN=FILE runs that program, Node's or the
  * machine's, instead of the source.
@@ -320,6 +320,9 @@ class Session {
       .replace(/\bsha256:[0-9a-f]{12}(?=…)/g, (short) => this.#longName(short))
       .replace(/\bsha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})\b/g, (digest) => this.#name("digest", digest))
       .replace(/\bsha256-[0-9a-f]{64}\b/g, (tag) => `sha256-${this.#name("digest", tag.replace("-", ":"))}`)
+      .replace(/(?<![\w:-])[0-9a-f]{64}\b/g, (id) => this.#name("key id", id))
+      .replace(/(?<![\w:-])[0-9a-f]{12}(?=…)/g, (short) => this.#longId(short))
+      .replace(/\b1[0-9]{12}\b/g, (version) => this.#name("version", version))
       .replace(/(?<![\w+/])[A-Za-z0-9+/]{43}=/g, (hint) => this.#name("hint", hint))
       .replace(/\b(first seen accepted) (?:just now|\d+ seconds? ago)/g, "$1 <time> ago")
       .replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, "<instant>")
@@ -330,6 +333,11 @@ class Session {
   #longName(short: string): string {
     const known = [...this.#names.keys()].find((key) => key.startsWith(`digest ${short}`));
     return this.#name("digest", known === undefined ? short : known.slice("digest ".length));
+  }
+
+  #longId(short: string): string {
+    const known = [...this.#names.keys()].find((key) => key.startsWith(`key id ${short}`));
+    return this.#name("key id", known === undefined ? short : known.slice("key id ".length));
   }
 
   /** The same value has the same name all over the page. */
