@@ -22,19 +22,20 @@ export interface Successors {
   readonly notices: readonly Finding[];
 }
 
-/**
- * Each signer below `targets` becomes a signer with the same keys and the same tags. Where there are any, who holds the
- * repository's own key becomes the last one: a binding of `targets` itself would count before theirs, and for ever.
- */
-export function successorsOf({ delegations, root }: Pick<DctRepository, "delegations" | "root">): Successors {
+/** Each signer below `targets` becomes a signer with the same keys and the same tags. */
+export function successorsOf({ delegations }: Pick<DctRepository, "delegations">): Successors {
   const notices: Finding[] = [];
   const own = delegations.filter(({ name }) => name !== DCT_RELEASES);
   const signers = [...own, ...releasesAlone(delegations)].flatMap((role) => successorOf(role, notices));
-  if (signers.length === 0) return { signers, notices };
-  const keys = keysFor(root.body.roles.targets.keyIds.flatMap((id) => root.body.keys.get(id)?.key ?? []));
-  if (keys.length > 0)
-    return { signers: [...signers, { name: REPO_ADMIN_ROLE, formerly: REPO_ADMIN, keys, tags: ["*"] }], notices };
   return { signers, notices };
+}
+
+/**
+ * Who holds the repository's own key, as the last of the signers: where there are any, a binding of `targets` itself would count
+ * before theirs, and for ever.
+ */
+export function repoAdmin(keys: readonly PublicKey[]): SuccessorSigner {
+  return { name: REPO_ADMIN_ROLE, formerly: REPO_ADMIN, keys, tags: ["*"] };
 }
 
 /** Some publishers had `targets/releases` and no signers of their own: then it is one, if keys are in it that nobody else has. */

@@ -1,6 +1,6 @@
 import { REPO_ADMIN_ROLE } from "../../core/dct/inspection.ts";
 import type { DctReleased } from "../../core/dct/released.ts";
-import type { SuccessorSigner } from "../../core/dct/successor.ts";
+import { repoAdmin, type SuccessorSigner } from "../../core/dct/successor.ts";
 import { DCT_RELEASES } from "../../core/dct/verify.ts";
 import type { InitResult } from "../../core/tags/admin-results.ts";
 import type { Binding } from "../../core/tags/binding.ts";
@@ -9,13 +9,13 @@ import { keyIdOf, tufKeyOf } from "../../core/tags/tuf-key.ts";
 import type { RoleSigner } from "../../core/tags/write.ts";
 import type { Instant } from "../../core/time.ts";
 import type { FirstContent, FirstSigner } from "./first-content.ts";
-import { type InitWish, initTrust } from "./init.ts";
+import { type InitWish, initTrust, type RoleKeysWish } from "./init.ts";
 import type { MigrationPlan, PlannedTag } from "./migration-plan.ts";
 
 /** What is to be set up, by what was there. */
 export interface MigrationWish extends Omit<InitWish, "gun" | "content"> {
   readonly plan: MigrationPlan;
-  /** Has the keys of signers that are here, and the targets key. */
+  /** Has the keys of signers that are here. */
   readonly ring: RoleKeyring;
 }
 
@@ -33,13 +33,11 @@ export interface MigrationResult {
  * Sets up signed tags that say what the old trust data said: root 1, signed by the old root's key as well where `vouchers` has
  * it, signers with the keys that they had, and every tag that can be pulled. It is one publish: all of it is there, or nothing.
  *
- * @throws CountersignError as `initTrust`; `role-key-missing` where a tag is left that no key here may sign.
+ * @throws CountersignError as `initTrust`, and what the ring throws.
  */
 export async function migrateTrust({ plan, ring, ...wish }: MigrationWish): Promise<MigrationResult> {
   const tags = plan.tags.filter(({ state }) => state !== "gone");
-  const signers = await Promise.all(
-    plan.signers.map(async (signer) => ({ signer, keys: await keysHere(signer, ring) })),
-  );
+  const signers = await signersHere(plan, wish.roles.targets, ring);
   const migrated = tags.map((tag) => ({ ...tag, roles: rolesFor(tag, signers) }));
   const init = await initTrust({ ...wish, gun: plan.gun, content: contentOf(migrated, signers, wish.now) });
   return { init, tags: migrated };
@@ -48,6 +46,19 @@ export async function migrateTrust({ plan, ring, ...wish }: MigrationWish): Prom
 interface SignerHere {
   readonly signer: SuccessorSigner;
   readonly keys: readonly RoleSigner[];
+}
+
+/** One after the other: each key may ask for its passphrase. */
+async function signersHere(
+  { signers }: MigrationPlan,
+  targets: RoleKeysWish,
+  ring: RoleKeyring,
+): Promise<readonly SignerHere[]> {
+  if (signers.length === 0) return [];
+  const here: SignerHere[] = [];
+  for (const signer of signers) here.push({ signer, keys: await keysHere(signer, ring) });
+  const admins = targets.signers.map((signer) => ({ keyId: keyIdOf(tufKeyOf(signer.publicKey)), signer }));
+  return [...here, { signer: repoAdmin(targets.signers.map(({ publicKey }) => publicKey)), keys: admins }];
 }
 
 async function keysHere({ keys }: SuccessorSigner, ring: RoleKeyring): Promise<readonly RoleSigner[]> {
