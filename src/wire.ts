@@ -19,7 +19,7 @@ import { openWholeArchive } from "./io/layout/whole.ts";
 import { type FlagCredentials, findCredentials } from "./io/registry/credentials.ts";
 import { RegistryPool } from "./io/registry/pool.ts";
 import { openRegistry } from "./io/registry/store.ts";
-import type { SignedTagsOptions } from "./io/tags/client.ts";
+import type { Pins, SignedTagsOptions } from "./io/tags/client.ts";
 import type { PinsPlace } from "./io/tags/pins.ts";
 import type { Target } from "./ops/verify.ts";
 import { VERSION } from "./version.ts";
@@ -39,6 +39,12 @@ export interface Surroundings {
 export interface TagSettings extends Omit<SignedTagsOptions, "pins" | "stateFolder" | "signal"> {
   /** The file of them. */
   readonly pins: Omit<PinsPlace, "signal">;
+}
+
+/** Signed tags, and whom they are believed by. */
+export interface OpenTags {
+  readonly signedTags: SignedTags;
+  readonly pins: Pins;
 }
 
 /** How registries are spoken to. */
@@ -135,7 +141,7 @@ export class Wiring {
    *
    * @throws CountersignError `configuration-invalid` where somebody names a file of pins that is none or not there.
    */
-  async signedTags({ pins, ...settings }: TagSettings): Promise<SignedTags> {
+  async signedTags({ pins, ...settings }: TagSettings): Promise<OpenTags> {
     const { env, homeDirectory, signal } = this.#surroundings;
     const [{ openSignedTags }, { PinsOnDisk }] = await Promise.all([
       import("./io/tags/client.ts"),
@@ -145,7 +151,8 @@ export class Wiring {
     const isNamed = pins.isNamed && settings.tofu !== true;
     const book = new PinsOnDisk({ ...pins, isNamed, signal });
     if (isNamed) await book.all();
-    return openSignedTags({ ...settings, pins: book, stateFolder: stateFolder(env, homeDirectory), signal });
+    const options = { ...settings, pins: book, stateFolder: stateFolder(env, homeDirectory), signal };
+    return { signedTags: openSignedTags(options), pins: book };
   }
 
   /**

@@ -48,7 +48,9 @@ export async function openAudit(
   const wiring = open ?? (await openWiring(context, output, registry, images));
   try {
     const then = { ...context, referenceTime: plan.at };
-    const judging = await readJudging({ context: then, output, wiring, images }, { ...registry, ...flags });
+    // What registries call by a signed tag is worth an audit's request.
+    const tags = { ...flags.tags, checkTag: true };
+    const judging = await readJudging({ context: then, output, wiring, images }, { ...registry, ...flags, tags });
     const lookForScans = raw["scans"] === true;
     const standard = await standardOf(judging, { ...flags, lookForScans }, images);
     const ports = { open: (reference: Reference) => wiring.registry(reference), cache: wiring.cache };

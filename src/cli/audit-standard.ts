@@ -1,5 +1,6 @@
 import type { AuditStandard } from "../core/audit/audit.ts";
 import { makeStandard, type PolicyMeaning } from "../core/audit/standard.ts";
+import { encodeUtf8 } from "../core/bytes.ts";
 import { CountersignError, type Finding, toFinding } from "../core/errors.ts";
 import { digestOf } from "../core/oci/digest.ts";
 import { platformName } from "../core/oci/platform.ts";
@@ -21,10 +22,12 @@ export async function standardOf(
   flags: OtherFlags,
   images: readonly string[],
 ): Promise<AuditStandard> {
-  const { requirement, policy, weakened = [] } = judging;
+  const { requirement, policy, weakened = [], tags } = judging;
   const asked = "rulingOf" in requirement ? policy && (await meaningOf(policy, images)) : requirement;
   if (asked === undefined) throw new Error("a rulebook without its policy");
-  return makeStandard({ asked, also: whatElse(judging, flags), weakened });
+  const repositories = new Set(images.flatMap((image) => nameFor(image).repository ?? []));
+  const also = [...whatElse(judging, flags), ...tagWords(tags.isRequired, await tags.rootsOf(repositories))];
+  return makeStandard({ asked, also, weakened });
 }
 
 /** What decides what is told, and is in no requirement. */
@@ -41,6 +44,18 @@ function whatElse({ recursive, platform, bundles }: Judging, { github, lookForSc
     ...(lookForScans ? ["with the age of scans"] : []),
   ];
 }
+
+/** Which roots are pinned decides what tags mean: who has others judges by another standard. */
+function tagWords(isRequired: boolean, roots: readonly string[]): readonly string[] {
+  const digest = digestOf(encodeUtf8(JSON.stringify(roots)));
+  return [
+    ...(isRequired ? ["by a signed tag"] : []),
+    ...(roots.length === 0 ? [] : [`by the signed tags of pinned roots (${digest.slice(0, DIGEST_SHOWN)}…)`]),
+  ];
+}
+
+/** Enough to tell two sets of roots apart, and no collision to be had: 128 bits. */
+const DIGEST_SHOWN = "sha256:".length + 32;
 
 /** Only those rules are read that an image may fall under, as `prepareRules` does: nobody needs the keys of the others. */
 async function meaningOf(

@@ -5,7 +5,6 @@ import { repositoryName } from "../core/oci/reference.ts";
 import type { ImageName } from "../core/policy/document.ts";
 import { type Rulebook, requiringBinding } from "../core/verify/criterion.ts";
 import { checkRequirement, type Requirement } from "../core/verify/requirement.ts";
-import type { TagJudging } from "../ops/judging.ts";
 import { type Target, unresolved, type VerifiedImage, type VerifyOptions, verifyImages } from "../ops/verify.ts";
 import type { SignedList } from "../ops/withdrawn-artifact.ts";
 import type { Wiring } from "../wire.ts";
@@ -19,7 +18,7 @@ import type { Output } from "./output.ts";
 import type { OpenPolicy } from "./policy.ts";
 import { type PolicyOptions, refuseRenaming } from "./policy-options.ts";
 import { isPublishedPolicy } from "./policy-pin-options.ts";
-import { openSignedTags, requirePinned } from "./signed-tags.ts";
+import { type OpenedTags, openSignedTags, requirePinned } from "./signed-tags.ts";
 import { type FindTrust, readSigners } from "./signers.ts";
 import { refuseRegistriesOffline, type TrustOptions } from "./trust-options.ts";
 import type { VerifyOptions as VerifyFlags } from "./verify-options.ts";
@@ -31,6 +30,7 @@ export interface Judging extends VerifyOptions {
   readonly policy?: OpenPolicy | undefined;
   /** What images without a name of their own are called for it. */
   readonly as?: ImageName | undefined;
+  readonly tags: OpenedTags;
 }
 
 type JudgingFlags = VerifyFlags & Pick<RegistryOptions, "platform" | "maxWorkers">;
@@ -65,7 +65,7 @@ export async function readJudging(judge: Judge, flags: JudgingFlags): Promise<Ju
 }
 
 /** How tags are resolved. @throws CountersignError `usage` where only signed tags could decide, and there are none. */
-async function readTags(judge: Judge, flags: JudgingFlags): Promise<TagJudging> {
+async function readTags(judge: Judge, flags: JudgingFlags): Promise<OpenedTags> {
   const tags = await openSignedTags(judge, flags);
   if (flags.byTagAlone) {
     await requirePinned(

@@ -1,7 +1,7 @@
 import { encodeUtf8 } from "../core/bytes.ts";
 import { CountersignError } from "../core/errors.ts";
 import { type Digest, digestOf } from "../core/oci/digest.ts";
-import { formatReference } from "../core/oci/reference.ts";
+import { formatReference, type Reference } from "../core/oci/reference.ts";
 import type { PinResult } from "../core/pins/choose.ts";
 import { formatLock, type Lock, type LockedImage } from "../core/pins/lock.ts";
 import { lockedBy, withEntries } from "../core/pins/locking.ts";
@@ -26,6 +26,7 @@ import { type RawOptions, type RegistryOptions, readRegistryOptions } from "./op
 import type { Output } from "./output.ts";
 import { type LockFile, writePins } from "./pin-files.ts";
 import type { PinOptions } from "./pin-options.ts";
+import { openSignedTags, readTagFlags, type TagFlags } from "./signed-tags.ts";
 import { weakenings } from "./signer-options.ts";
 import type { SourceFile, Sources } from "./sources.ts";
 import { isSeenTwice } from "./verdicts.ts";
@@ -68,6 +69,8 @@ export interface Wanted {
   readonly registry: RegistryOptions;
   /** Absent with --no-verify. */
   readonly verify: VerifyOptions | undefined;
+  /** How tags are resolved in any case. */
+  readonly unverified: TagFlags;
   readonly weakened: readonly string[];
 }
 
@@ -81,7 +84,8 @@ export function readWanted(raw: RawOptions, options: PinOptions): Wanted {
     });
   }
   const verify = options.isVerified ? readVerifyOptions(raw) : undefined;
-  return { options, registry, verify, weakened: verify?.weakened ?? ["--no-verify", ...weakenings(raw)] };
+  const weakened = verify?.weakened ?? ["--no-verify", ...weakenings(raw)];
+  return { options, registry, verify, unverified: readTagFlags(raw), weakened };
 }
 
 async function decide(
@@ -89,14 +93,16 @@ async function decide(
   output: Output,
   pinnables: readonly Pinnable[],
   lock: Lock,
-  { options, registry, verify }: Wanted,
+  { options, registry, verify, unverified }: Wanted,
 ): Promise<{ readonly results: readonly PinResult[]; readonly standard: Digest | undefined }> {
   if (verify === undefined) output.warn("--no-verify: nothing is verified, and nobody vouches for what is pinned");
   const images = [...new Set(pinnables.map(({ reference }) => formatReference(reference)))];
   const wiring = await openWiring(context, output, registry, images);
   try {
     const judging = verify && (await readJudging({ context, output, wiring, images }, { ...registry, ...verify }));
-    const finder = openDigestFinder({ open: (reference) => wiring.registry(reference), cache: wiring.cache }, judging);
+    const tags = judging?.tags ?? (await openSignedTags({ context, output, wiring }, unverified));
+    const open = (reference: Reference) => wiring.registry(reference);
+    const finder = openDigestFinder({ open, cache: wiring.cache, tags }, judging);
     const { update, coolDown } = options;
     const wish = { update, coolDown, now: context.referenceTime };
     const results = await decidePins(pinnables, lock, wish, finder, registry.maxWorkers ?? DEFAULT_WORKERS);

@@ -6,13 +6,15 @@ import type { RootPin } from "../core/tags/pin.ts";
 import type { Requirement } from "../core/verify/requirement.ts";
 import { configFolder } from "../io/disk/paths.ts";
 import type { TagJudging } from "../ops/judging.ts";
-import type { TagSettings, Wiring } from "../wire.ts";
+import type { OpenTags, TagSettings, Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { CONTENT_TRUST, isOn } from "./environment.ts";
+import type { RawOptions } from "./options.ts";
 import type { Output } from "./output.ts";
-import { isContentTrustOn, type SignedTagOptions } from "./signed-tag-options.ts";
-import type { SignerOptions } from "./signer-options.ts";
+import { isContentTrustOn, readSignedTagOptions, type SignedTagOptions } from "./signed-tag-options.ts";
+import { readProofOptions, type SignerOptions } from "./signer-options.ts";
 import { type FindTrust, readSigners } from "./signers.ts";
+import { readTrustOptions } from "./trust-options.ts";
 
 /** The file of pinned roots: the one that is named, else the user's. None is picked up from the current folder. */
 export function pinsFile(
@@ -32,6 +34,18 @@ export interface TagFlags {
   readonly signedAs: readonly string[];
 }
 
+/** Of a command that judges nothing by signatures, and obeys pins all the same. */
+export function readTagFlags(raw: RawOptions): TagFlags {
+  const signers = { proof: readProofOptions(raw), trust: readTrustOptions(raw) };
+  return { tags: readSignedTagOptions(raw), signers, signedAs: [] };
+}
+
+/** Signed tags, with what there is to say of the pins that decide. */
+export interface OpenedTags extends TagJudging {
+  /** For each of these repositories that has one: its name, the name that trust is bound to, and the pinned root. Sorted. */
+  rootsOf(repositories: Iterable<string>): Promise<readonly string[]>;
+}
+
 interface Surroundings {
   readonly context: Context;
   readonly output: Output;
@@ -44,10 +58,10 @@ interface Surroundings {
  *
  * @throws CountersignError `configuration-invalid` where a file is named that is not there.
  */
-export async function openSignedTags(around: Surroundings, flags: TagFlags): Promise<TagJudging> {
+export async function openSignedTags(around: Surroundings, flags: TagFlags): Promise<OpenedTags> {
   const { context, output, wiring } = around;
   const { tofu, pins, isRequired, checkTag } = flags.tags;
-  const signedTags = await wiring.signedTags({
+  const opened = await wiring.signedTags({
     pins: pinsFile(context, pins),
     now: context.referenceTime,
     tofu,
@@ -57,10 +71,20 @@ export async function openSignedTags(around: Surroundings, flags: TagFlags): Pro
     warn: (finding) => output.warn(explainFinding(finding)),
   });
   return {
-    signedTags,
+    signedTags: opened.signedTags,
+    rootsOf: (repositories) => rootsOf(opened.pins, repositories),
     isRequired: isRequired ?? isDemanded(context, output),
     signedBy: (identities) => requirementOn(around, flags, identities),
   };
+}
+
+async function rootsOf(pins: OpenTags["pins"], repositories: Iterable<string>): Promise<readonly string[]> {
+  const roots = new Set<string>();
+  for (const repository of repositories) {
+    const pin = await pins.find(await pins.originOf(repository));
+    if (pin !== undefined) roots.add(`${repository} ${pin.gun} ${pin.root}`);
+  }
+  return [...roots].toSorted();
 }
 
 /** First use is a leap of faith: what it rests on is said, so that somebody can compare it. */

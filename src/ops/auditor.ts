@@ -5,10 +5,11 @@ import { scanTimeOf } from "../core/audit/scan-time.ts";
 import { refusePublishedKeys } from "../core/crypto/published.ts";
 import { CountersignError, findingUnlessInterrupted } from "../core/errors.ts";
 import { LIMITS } from "../core/limits.ts";
-import { digestAlgorithm, digestOf } from "../core/oci/digest.ts";
+import { type Digest, digestAlgorithm, digestOf } from "../core/oci/digest.ts";
 import type { Manifest } from "../core/oci/manifest.ts";
 import { parseReference, type Reference, repositoryName } from "../core/oci/reference.ts";
 import type { ContentCache, ContentStore } from "../core/ports.ts";
+import { DEFAULT_TAG_DEMAND } from "../core/tags/signed-tag.ts";
 import type { Instant } from "../core/time.ts";
 import type { Judgement } from "../core/verify/judgement.ts";
 import type { SignatureReport, Verdict } from "../core/verify/verdict.ts";
@@ -78,8 +79,10 @@ class Auditor implements ImageAuditor {
     const reference = parseReference(image);
     const target = await this.#target(image, reference);
     if ("status" in target) return factsOf({ image, name: target.name, verdicts: [target] });
-    const [{ verdicts, root }, tag] = await Promise.all([this.#verify(target), lookAtTag(target)]);
+    const [{ verdicts, root }, noted] = await Promise.all([this.#verify(target), this.#lookAtTag(target)]);
     const [first] = verdicts;
+    const registryDigest = first?.signedTag?.registryDigest;
+    const tag = noted ?? (registryDigest && { digest: registryDigest });
     const resolved = root && { name: nameOf(target, root.descriptor), digest: root.descriptor.digest };
     const scannedAt = root && (await this.#scanTime(target, root));
     return factsOf({ image, name: first?.name ?? image, digest: first?.digest, ...resolved, verdicts, tag, scannedAt });
@@ -89,7 +92,7 @@ class Auditor implements ImageAuditor {
   async #target(image: string, reference: Reference): Promise<Target | Verdict> {
     const { tag, digest } = reference;
     try {
-      return { image, store: await this.#store(reference), tag, digest };
+      return { image, store: await this.#store(reference), tag, digest, isTagNote: digest !== undefined };
     } catch (error) {
       if (error instanceof CountersignError && error.class === "usage") throw error;
       return unresolved({ image }, error, this.#court.options);
@@ -116,6 +119,28 @@ class Auditor implements ImageAuditor {
     }
   }
 
+  /** What the tag of a reference with tag and digest means now; undefined where it has not both. */
+  async #lookAtTag(target: Target): Promise<Examination["tag"]> {
+    const { tag, digest, store } = target;
+    if (tag === undefined || digest === undefined) return undefined;
+    try {
+      const signed = await this.#signedDigest(target);
+      return { digest: signed ?? (await registryDigest(store, tag, digest)) };
+    } catch (error) {
+      return { finding: findingUnlessInterrupted(error) };
+    }
+  }
+
+  /** By the publisher's word, where a root is pinned. */
+  async #signedDigest({ store, tag, digest }: Target): Promise<Digest | undefined> {
+    const { signedTags } = this.#court.options.tags ?? {};
+    if (signedTags === undefined || store.repository === undefined) return undefined;
+    const isComparable = digest !== undefined && digestAlgorithm(digest) === "sha256";
+    if (!isComparable || !(await signedTags.isPinned(store.repository))) return undefined;
+    const { signedTag } = await signedTags.resolve({ store, tag, digest: undefined, demand: DEFAULT_TAG_DEMAND });
+    return signedTag?.binding.digest;
+  }
+
   async #verify(target: Target): Promise<VerifiedImage> {
     const { requirement } = this.#court.options;
     if (!("rulingOf" in requirement)) refusePublishedKeys(requirement.keys, [placeOf(target)]);
@@ -131,19 +156,12 @@ function whatCounts(signature: SignatureReport, now: Instant): readonly Signatur
   return [{ ...told, ...(scannedAt !== undefined && { scannedAt }) }];
 }
 
-/** What the tag of a reference with tag and digest names now; undefined where it has not both. */
-async function lookAtTag(target: Target): Promise<Examination["tag"]> {
-  const { store, tag, digest } = target;
-  if (tag === undefined || digest === undefined) return undefined;
-  try {
-    // That it moved is said by its bytes alone: what registries write into headers is wrong at times.
-    if ((await store.claimedDigest?.(tag)) === digest) return { digest };
-    const manifest = await store.resolve(tag);
-    if (manifest !== undefined) return { digest: digestOf(manifest.bytes, digestAlgorithm(digest)) };
-    throw new CountersignError("not-found", "there is no such tag any more", { wanted: `${store.location}:${tag}` });
-  } catch (error) {
-    return { finding: findingUnlessInterrupted(error) };
-  }
+/** That it moved is said by its bytes alone: what registries write into headers is wrong at times. */
+async function registryDigest(store: ContentStore, tag: string, pinned: Digest): Promise<Digest> {
+  if ((await store.claimedDigest?.(tag)) === pinned) return pinned;
+  const manifest = await store.resolve(tag);
+  if (manifest !== undefined) return digestOf(manifest.bytes, digestAlgorithm(pinned));
+  throw new CountersignError("not-found", "there is no such tag any more", { wanted: `${store.location}:${tag}` });
 }
 
 /** Judgements by what they depend on. One that may be another in a moment is not kept. */

@@ -32,6 +32,8 @@ export interface Target {
   readonly tag?: string | undefined;
   /** Digest of the reference: where there is one, the tag is information only. */
   readonly digest?: Digest | undefined;
+  /** A file pins it so: the tag says where the digest came from once, and not that it is what the tag means now. */
+  readonly isTagNote?: boolean | undefined;
   /** What it was resolved to before, by the digest that it names. */
   readonly resolved?: Manifest | undefined;
   /** By the rules for which image it is judged, where the store gives it no name of its own. */

@@ -8,9 +8,11 @@ import type { JudgedDigest } from "../core/pins/choose.ts";
 import type { ContentCache, ContentStore } from "../core/ports.ts";
 import { reasonClass } from "../core/reasons.ts";
 import type { Instant } from "../core/time.ts";
+import type { Rulebook } from "../core/verify/criterion.ts";
 import type { Verdict } from "../core/verify/verdict.ts";
-import { type Court, openCourt, type Target, type VerifyOptions } from "./judging.ts";
-import { resolveTarget, verifyTarget } from "./verify.ts";
+import { type Court, openCourt, type TagJudging, type Target, type VerifyOptions } from "./judging.ts";
+import { reachTarget, type TagSearch } from "./resolve.ts";
+import { verifyTarget } from "./verify.ts";
 
 /** Finds out what may be pinned. What cannot be looked at is an answer, too. */
 export interface DigestFinder {
@@ -25,6 +27,8 @@ export interface DigestPorts {
   /** The store of a repository. The finder closes it. */
   open(reference: Reference): Promise<ContentStore>;
   readonly cache?: ContentCache | undefined;
+  /** How tags are resolved, where nothing is judged too: a pinned root holds for every door. */
+  readonly tags?: TagJudging | undefined;
 }
 
 /** Digests on the word of who has to have signed them, or with no judging on nobody's. */
@@ -34,18 +38,20 @@ export function openDigestFinder(ports: DigestPorts, judging: VerifyOptions | un
 
 /** Resolves and does not judge. */
 class Finder implements DigestFinder {
+  readonly search: TagSearch;
   readonly #ports: DigestPorts;
   readonly #stores = new Map<string, Promise<ContentStore>>();
   /** What a tag was resolved to need not be fetched again by its digest. */
   readonly #manifests = new Map<string, Manifest>();
 
-  constructor(ports: DigestPorts) {
+  constructor(ports: DigestPorts, rulebook?: Rulebook) {
     this.#ports = ports;
+    this.search = { tags: ports.tags, rulebook };
   }
 
   async resolve(name: string): Promise<Digest | Finding> {
     try {
-      const manifest = await resolveTarget(await this.target(name));
+      const { root: manifest } = await reachTarget(await this.target(name), this.search);
       const digest = digestOf(manifest.bytes);
       this.#manifests.set(keyOf(parseReference(name), digest), manifest);
       return digest;
@@ -57,7 +63,7 @@ class Finder implements DigestFinder {
   async judge(reference: string): Promise<JudgedDigest> {
     const { digest } = withDigest(parseReference(reference));
     try {
-      const root = await resolveTarget(await this.target(reference));
+      const { root } = await reachTarget(await this.target(reference), this.search);
       return { digest, status: "not verified", reasons: [], warnings: [], signers: [], platforms: platformsOf(root) };
     } catch (error) {
       return unresolved(digest, findingUnlessInterrupted(error));
@@ -68,7 +74,7 @@ class Finder implements DigestFinder {
     const reference = parseReference(image);
     const { tag, digest } = reference;
     const resolved = digest && this.#manifests.get(keyOf(reference, digest));
-    return { image, store: await this.#store(reference), tag, digest, resolved };
+    return { image, store: await this.#store(reference), tag, digest, resolved, isTagNote: digest !== undefined };
   }
 
   /** One for each repository: it knows the tokens. */
@@ -91,8 +97,9 @@ class JudgingFinder extends Finder {
   readonly #court: Court;
 
   constructor(ports: DigestPorts, judging: VerifyOptions) {
-    super(ports);
-    this.#court = openCourt([], { ...judging, cache: ports.cache });
+    const court = openCourt([], { ...judging, cache: ports.cache, tags: ports.tags });
+    super(ports, court.rulebook);
+    this.#court = court;
   }
 
   /** As the reference will stand in a file: by the rules that every other door will go by then. */

@@ -4,7 +4,7 @@ import type { Manifest } from "../core/oci/manifest.ts";
 import type { Binding } from "../core/tags/binding.ts";
 import { DEFAULT_TAG_DEMAND, type TagDemand } from "../core/tags/signed-tag.ts";
 import type { Criterion, Rulebook, Ruling } from "../core/verify/criterion.ts";
-import { type Bound, type Court, imageName, type Target } from "./judging.ts";
+import { type Bound, type Court, imageName, type TagJudging, type Target } from "./judging.ts";
 
 /** From a reference to the bytes that it means: through signed tags where a root is pinned, else by the store's word. */
 
@@ -19,9 +19,15 @@ export interface Reached {
  *
  * @throws CountersignError as `SignedTags.resolve`, and `resolveTarget`.
  */
-export async function reachTarget(target: Target, court: Court): Promise<Reached> {
-  const reached = { ...target, bound: await askSignedTags(target, court) };
+export async function reachTarget(target: Target, search: TagSearch): Promise<Reached> {
+  const reached = { ...target, bound: await askSignedTags(target, search) };
   return { target: reached, root: await resolveTarget(reached) };
+}
+
+/** By which signed tags, and by which rules for them. */
+export interface TagSearch {
+  readonly tags?: TagJudging | undefined;
+  readonly rulebook?: Pick<Rulebook, "digestPulls"> | undefined;
 }
 
 /** Resolves a tag once; everything after uses the digest. @throws `not-found`, `size-mismatch`, `binding-mismatch`. */
@@ -59,12 +65,12 @@ function requireBound({ bytes }: Manifest, { digest, length }: Binding): void {
 
 // --- signed tags ------------------------------------------------------------------------------------------------------
 
-async function askSignedTags(target: Target, court: Court): Promise<Bound | undefined> {
-  const { tags } = court.options;
-  const { store, tag, bound } = target;
+async function askSignedTags(target: Target, { tags, rulebook }: TagSearch): Promise<Bound | undefined> {
+  const { store, bound } = target;
   // Files have no name that a root could be pinned for.
   if (bound !== undefined || tags === undefined || store.repository === undefined) return bound;
-  const demand = { ...demandOn(target, court), required: tags.isRequired };
+  const demand = { ...demandOn(target, rulebook), required: tags.isRequired };
+  const tag = target.isTagNote === true ? undefined : target.tag;
   const { signedTags } = tags;
   const answer = await signedTags.resolve({ store, tag, digest: await digestIn(target), demand });
   if (answer.signedTag !== undefined || target.digest === undefined) return { ...answer, isExempt: false };
@@ -73,8 +79,8 @@ async function askSignedTags(target: Target, court: Court): Promise<Bound | unde
   return { ...answer, isExempt };
 }
 
-function demandOn(target: Target, { rulebook }: Court): TagDemand {
-  const digestPulls = rulebook.digestPulls?.({ ...imageName(target), digest: target.digest });
+function demandOn(target: Target, rulebook: TagSearch["rulebook"]): TagDemand {
+  const digestPulls = rulebook?.digestPulls?.({ ...imageName(target), digest: target.digest });
   return digestPulls === undefined ? DEFAULT_TAG_DEMAND : { ...DEFAULT_TAG_DEMAND, digestPulls };
 }
 

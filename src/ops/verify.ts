@@ -61,7 +61,8 @@ export async function verifyImage(target: Target, options: VerifyOptions): Promi
 /** The same among others of a call that it shares judgements with. @throws CountersignError as `verifyImages`. */
 export async function verifyTarget(target: Target, court: Court): Promise<VerifiedImage> {
   try {
-    const reached = await reachTarget(target, court);
+    const { options, rulebook } = court;
+    const reached = await reachTarget(target, { tags: options.tags, rulebook });
     return await verifyReached(reached, await courtFor(reached.target, court));
   } catch (error) {
     if (error instanceof UnusablePolicy) throw error.cause;

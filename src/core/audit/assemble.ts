@@ -31,13 +31,14 @@ function auditedImage({ image, uses }: PlanItem, facts: ImageFacts | undefined):
   return { ...facts, ...pinOf(facts), uses };
 }
 
-/** Whether an image is named by a digest, and whether its tag names another one now. */
+/** Whether an image is named by a digest, and whether its tag, or what the registry calls so, is another one now. */
 export function pinOf({
   image,
   tagDigest,
-}: Pick<ImageFacts, "image" | "tagDigest">): Pick<AuditedImage, "pinned" | "drift"> {
+  signedTag,
+}: Pick<ImageFacts, "image" | "tagDigest" | "signedTag">): Pick<AuditedImage, "pinned" | "drift"> {
   const { digest } = parseReference(image);
-  return { pinned: digest !== undefined, drift: hasDrifted(digest, tagDigest) };
+  return { pinned: digest !== undefined, drift: hasDrifted(digest ?? signedTag?.digest, tagDigest) };
 }
 
 /** Digests by two algorithms cannot be compared: whoever looks at the tag asks by that of the pin. */

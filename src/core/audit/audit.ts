@@ -69,7 +69,12 @@ export interface ImageFacts {
   readonly rule?: { readonly name?: string | undefined; readonly place: string } | undefined;
   /** Accepted ones, each once, in a stable order. */
   readonly signers: readonly AuditedSigner[];
-  /** What the tag of a reference with tag and digest names now; absent where there is no tag, or it could not be looked at. */
+  /** The publisher's word that it was reached by; absent where no root of the repository is pinned. */
+  readonly signedTag?: AuditedTag | undefined;
+  /**
+   * What the tag of a reference with tag and digest means now, and of a signed tag what the registry calls so; absent where there is
+   * no tag, or it could not be looked at.
+   */
   readonly tagDigest?: Digest | undefined;
   /** Why the tag could not be looked at. */
   readonly tagFinding?: Finding | undefined;
@@ -77,6 +82,18 @@ export interface ImageFacts {
   readonly scannedAt?: Instant | undefined;
   readonly checked: readonly string[];
   readonly notChecked: readonly string[];
+}
+
+/** A binding of a pinned root: what of it is the same in every audit until the publisher signs again. */
+export interface AuditedTag {
+  /** The name that trust is bound to. */
+  readonly repository: string;
+  /** What is bound, or was released. */
+  readonly digest: Digest;
+  /** Whose word it is: `targets`, or a signer's role. */
+  readonly role: string;
+  readonly root: Digest;
+  readonly signedAt?: Instant | undefined;
 }
 
 export interface AuditedImage extends ImageFacts {

@@ -3,7 +3,7 @@ import { findingMember } from "../explain.ts";
 import { requireClosed } from "../formats/members.ts";
 import { type JsonValue, parseJson, wellFormedJson } from "../json.ts";
 import { formatInstantExactly, type Instant } from "../time.ts";
-import type { AuditedSigner, ImageFacts } from "./audit.ts";
+import type { AuditedSigner, AuditedTag, ImageFacts } from "./audit.ts";
 import { readImage, readRecord } from "./parse.ts";
 
 /** What was found out about one image, on its way from one process to another: the members that it has in the audit's document. */
@@ -37,6 +37,7 @@ export function judgedMembers(facts: ImageFacts): Readonly<Record<string, unknow
 export function lookedAtMembers(facts: ImageFacts): Readonly<Record<string, unknown>> {
   const { tagFinding } = facts;
   return {
+    signedTag: facts.signedTag && signedTagMember(facts.signedTag),
     tagDigest: facts.tagDigest,
     tagFinding: tagFinding && findingMember(tagFinding),
     scannedAt: timeMember(facts.scannedAt),
@@ -57,7 +58,7 @@ export function parseFacts(text: string, label: string, maxBytes: number): Image
 
 const FACTS = [
   ...["image", "name", "digest", "verdict", "reasons", "warnings", "because", "rule", "signers", "tagDigest"],
-  ...["tagFinding", "scannedAt", "checked", "notChecked"],
+  ...["signedTag", "tagFinding", "scannedAt", "checked", "notChecked"],
 ];
 
 /** What belongs to the plan, or follows from it, is no part of them. */
@@ -70,6 +71,11 @@ export function readFacts(value: JsonValue, where: string): ImageFacts {
 export function signerMember(signer: AuditedSigner): Readonly<Record<string, unknown>> {
   const { kind, name, id, as, format, signedAt } = signer;
   return { kind, name, id, as, format, signedAt: timeMember(signedAt) };
+}
+
+function signedTagMember(signedTag: AuditedTag): Readonly<Record<string, unknown>> {
+  const { repository, digest, role, root, signedAt } = signedTag;
+  return { repository, digest, role, root, signedAt: timeMember(signedAt) };
 }
 
 export function timeMember(at: Instant | undefined): string | undefined {

@@ -1,6 +1,7 @@
 import type { Finding } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
 import { placeName } from "../policy/document.ts";
+import type { SignedTag } from "../tags/signed-tag.ts";
 import type { Instant } from "../time.ts";
 import { compareTexts, nearestFirst } from "../verify/findings.ts";
 import {
@@ -10,7 +11,7 @@ import {
   type Verdict,
   type VerdictStatus,
 } from "../verify/verdict.ts";
-import type { AuditedSigner, ImageFacts } from "./audit.ts";
+import type { AuditedSigner, AuditedTag, ImageFacts } from "./audit.ts";
 import { newestOf } from "./scan-time.ts";
 
 /** What was looked at, and what became of it. */
@@ -22,7 +23,7 @@ export interface Examination {
   readonly digest?: Digest | undefined;
   /** At least one: of the image, and with `--recursive` of each of its platforms. */
   readonly verdicts: readonly Verdict[];
-  /** What the tag beside a digest names now, or why that is not known. */
+  /** What the tag beside a digest means now, or what the registry calls by a signed tag, or why that is not known. */
   readonly tag?: { readonly digest: Digest } | { readonly finding: Finding } | undefined;
   /** Of a scan that was looked for beside the verdicts. */
   readonly scannedAt?: Instant | undefined;
@@ -36,6 +37,7 @@ export function factsOf({ image, name, digest, verdicts, tag, scannedAt }: Exami
   const verdict = worst(verdicts);
   const alike = verdicts.filter(({ status }) => status === verdict);
   const { because, policy } = alike[0] ?? {};
+  const signedTag = verdicts.find((each) => each.signedTag !== undefined)?.signedTag;
   const signatures = verdicts.flatMap((each) => each.signatures);
   return {
     image,
@@ -47,11 +49,17 @@ export function factsOf({ image, name, digest, verdicts, tag, scannedAt }: Exami
     because,
     rule: policy?.rule && { name: policy.rule.name, place: placeName(policy.rule.place) },
     signers: signersOf(signatures),
+    ...(signedTag !== undefined && { signedTag: auditedTag(signedTag) }),
     ...(tag !== undefined && ("digest" in tag ? { tagDigest: tag.digest } : { tagFinding: tag.finding })),
     scannedAt: newestOf([scannedAt, ...signatures.map((signature) => signature.scannedAt)]),
     checked: inEach(verdicts.map(({ checked }) => checked)),
     notChecked: [...new Set(verdicts.flatMap(({ notChecked }) => notChecked))],
   };
+}
+
+function auditedTag({ gun, binding, role, pin }: SignedTag): AuditedTag {
+  const { digest, signedAt } = binding;
+  return { repository: gun, digest, role, root: pin.root, ...(signedAt !== undefined && { signedAt }) };
 }
 
 function worst(verdicts: readonly Verdict[]): VerdictStatus {

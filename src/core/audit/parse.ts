@@ -6,7 +6,7 @@ import { LIMITS } from "../limits.ts";
 import { REASONS, type ReasonCode } from "../reasons.ts";
 import type { SourceKind, SourcePlace, SourceProblem, Workload } from "../sources/mention.ts";
 import type { VerdictStatus } from "../verify/verdict.ts";
-import type { Audit, AuditedImage, AuditedSigner, AuditShard, AuditStandard, Use } from "./audit.ts";
+import type { Audit, AuditedImage, AuditedSigner, AuditedTag, AuditShard, AuditStandard, Use } from "./audit.ts";
 import { Members, readDigest, readText, readTime } from "./members.ts";
 
 const WHAT = "the audit";
@@ -93,7 +93,7 @@ function readPolicy(value: JsonValue, where: string): NonNullable<AuditStandard[
 
 const IMAGE = [
   ...["image", "name", "digest", "verdict", "reasons", "warnings", "because", "rule", "signers", "pinned", "drift"],
-  ...["tagDigest", "tagFinding", "scannedAt", "checked", "notChecked", "uses"],
+  ...["signedTag", "tagDigest", "tagFinding", "scannedAt", "checked", "notChecked", "uses"],
 ];
 const VERDICTS: readonly VerdictStatus[] = ["accepted", "refused", "undetermined"];
 
@@ -117,6 +117,7 @@ export function readImage(value: JsonValue, where: string): AuditedImage {
     signers: members.list("signers", readSigner),
     pinned: members.flag("pinned"),
     drift: members.flag("drift"),
+    ...members.optional("signedTag", readSignedTag),
     ...members.optional("tagDigest", readDigest),
     ...members.optional("tagFinding", readFinding),
     ...members.optional("scannedAt", readTime),
@@ -129,6 +130,17 @@ export function readImage(value: JsonValue, where: string): AuditedImage {
 function readRule(value: JsonValue, where: string): NonNullable<AuditedImage["rule"]> {
   const members = new Members(value, where, ["name", "place"]);
   return { ...members.optional("name", readText), place: members.text("place") };
+}
+
+function readSignedTag(value: JsonValue, where: string): AuditedTag {
+  const members = new Members(value, where, ["repository", "digest", "role", "root", "signedAt"]);
+  return {
+    repository: members.text("repository"),
+    digest: members.digest("digest"),
+    role: members.text("role"),
+    root: members.digest("root"),
+    ...members.optional("signedAt", readTime),
+  };
 }
 
 /** Complete: a kind of evidence that is new does not compile without an entry. */

@@ -47,14 +47,22 @@ function doubtsOf(image: AuditedImage): readonly SarifFinding[] {
 }
 
 function driftOf(image: AuditedImage): readonly SarifFinding[] {
-  const { digest, tagDigest } = image;
-  const text = `${image.image}: the tag names ${tagDigest ?? "another digest"} now. Next: ${REASONS["tag-moved"].next}.`;
+  const { digest, tagDigest, pinned } = image;
+  const text = `${image.image}: ${pinned ? movedOn(tagDigest) : diverged(image)}`;
   return atEach(image, {
     code: "tag-moved",
     text,
     key: image.image,
     subject: { image: image.image, digest, tagDigest },
   });
+}
+
+function movedOn(tagDigest = "another digest"): string {
+  return `the tag names ${tagDigest} now. Next: ${REASONS["tag-moved"].next}.`;
+}
+
+function diverged({ tagDigest, signedTag }: AuditedImage): string {
+  return `the registry's tag names ${tagDigest}, and the publisher signed ${signedTag?.digest}. Next: ask which is meant.`;
 }
 
 /** Only files are pinned: clusters and registries say what there is. */
