@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { describe as describeBytes } from "../../src/core/oci/descriptor.ts";
 import { type Digest, digestHex, digestOf } from "../../src/core/oci/digest.ts";
 import type { Manifest } from "../../src/core/oci/manifest.ts";
+import type { ContentStore } from "../../src/core/ports.ts";
 import { buildHead } from "../../src/core/tags/head.ts";
-import { HEAD_TAG, METADATA_MEDIA_TYPE, pathOfDigest, pathOfTag } from "../../src/core/tags/names.ts";
+import { HEAD_TAG, pathOfDigest, pathOfTag } from "../../src/core/tags/names.ts";
 import type { RootPin } from "../../src/core/tags/pin.ts";
 import { DEFAULT_TAG_DEMAND, type TagAnswer, type TagDemand } from "../../src/core/tags/signed-tag.ts";
 import { type Instant, instant } from "../../src/core/time.ts";
@@ -41,13 +41,15 @@ export interface Entry {
  */
 export class TagRepository extends TestRepository {
   readonly store: TagStore;
+  readonly gun: string;
   /** Files of the head in place of those that were published, by their names; undefined leaves one out. */
   readonly served = new Map<string, Uint8Array | undefined>();
 
-  constructor(options: { readonly now?: number; readonly gun?: string; readonly store?: TagStore } = {}) {
+  constructor(options: { readonly now?: number; readonly gun?: string } = {}) {
     super({ now: options.now ?? NOW, hashes: true });
-    this.store = options.store ?? new TagStore("registry", GUN);
-    this.profile({ gun: options.gun ?? GUN });
+    this.gun = options.gun ?? GUN;
+    this.store = new TagStore("registry", this.gun);
+    this.profile({ gun: this.gun });
     this.setNext("root", 1).publish("root");
     this.setNext("snapshot", 1).setNext("timestamp", 1).setNext("targets", 1).publishTargets();
   }
@@ -114,7 +116,7 @@ export class TagRepository extends TestRepository {
   /** Pushes the head by its tag. */
   putHead(): this {
     const version = Number(this.part("timestamp")["version"]);
-    const built = buildHead(this.headFiles(), { gun: GUN, version, expires: daysLater(7), history: [] });
+    const built = buildHead(this.headFiles(), { gun: this.gun, version, expires: daysLater(7), history: [] });
     for (const { descriptor, bytes } of built.blobs) this.store.blobs.set(descriptor.digest, bytes);
     for (const manifest of [...built.manifests, built.manifest]) this.#putManifest(manifest);
     this.store.names.set(HEAD_TAG, built.manifest.descriptor.digest);
@@ -138,7 +140,7 @@ export class TagRepository extends TestRepository {
   /** The pin of a version of the root. */
   pin(version = 1, changes: Partial<RootPin> = {}): RootPin {
     return {
-      gun: GUN,
+      gun: this.gun,
       rootVersion: version,
       root: digestOf(this.file(`metadata/${version}.root.json`)),
       rootKeyIds: this.keyIds("root"),
@@ -186,7 +188,7 @@ export interface Question extends Partial<SignedTagsOptions> {
   readonly tag?: string;
   readonly digest?: Digest;
   readonly demand?: Partial<TagDemand>;
-  readonly from?: MemoryStore;
+  readonly from?: ContentStore;
   /** A machine that was never there. */
   readonly anew?: boolean;
 }
@@ -221,9 +223,4 @@ export async function tagScene(t: TestContext, repo = new TagRepository()): Prom
   };
   const requests = () => repo.store.calls.splice(0);
   return { repo, store: repo.store, pins, stateFolder, ask, requests };
-}
-
-/** Bytes as the head would describe them. */
-export function fileDescriptor(bytes: Uint8Array) {
-  return describeBytes(bytes, METADATA_MEDIA_TYPE);
 }
