@@ -6,7 +6,7 @@ import { temporaryFolder } from "../support/temp.ts";
 
 /** Every way a request is known to go wrong, and whether the pull may still succeed: where the fault is in nothing that
  * is believed (a digest header) or hits nothing that was proven yet. */
-const FAULTS: Readonly<Record<string, { readonly fault: Fault; readonly harmless?: true }>> = {
+export const FAULTS: Readonly<Record<string, { readonly fault: Fault; readonly harmless?: true }>> = {
   "the connection is reset": { fault: { kind: "reset" } },
   "no answer ever comes": { fault: { kind: "stall" } },
   "the content stops coming": { fault: { kind: "stall", at: "content" } },
