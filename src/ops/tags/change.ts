@@ -103,6 +103,11 @@ export async function sealRole(
   return { pending, files: new Map(named) };
 }
 
+/** Two drafts of different roles as one. */
+export function merged(a: Draft, b: Draft): Draft {
+  return { roles: new Map([...a.roles, ...b.roles]), roots: [...a.roots, ...b.roots] };
+}
+
 export function isPending(draft: Draft | PendingDraft): draft is PendingDraft {
   return "pending" in draft;
 }

@@ -23,3 +23,21 @@ export function rootOf({ roots }: Pick<TrustView, "roots">): RootRole {
   if (root === undefined) throw new CountersignError("internal", "trust without a root");
   return root.body;
 }
+
+/**
+ * The roles that bind tags and of which a key is here: `targets` while there are no signers, else the signers. A key is asked for
+ * only where the role may be needed.
+ */
+export async function rolesHere(
+  ring: RoleKeyring,
+  { roots, targets }: Pick<TrustView, "roots" | "targets">,
+  isWanted: (role: string) => boolean,
+): Promise<readonly string[]> {
+  const { delegations } = targets.body;
+  const roles = delegations.length === 0 ? [{ name: "targets", ...rootOf({ roots }).roles.targets }] : delegations;
+  const here: string[] = [];
+  for (const role of roles) {
+    if (isWanted(role.name) && (await signersOf(ring, role)).length > 0) here.push(role.name);
+  }
+  return here;
+}
