@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { CountersignError } from "./core/errors.ts";
 import { LIMITS } from "./core/limits.ts";
 import { type Location, parseLocation } from "./core/oci/location.ts";
-import type { Reference } from "./core/oci/reference.ts";
+import { type Reference, repositoryName } from "./core/oci/reference.ts";
 import type { Collection, ContentCache, ContentStore, Destination, WholeLayout } from "./core/ports.ts";
 import type { Reading } from "./core/sources/mention.ts";
 import type { SignedTags } from "./core/tags/signed-tag.ts";
@@ -16,6 +16,7 @@ import { type CollectionLocation, layoutCollection } from "./io/layout/collectio
 import { layoutDestination } from "./io/layout/destination.ts";
 import { openLayout } from "./io/layout/open.ts";
 import { openWholeArchive } from "./io/layout/whole.ts";
+import type { NotaryServer } from "./io/notary/server.ts";
 import { type FlagCredentials, findCredentials } from "./io/registry/credentials.ts";
 import { RegistryPool } from "./io/registry/pool.ts";
 import { openRegistry } from "./io/registry/store.ts";
@@ -153,6 +154,24 @@ export class Wiring {
     if (isNamed) await book.all();
     const options = { ...settings, pins: book, stateFolder: stateFolder(env, homeDirectory), signal };
     return { signedTags: openSignedTags(options), pins: book };
+  }
+
+  /** A Notary server and one repository on it. It is shown the credentials of the image's registry, as Docker does. */
+  async notary(server: URL, reference: Pick<Reference, "registry" | "repository">): Promise<NotaryServer> {
+    const { env, homeDirectory, signal } = this.#surroundings;
+    const { credentials, timeoutMs, retries } = this.#settings;
+    const { NotaryServer } = await import("./io/notary/server.ts");
+    return new NotaryServer({
+      server,
+      gun: repositoryName(reference),
+      registry: reference.registry,
+      credentials: findCredentials({ env, homeDirectory, flags: credentials, signal }),
+      ca: await this.#readPem(this.#settings.caCertificate, "--registry-cacert"),
+      ...{ env, homeDirectory, signal },
+      userAgent: `countersign/${VERSION}`,
+      tries: retries === undefined ? undefined : retries + 1,
+      idleMs: timeoutMs,
+    });
   }
 
   /**

@@ -6,9 +6,9 @@ import type { Output } from "./output.ts";
 import { environmentOfRole, passphraseVariable, rolePassphrases } from "./tags-passphrase.ts";
 
 /** The role keys of this user, and those that the command line names. */
-export function openRing(context: Context, output: Output): KeyRing {
+export function openRing(context: Context, output: Output, ask = rolePassphrases(context)): KeyRing {
   const { env, homeDirectory } = context;
-  const passphrases = { of: rolePassphrases(context), environmentOf: (role: string) => environmentOfRole(env, role) };
+  const passphrases = { of: ask, environmentOf: (role: string) => environmentOfRole(env, role) };
   return new HelpfulRing(ringFolder(env, homeDirectory), { ...context, warn: output.warn }, passphrases);
 }
 

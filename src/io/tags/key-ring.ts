@@ -159,7 +159,11 @@ export class KeyRing implements RoleKeyring {
   /** A new key, whose passphrase is asked for now. Nothing is written before `keep`. */
   async generate(purpose: KeyPurpose, now: Instant, algorithm: RoleAlgorithm = "ed25519"): Promise<NewRoleKey> {
     const passphrase = await this.#newPassphrase(purpose);
-    const privateKey = await generateKey(algorithm);
+    return await this.adopt(await generateKey(algorithm), passphrase, purpose, now);
+  }
+
+  /** A key that was opened elsewhere, to be kept here under a passphrase. Nothing is written before `keep`. */
+  async adopt(privateKey: KeyObject, passphrase: Uint8Array, purpose: KeyPurpose, now: Instant): Promise<NewRoleKey> {
     const publicKey = publicKeyFrom(privateKey, purpose.name);
     const keyId = keyIdOf(tufKeyOf(publicKey));
     const signer = await signerOf(privateKey, purpose.name);
