@@ -212,7 +212,7 @@ export const LIMITS = {
   /** New root versions taken in one refresh; the next one goes on from there. */
   tufRootSteps: 256,
   /** Roles that are looked into for one target: `targets`, `tagSigners` and one hash bin of each. */
-  tufSearchedRoles: 65,
+  tufSearchedRoles: 61,
   /** A target that is fetched: a trust root, a signing configuration. */
   tufTargetBytes: 4 * MIB,
   /** What is kept of one repository, and what is known of its versions. */
@@ -390,7 +390,7 @@ export const LIMITS = {
    * Signed tags: signers of a repository; hash bins of a role, in bits; files that a snapshot lists; other names of a repository,
    * and a name; a pattern of paths and the asterisks in one part of it; identities that one binding demands; a text in metadata.
    */
-  tagSigners: 32,
+  tagSigners: 30,
   tagBinBits: 8,
   tagRoleFiles: 1_000,
   tagAliases: 64,
