@@ -1,4 +1,5 @@
 import { CountersignError, type Finding, findingUnlessInterrupted } from "../../core/errors.ts";
+import { sameJson } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type { ContentStore } from "../../core/ports.ts";
 import type { PendingRole } from "../../core/tags/admin-results.ts";
@@ -7,6 +8,7 @@ import { pendingTag } from "../../core/tags/names.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
 import { readRole } from "../../core/tags/read.ts";
 import { mapConcurrently } from "../concurrency.ts";
+import type { PendingDraft } from "./change.ts";
 import {
   isMet,
   isSponsored,
@@ -64,7 +66,7 @@ function pendingFile(name: string, bytes: Uint8Array): readonly [string, Peoples
 }
 
 /** What was made before something else was published would take that back: its versions are lower, and it is void. */
-function follows(view: TrustView, { files }: Proposal): boolean {
+export function follows(view: TrustView, { files }: Proposal): boolean {
   return [...files].every(([name, { body }]) => {
     if (name === "root") return body.version === newestRoot(view).body.version + 1;
     const current = name === "targets" ? view.targets : view.roles.get(name);
@@ -144,24 +146,27 @@ export function rolesThatWait({ targets }: TrustView): readonly string[] {
  *
  * @throws CountersignError `write-conflict` where another change of the same role waits, or others kept writing.
  */
-export async function offer(publisher: Publisher, view: TrustView, change: Proposal): Promise<Proposal> {
+export async function leavePending(
+  publisher: Publisher,
+  view: TrustView,
+  { pending: { role }, files }: PendingDraft,
+): Promise<PendingRole> {
   const { store, head, clock, writers } = publisher;
-  let offered = change;
+  let proposal: Proposal = { role, files: new Map([...files].map(([name, bytes]) => pendingFile(name, bytes))) };
   for (let round = 0; round < LIMITS.mergeRounds; round++) {
-    const reader = new MetadataReader(store);
-    const there = await readPending(reader, head, view, change.role);
+    const there = await readPending(new MetadataReader(store), head, view, role);
     if (there !== undefined) {
-      requireSame(there, change);
-      offered = await withSignaturesOf(offered, there);
-      if (isSame(there, offered)) return offered;
+      requireSame(there, proposal);
+      proposal = await withSignaturesOf(proposal, there);
+      if (hasSignaturesOf(there, proposal)) return pendingRole(view, proposal, head);
     }
-    await pushStage(store, pendingTag(change.role, head), namedFiles(offered));
-    if (writers === "one") return offered;
+    await pushStage(store, pendingTag(role, head), namedFiles(proposal));
+    if (writers === "one") return pendingRole(view, proposal, head);
     await clock.sleep(LIMITS.settleMs * (1 + clock.random()));
   }
   throw new CountersignError("write-conflict", "others kept writing what waits for signatures", {
     found: `${LIMITS.mergeRounds} rounds in which a signature was overwritten`,
-    wanted: pendingTag(change.role, head),
+    wanted: pendingTag(role, head),
   });
 }
 
@@ -171,7 +176,7 @@ function namedFiles({ files }: Proposal): ReadonlyMap<string, Uint8Array> {
 
 function requireSame(there: Proposal, change: Proposal): void {
   const isIt = [...change.files].every(([name, { signed }]) => {
-    return JSON.stringify(there.files.get(name)?.signed) === JSON.stringify(signed);
+    return sameJson(there.files.get(name)?.signed, signed);
   });
   if (isIt && there.files.size === change.files.size) return;
   throw new CountersignError("write-conflict", `another change of ${change.role} waits for signatures`, {
@@ -181,7 +186,7 @@ function requireSame(there: Proposal, change: Proposal): void {
   });
 }
 
-function isSame(a: Proposal, b: Proposal): boolean {
+function hasSignaturesOf(a: Proposal, b: Proposal): boolean {
   return [...b.files].every(([name, { signatures }]) => {
     const ids = new Set(a.files.get(name)?.signatures.map(({ keyid }) => keyid));
     return signatures.every(({ keyid }) => ids.has(keyid));

@@ -84,7 +84,7 @@ class Adding implements Change {
     const after = withSigner(before, this.#wish);
     const delegation = requireDelegation(after, this.#wish.name);
     const taken = await this.#takeOver(editing, delegation);
-    if (sameSigners(before, after) && taken === undefined) return undefined;
+    if (sameSigners(before, after) && taken === undefined && !editing.isForced) return undefined;
     if (delegationOf(before, this.#wish.name) === undefined) this.isNew = true;
     const own = { version: editing.version("targets"), expires: this.#expires("targets", editing) };
     const targets: TargetsRole = { ...(taken?.targets ?? before), ...delegationsOf(after), ...own };
@@ -231,12 +231,13 @@ class Removing implements Change {
   async edit(editing: Editing): ReturnType<Change["edit"]> {
     const { name, successor } = this.#wish;
     const before = editing.view.targets.body;
-    if (this.#removed !== undefined && delegationOf(before, name) === undefined) return undefined;
-    const signer = signerSummary(editing.view, requireDelegation(before, name));
+    const isGone = this.#removed !== undefined && delegationOf(before, name) === undefined;
+    if (isGone && !editing.isForced) return undefined;
+    const signer = isGone ? this.result().signer : signerSummary(editing.view, requireDelegation(before, name));
     const view = await withAllBins(editing, [name, ...(successor === undefined ? [] : [successor])]);
     const lifetimes = lifetimesOf(this.#publisher, view);
     const own = { version: editing.version("targets"), expires: expiryOf("targets", editing.now, lifetimes) };
-    const targets: TargetsRole = { ...withoutSigner(before, name), ...own };
+    const targets: TargetsRole = { ...(isGone ? before : withoutSigner(before, name)), ...own };
     const after: TrustView = { ...view, targets: { ...view.targets, body: targets } };
     const left = RoleBook.open(name, view.roles.get(name), view.roles).bindings.filter((binding) => {
       return findBinding(after, pathOfBinding(binding)).found === undefined;
