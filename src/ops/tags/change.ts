@@ -37,6 +37,8 @@ export interface Editing {
   readonly now: Instant;
   /** Somebody else changed the same role meanwhile: the view is theirs, and has to be written with ours even if it says the same. */
   readonly isForced: boolean;
+  /** Roles that were staged and are not in the head. */
+  readonly taken: readonly string[];
   /** The version that a file gets: above all that were seen of it. */
   version(file: string): number;
   /** The same view with these roles and bins in it. */

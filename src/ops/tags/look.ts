@@ -30,6 +30,8 @@ export interface Look {
    * and the timestamp are the head's, and there where they are by the keys that count.
    */
   readonly view: TrustView;
+  /** Roles and bins of which what is staged counts instead of what the head has. */
+  readonly taken: readonly string[];
   /** Whether the head has it all: nothing is staged that counts, and nothing in it has to be made anew. */
   readonly isWhole: boolean;
   /** By the role whose stage it is; proven or not. */
@@ -86,6 +88,7 @@ class Looking {
       head: this.#head,
       listing: this.#listing,
       view: { ...view, targets, roles },
+      taken,
       isWhole,
       staged: this.#staged,
       findings: this.#findings,

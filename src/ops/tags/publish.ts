@@ -27,6 +27,7 @@ import {
   withFiles,
 } from "./change.ts";
 import { digestsOf, type Look, lookAround } from "./look.ts";
+import { leavePending } from "./pending.ts";
 import type { Publisher } from "./publisher.ts";
 import { MetadataReader } from "./reader.ts";
 import { rootOf } from "./signers-here.ts";
@@ -136,6 +137,7 @@ class Publishing {
       view: base,
       now,
       isForced: foreign.size > 0,
+      taken: look.taken,
       version: (file) => versionAfter(look.view, file, this.#lineage.versionOf(file), now),
       withFiles: (files) => withFiles(this.#reader, base, files, now),
     });
@@ -264,9 +266,9 @@ class Publishing {
     return { publication, look, isChanged: this.#lineage.isChanged };
   }
 
-  async #leavePending(look: Look, { pending, files }: PendingDraft): Promise<Published> {
-    await pushStage(this.#publisher.store, pending.tag, files);
-    return { publication: { state: "pending", waiting: pending }, look, isChanged: true };
+  async #leavePending(look: Look, draft: PendingDraft): Promise<Published> {
+    const waiting = await leavePending(this.#publisher, look.view, draft);
+    return { publication: { state: "pending", waiting }, look, isChanged: true };
   }
 
   #unconfirmed(look: Look): CountersignError {

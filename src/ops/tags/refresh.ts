@@ -1,0 +1,129 @@
+import { CountersignError, type Finding } from "../../core/errors.ts";
+import { expiryOf, isDue, type Lifetimes } from "../../core/tags/lifetimes.ts";
+import type { Role, SignedRole, TargetsRole } from "../../core/tags/metadata.ts";
+import type { TrustView } from "../../core/tags/ports.ts";
+import type { RefreshResult } from "../../core/tags/publish-results.ts";
+import { formatInstant, type Instant } from "../../core/time.ts";
+import { lifetimesOf, onlineSigners } from "./assemble.ts";
+import { authorityOf, type Change, type Draft, type Editing, isPending, merged, sealRole } from "./change.ts";
+import { bookOf, kindOf } from "./edit-roles.ts";
+import { publishChange } from "./publish.ts";
+import type { Publisher } from "./publisher.ts";
+import { rootOf, signersOf } from "./signers-here.ts";
+
+/**
+ * What keeps signed tags alive, to be run again and again: a new timestamp, a new snapshot in time, whatever is staged or was lost
+ * with an overwritten head merged again, and roles that end soon signed again where their keys are here. It decides nothing of
+ * what tags mean.
+ *
+ * @throws CountersignError `role-key-missing` without the online key, `root-expired`; as `publishChange`.
+ */
+export async function refreshTrust(publisher: Publisher): Promise<RefreshResult> {
+  const refreshing = new Refreshing(publisher);
+  const { publication, look } = await publishChange(publisher, refreshing);
+  const { gun, timestamp, snapshot } = look.view;
+  return {
+    gun,
+    merged: refreshing.merged,
+    renewed: refreshing.renewed,
+    timestamp: timestamp && lifeOf(timestamp),
+    snapshot: snapshot && lifeOf(snapshot),
+    publication,
+    notices: endingSoon(look.view, publisher.clock.now(), lifetimesOf(publisher, look.view)),
+  };
+}
+
+function lifeOf({ body }: SignedRole): { readonly version: number; readonly expires: Instant } {
+  return { version: body.version, expires: body.expires };
+}
+
+class Refreshing implements Change {
+  readonly renews = true;
+  readonly #publisher: Publisher;
+  #merged: readonly string[] | undefined;
+  readonly #renewed = new Set<string>();
+
+  constructor(publisher: Publisher) {
+    this.#publisher = publisher;
+  }
+
+  get merged(): readonly string[] {
+    return this.#merged ?? [];
+  }
+
+  get renewed(): readonly string[] {
+    return [...this.#renewed];
+  }
+
+  async edit(editing: Editing): Promise<Draft | undefined> {
+    const { view } = editing;
+    await this.#requireOnline(view);
+    this.#merged ??= editing.taken;
+    let draft: Draft | undefined;
+    for (const role of ["targets", ...view.targets.body.delegations.map(({ name }) => name)]) {
+      const renewed = await this.#renew(editing, role);
+      if (renewed === undefined) continue;
+      this.#renewed.add(role);
+      draft = draft === undefined ? renewed : merged(draft, renewed);
+    }
+    return draft;
+  }
+
+  async #requireOnline(view: TrustView): Promise<void> {
+    const root = rootOf(view);
+    if ((await onlineSigners(this.#publisher, root)) !== undefined) return;
+    throw new CountersignError("role-key-missing", `the online key of ${view.gun} is not here`, {
+      wanted: root.roles.timestamp.keyids.join(", "),
+    });
+  }
+
+  /** A role that ends soon, signed again as it is: by those of its keys that are here, if they are enough. */
+  async #renew(editing: Editing, role: string): Promise<Draft | undefined> {
+    const { now } = editing;
+    const lifetimes = lifetimesOf(this.#publisher, editing.view);
+    const kind = kindOf(role);
+    const files = bookOf(editing.view, role).files;
+    const own = role === "targets" ? editing.view.targets : editing.view.roles.get(role);
+    if (own === undefined) return undefined;
+    // Bins of a role are renewed with it; on their own each is as old as its last entry.
+    const view = await editing.withFiles(files);
+    const due = files.flatMap((file): [string, TargetsRole][] => {
+      const body = (file === "targets" ? view.targets : view.roles.get(file))?.body;
+      if (body === undefined || !isDue(kind, body.expires, now, lifetimes)) return [];
+      return [[file, { ...body, version: editing.version(file), expires: expiryOf(kind, now, lifetimes) }]];
+    });
+    if (due.length === 0) return undefined;
+    const authority = authorityOf(view, role);
+    const signers = await signersOf(this.#publisher.ring, authority.roleKeys);
+    if (signers.length < authority.roleKeys.threshold) return undefined;
+    const sealed = await sealRole(role, new Map(due), authority, signers, this.#publisher.head);
+    return isPending(sealed) ? undefined : sealed;
+  }
+}
+
+/** What ends soon and needs somebody whose key is not here. */
+function endingSoon(view: TrustView, now: Instant, lifetimes: Lifetimes): readonly Finding[] {
+  const roles = [["targets", view.targets] as const, ...view.roles].map(([name, role]) => {
+    return endOf(name, role.body, kindOf(name), now, lifetimes);
+  });
+  const root = view.roots.at(-1);
+  const all = [...(root === undefined ? [] : [endOf("root", root.body, "root", now, lifetimes)]), ...roles];
+  return all.flatMap((finding) => finding ?? []);
+}
+
+function endOf(
+  name: string,
+  { expires }: Role,
+  kind: "root" | "targets" | "role",
+  now: Instant,
+  lifetimes: Lifetimes,
+): Finding | undefined {
+  if (!isDue(kind, expires, now, lifetimes)) return undefined;
+  const isOver = expires <= now;
+  return {
+    code: kind === "root" ? "root-expired" : "frozen",
+    message: isOver ? `the metadata of ${name} has expired` : `the metadata of ${name} expires soon`,
+    found: formatInstant(expires),
+    next: kind === "root" ? "sign it again: countersign trust rotate root" : `have ${name} sign again`,
+  };
+}
