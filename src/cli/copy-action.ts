@@ -1,7 +1,7 @@
 import { CountersignError } from "../core/errors.ts";
 import { formatLocation, type Location, parseLocation } from "../core/oci/location.ts";
 import type { Reference } from "../core/oci/reference.ts";
-import type { Destination } from "../core/ports.ts";
+import type { ContentStore, Destination } from "../core/ports.ts";
 import { layerDigesters } from "../io/disk/decompress.ts";
 import { copyImage } from "../ops/copy.ts";
 import { taggedDestination } from "../ops/destination.ts";
@@ -65,11 +65,27 @@ async function copyOne(
       openLayerDigester: layerDigesters(),
       onTransfer: progress.onTransfer,
       maxWorkers,
+      carry: carriesTags(place, target, verdicts) ? (store) => carryFrom(target.store, store, maxWorkers) : undefined,
     });
     return { verdicts, destination: formatLocation(place), summary };
   } catch (error) {
     return movedNot(verdicts, error);
   }
+}
+
+/** Signed tags come along where the image was reached by one; out of a file, where there are any. */
+function carriesTags(place: Place, { store }: Target, verdicts: VerifiedImage["verdicts"]): boolean {
+  if (place.kind === "docker-archive") return false;
+  return store.kind !== "registry" || verdicts.some(({ signedTag }) => signedTag !== undefined);
+}
+
+async function carryFrom(
+  source: ContentStore,
+  target: ContentStore,
+  maxWorkers: number | undefined,
+): Promise<readonly string[] | undefined> {
+  const { carryTags } = await import("../ops/tags/carry.ts");
+  return await carryTags({ source, target, maxWorkers });
 }
 
 type Place = Exclude<Location, { readonly kind: "docker-daemon" }>;

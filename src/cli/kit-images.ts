@@ -6,7 +6,7 @@ import { parseReference, type Reference, repositoryName } from "../core/oci/refe
 import { isCompanionTag } from "../core/oci/referrers.ts";
 import type { Collection, ContentStore } from "../core/ports.ts";
 import type { Verdict } from "../core/verify/verdict.ts";
-import type { KitEntry } from "../ops/kit-contents.ts";
+import { isHead, type KitEntry } from "../ops/kit-contents.ts";
 import type { Target } from "../ops/verify.ts";
 
 /**
@@ -65,9 +65,14 @@ export async function orDiscard<Result>(
   }
 }
 
+/** Trust metadata of signed tags goes along, and proves itself where an image is reached by it. */
+export function isImage({ image }: KitEntry): boolean {
+  return !isHead(image);
+}
+
 /** The images of a kit as something to judge. */
 export function kitTargets(entries: readonly KitEntry[]): readonly Target[] {
-  return entries.map(({ image, store }) => ({
+  return entries.filter(isImage).map(({ image, store }) => ({
     image: kitImageName(image),
     store,
     tag: image.tag,

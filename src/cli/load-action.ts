@@ -18,7 +18,7 @@ import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { openWiring } from "./images.ts";
 import { nameAs, prepareRules, readJudging } from "./judging.ts";
-import { explainPlatform, kitTargets, orDiscard } from "./kit-images.ts";
+import { explainPlatform, isImage, kitTargets, orDiscard } from "./kit-images.ts";
 import { concludeKit, kitReport } from "./kit-result.ts";
 import { findTrustIn, rememberTrust, warnOfEnds, warnOfExpiry } from "./kit-trust.ts";
 import { type LoadOptions, type LoadPlace, readLoadOptions } from "./load-options.ts";
@@ -178,7 +178,9 @@ async function prepare(
 ): Promise<Prepared> {
   const opened = await open(loading);
   const { kit } = opened;
-  const entries = await narrowed(kit.entries, loading.registry.platform);
+  const [images, heads] = [kit.entries.filter(isImage), kit.entries.filter((entry) => !isImage(entry))];
+  // What images are told by comes first, in their order.
+  const entries = [...(await narrowed(images, loading.registry.platform)), ...heads];
   const place = placeFor(loading, to, collection, entries);
   const updates = await prove(loading, opened);
   return { kit, entries, place, updates, ...(await judge(loading, kit, entries, flags)) };
@@ -229,7 +231,8 @@ async function judge(
     readJudging({ context, output, wiring, images: [KIT], find: trust.find }, judgingFlags),
   );
   const targets = kitTargets(entries).map((target) => nameAs(target, judging));
-  if (judging.policy !== undefined) await prepareRules(judging.policy.rulebook, entries.map(ruleNameOf));
+  if (judging.policy !== undefined)
+    await prepareRules(judging.policy.rulebook, entries.filter(isImage).map(ruleNameOf));
   const used = trust.used.map(({ found }) => found);
   if (loading.options.trustKit && used.length === 0) throw restsOnNothing();
   for (const found of used) warnOfEnds(output, found, context.referenceTime);

@@ -1,7 +1,9 @@
 import { basename } from "node:path";
 import { CountersignError } from "../core/errors.ts";
 import { kitImageName } from "../core/formats/kit.ts";
-import type { Collection } from "../core/ports.ts";
+import type { Manifest } from "../core/oci/manifest.ts";
+import type { Collection, ContentStore } from "../core/ports.ts";
+import { HEAD_TAG } from "../core/tags/names.ts";
 import { layerDigesters } from "../io/disk/decompress.ts";
 import { type BroughtTrust, type SavedKit, saveKit } from "../ops/kit.ts";
 import type { KitContents, KitEntry } from "../ops/kit-contents.ts";
@@ -149,15 +151,16 @@ async function saveAccepted(
   judging: Judging | undefined,
 ): Promise<void> {
   const { context, output, flags, registry } = saving;
-  const { entries, trust } = await orDiscard(collection, async () => ({
+  const { entries, heads, trust } = await orDiscard(collection, async () => ({
     entries: await readEntries(judged),
+    heads: await readHeads(judged),
     trust: await readTrust(saving),
   }));
   const progress = openProgress(context, output);
   try {
     const saved = await saveKit({
       collection,
-      entries: distinct(entries),
+      entries: [...distinct(entries), ...heads],
       trust,
       policy: judging?.policy && { file: basename(judging.policy.document.label), bytes: judging.policy.bytes },
       createdAt: createdAt(context),
@@ -183,6 +186,33 @@ async function readEntries(judged: readonly Judged[]): Promise<readonly KitEntry
     entries.push({ image: { ...name, manifest: { mediaType, digest, size } }, root, store: image.target.store });
   }
   return entries;
+}
+
+/** The trust metadata that images were reached by, once for each repository: they are judged by it on the other side. */
+async function readHeads(judged: readonly Judged[]): Promise<readonly KitEntry[]> {
+  const stores = new Map(
+    judged.flatMap(({ target, verdicts }) => {
+      const isBound = verdicts.some(({ signedTag }) => signedTag !== undefined);
+      const repository = target?.store.repository;
+      return isBound && target !== undefined && repository !== undefined ? [[repository, target.store] as const] : [];
+    }),
+  );
+  if (stores.size === 0) return [];
+  const { readHead } = await import("../ops/tags/carry.ts");
+  return await Promise.all(
+    [...stores].map(async ([repository, store]) => headEntry(repository, store, await readHead(store))),
+  );
+}
+
+function headEntry(repository: string, store: ContentStore, root: Manifest | undefined): KitEntry {
+  if (root === undefined) {
+    throw new CountersignError("signed-tags-vanished", "the trust metadata has gone while the image was judged", {
+      found: "nothing",
+      wanted: `${repository}:${HEAD_TAG}`,
+    });
+  }
+  const { mediaType, digest, size } = root.descriptor;
+  return { image: { repository, tag: HEAD_TAG, manifest: { mediaType, digest, size } }, root, store };
 }
 
 function keyOf({ image }: KitEntry): string {

@@ -9,6 +9,8 @@ export interface CopyRequest extends TransferOptions {
   /** The manifest that was accepted. */
   readonly root: Manifest;
   readonly destination: Destination;
+  /** Brings the signed tags of the source's repository along: the trust metadata, before the image gets its name. */
+  readonly carry?: ((target: ContentStore) => Promise<readonly string[] | undefined>) | undefined;
 }
 
 export interface CopyResult extends TransferSummary, AttachedSummary {
@@ -19,17 +21,18 @@ export interface CopyResult extends TransferSummary, AttachedSummary {
 
 /**
  * Copies an accepted image with everything attached to it and to its platforms. The order is such that at no time there
- * is an image without its signatures: blobs, the manifests of platforms, what is attached, the root by its digest, and
- * at the very end the name.
+ * is an image without its signatures: blobs, the manifests of platforms, what is attached, the root by its digest, signed
+ * tags, and at the very end the name.
  *
  * @throws CountersignError; what was wrong is discarded, what was interrupted can be resumed.
  */
 export async function copyImage(request: CopyRequest): Promise<CopyResult> {
-  const { root, destination } = request;
+  const { root, destination, carry } = request;
   try {
     const copied = await copyUnnamed(request);
+    const carried = (await carry?.(destination.store)) ?? [];
     await destination.commit(root);
-    return copied;
+    return { ...copied, notes: [...copied.notes, ...carried] };
   } catch (error) {
     await giveUp(destination, error);
     throw error;

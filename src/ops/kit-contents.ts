@@ -17,6 +17,7 @@ import { artifactTypeOf, childrenOf, type Manifest } from "../core/oci/manifest.
 import { isManifestType, MEDIA_TYPES } from "../core/oci/media-types.ts";
 import { subjectOfCosignTag } from "../core/oci/referrers.ts";
 import type { ContentStore, ListedManifest, OnTransfer, WholeLayout } from "../core/ports.ts";
+import { HEAD_TAG } from "../core/tags/names.ts";
 import { parseTrustedRoot, type TrustRoot } from "../core/trust/root.ts";
 import { Budget } from "./budget.ts";
 import { forEachConcurrently } from "./concurrency.ts";
@@ -341,6 +342,7 @@ function contentsOf(base: ContentStore, { digest, list, roots, trustRoots, liste
   const referrers = new Map(groups.map(([subject, group]) => [subject, group.map(({ descriptor }) => descriptor)]));
   const companions = listed.filter((entry) => entry.tag !== undefined && isCompanion(entry));
   const tags = new Map(companions.map(({ tag = "", descriptor }) => [tag, descriptor]));
+  const heads = new Map(list.images.filter(isHead).map(({ repository, manifest }) => [repository, manifest]));
   const named = new Set(kitBlobs(list).map((blob) => blob.digest));
   return {
     digest,
@@ -349,13 +351,21 @@ function contentsOf(base: ContentStore, { digest, list, roots, trustRoots, liste
     entries: roots.flatMap((root, at) => {
       const image = list.images[at];
       if (image === undefined) return [];
-      return [{ image, root, store: new KitStore({ base, repository: image.repository, referrers, tags }) }];
+      const { repository } = image;
+      const head = heads.get(repository);
+      const own = head === undefined ? tags : new Map([...tags, [HEAD_TAG, head]]);
+      return [{ image, root, store: new KitStore({ base, repository, referrers, tags: own }) }];
     }),
     readBlob: async ({ digest: wanted, size }) => {
       if (!named.has(wanted)) throw new CountersignError("internal", "a blob that the kit's list does not name");
       return await base.readBlob({ mediaType: ANY_TYPE, digest: wanted, size }, LIMITS.tufTargetBytes);
     },
   };
+}
+
+/** Trust metadata that images of its repository are judged by: carried like an image, and none. */
+export function isHead({ repository, tag }: Pick<KitImage, "repository" | "tag">): boolean {
+  return repository !== undefined && tag === HEAD_TAG;
 }
 
 function broken(what: string, found: string, wanted?: string): CountersignError {

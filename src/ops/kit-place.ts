@@ -2,7 +2,8 @@ import { CountersignError } from "../core/errors.ts";
 import { type KitImage, kitImageName, layoutNameOf } from "../core/formats/kit.ts";
 import { formatReference, parseReference, type Reference } from "../core/oci/reference.ts";
 import type { Collection, ContentStore, Destination } from "../core/ports.ts";
-import type { KitEntry } from "./kit-contents.ts";
+import { isHead, type KitEntry } from "./kit-contents.ts";
+import { placeHead } from "./tags/carry.ts";
 
 /** Where the images of a kit go, all of them together. */
 export interface KitPlace extends Pick<Destination, "discard" | "suspend"> {
@@ -74,7 +75,9 @@ export function registryPlace(
     nameOf: (image) => formatReference(targetOf(prefix, image)),
     storeFor,
     async name({ image, root }) {
-      if (image.tag !== undefined) await (await storeFor(image)).pushManifest(root, image.tag);
+      const store = await storeFor(image);
+      if (isHead(image)) await placeHead(root, store);
+      else if (image.tag !== undefined) await store.pushManifest(root, image.tag);
     },
     // Content under its digest is out of sight in a registry until a tag names it.
     commit: async () => {},

@@ -10,7 +10,7 @@ export interface KitStoreOptions {
   readonly repository: string | undefined;
   /** What refers to each digest. */
   readonly referrers: ReadonlyMap<Digest, readonly Descriptor[]>;
-  /** cosign's tags. */
+  /** cosign's tags, and that of the repository's trust metadata. */
   readonly tags: ReadonlyMap<string, Descriptor>;
 }
 
@@ -35,7 +35,7 @@ export class KitStore implements ContentStore {
     this.#tags = tags;
   }
 
-  /** By digest, or by a tag of cosign's: images are named by the list alone. */
+  /** By digest, or by a tag of cosign's or of trust metadata: images are named by the list alone. */
   async resolve(target: string | undefined): Promise<Manifest | undefined> {
     if (target !== undefined && isDigest(target)) return await this.#base.resolve(target);
     const descriptor = this.#tags.get(target ?? "");
