@@ -43,7 +43,8 @@ export function environmentOfRole(
   return kept === undefined ? env : { ...env, COSIGN_PASSWORD: kept };
 }
 
-function fromEnvironment(env: PasswordSources["env"], role: string): string | undefined {
+/** undefined: no variable names one. */
+export function fromEnvironment(env: PasswordSources["env"], role: string): string | undefined {
   return [passphraseVariable(role), COMMON].map((name) => env[name]).find((value) => (value ?? "") !== "");
 }
 

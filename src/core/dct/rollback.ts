@@ -27,7 +27,7 @@ function compare(role: string, found: DctFile<unknown>, before: DctFile<unknown>
       },
     );
   }
-  // A snapshot or timestamp of one version is signed anew where its content stays the same; content that differs is a fork.
+  // Only what is signed counts: ECDSA signs the same in many ways.
   const isSame = JSON.stringify(found.signed) === JSON.stringify(before.signed);
   if (found.version > before.version || isSame) return;
   throw new CountersignError("forked", `there are two different files of ${role} under one version`, {
