@@ -2,13 +2,12 @@ import { resolve } from "node:path";
 import { requireNotOlder } from "../core/dct/rollback.ts";
 import { type DctLapse, type DctRepository, describeLapse, verifyDct } from "../core/dct/verify.ts";
 import { CountersignError } from "../core/errors.ts";
-import { LIMITS } from "../core/limits.ts";
-import { readNamedFile } from "../io/disk/named.ts";
 import { type DockerCache, dockerTrustFolder, readDockerCache } from "../io/notary/cache.ts";
 import { gatherFromCache, gatherFromServer } from "../io/notary/gather.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { flag, type RawOptions, text } from "./options.ts";
+import { readRootFile } from "./tags-docker-root.ts";
 import type { Repository } from "./tags-repository.ts";
 
 /** Where the data of Docker Content Trust comes from, and which root of it is believed. */
@@ -100,7 +99,7 @@ async function rootsFrom(
   file: string,
   { roots }: { readonly roots: readonly Uint8Array[] },
 ): Promise<readonly Uint8Array[]> {
-  const believed = await readRootFile(context, file);
+  const believed = await readRootFile(resolve(context.workingDirectory, file), file);
   return roots.some((root) => Buffer.compare(root, believed) === 0) ? roots : [believed, ...roots];
 }
 
@@ -109,7 +108,8 @@ async function anchorOf(
   { rootFile, tofu, trustFolder }: DockerSource,
   cache: DockerCache | undefined,
 ): Promise<{ readonly root: Uint8Array | undefined; readonly anchor: DockerAnchor }> {
-  if (rootFile !== undefined) return { root: await readRootFile(context, rootFile), anchor: "a file" };
+  if (rootFile !== undefined)
+    return { root: await readRootFile(resolve(context.workingDirectory, rootFile), rootFile), anchor: "a file" };
   const root = cache?.files.get("root");
   if (root !== undefined) return { root, anchor: "docker's own" };
   if (tofu) return { root: undefined, anchor: "first use" };
@@ -122,16 +122,6 @@ async function anchorOf(
       next: "fetch one of them; --tofu believes the root that the server has now, as Docker did at a first use",
     },
   );
-}
-
-async function readRootFile(context: Context, file: string): Promise<Uint8Array> {
-  const path = resolve(context.workingDirectory, file);
-  const bytes = await readNamedFile({ path, label: file }, LIMITS.dctFileBytes);
-  if (bytes !== undefined) return bytes;
-  throw new CountersignError("configuration-invalid", "the root cannot be read", {
-    found: `no file ${file}`,
-    wanted: "root.json of Docker Content Trust",
-  });
 }
 
 function nothingKept({ trustFolder }: DockerSource, { gun }: Repository): never {

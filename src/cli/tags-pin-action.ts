@@ -38,6 +38,7 @@ type Wish =
   | { readonly kind: "list" }
   | { readonly kind: "remove" }
   | { readonly kind: "tofu" }
+  | { readonly kind: "dct" }
   | { readonly kind: "checksum"; readonly digest: Digest }
   | { readonly kind: "file"; readonly file: string }
   | { readonly kind: "mirror"; readonly mirror: string };
@@ -46,6 +47,7 @@ const KINDS = [
   ["rootChecksum", "--root-checksum"],
   ["root", "--root"],
   ["tofu", "--tofu"],
+  ["fromDct", "--from-dct"],
   ["remove", "--remove"],
   ["mirror", "--mirror"],
 ] as const;
@@ -64,6 +66,7 @@ function readWish(raw: RawOptions): Wish {
   if (file !== undefined) return { kind: "file", file };
   if (mirror !== undefined) return { kind: "mirror", mirror: readRepository(mirror).gun };
   if (flag(raw, "tofu")) return { kind: "tofu" };
+  if (flag(raw, "fromDct")) return { kind: "dct" };
   return flag(raw, "remove") ? { kind: "remove" } : { kind: "list" };
 }
 
@@ -130,7 +133,7 @@ async function chosen(
   context: Context,
   output: Output,
   repository: Repository,
-  wish: Extract<Wish, { kind: "checksum" | "file" | "tofu" }>,
+  wish: Extract<Wish, { kind: "checksum" | "file" | "tofu" | "dct" }>,
   raw: RawOptions,
 ): Promise<RootPin> {
   const { gun } = repository;
@@ -140,6 +143,10 @@ async function chosen(
   try {
     const store = await openRepository(wiring, repository, "read");
     const { roots } = await readWholeTrust({ store, gun, head: HEAD_TAG }, now);
+    if (wish.kind === "dct") {
+      const { rootVouchedFor } = await import("./tags-docker-root.ts");
+      return pinOf(gun, await rootVouchedFor(context, gun, roots, raw), "dct", now);
+    }
     if (wish.kind === "checksum") return pinOf(gun, withChecksum(roots, wish.digest, store.location), "pinned", now);
     const newest = roots.at(-1);
     if (newest === undefined) throw new CountersignError("internal", "verified metadata has no root");

@@ -82,6 +82,14 @@ export function trustPinCommand(context: Context): Command {
     .addOption(new Option("--root-checksum <sha256>", "the root with this SHA-256, as the publisher gave it out"))
     .addOption(new Option("--root <file>", "the root in this file"))
     .addOption(new Option("--tofu", "the root that the registry serves now: trust on first use"))
+    .addOption(
+      new Option(
+        "--from-dct",
+        "the root that the old root of Docker Content Trust vouches for, which Docker trusted here",
+      ),
+    )
+    .addOption(new Option("--trust-dir <folder>", "Docker's trust folder (default: ~/.docker/trust)"))
+    .addOption(new Option("--dct-root <file>", "root.json of Docker Content Trust, in place of the one in that folder"))
     .addOption(new Option("--remove", "believe no root of this repository any more"))
     .addOption(
       new Option("--mirror <name>", "this is a mirror of the repository: resolve its tags through the same root"),
@@ -108,6 +116,7 @@ export function trustPinCommand(context: Context): Command {
         " countersign.pins.json, is committed like a lock file, and named by COUNTERSIGN_PINS in CI.",
       "--tofu believes whoever answers, this once. It prints the root's checksum and the ids of its keys: compare them with what the" +
         " publisher says.",
+      "--from-dct takes over what Docker trusted: the publisher's old root key has signed the new root (countersign trust migrate).",
       "What is pinned is a first root: later ones are followed by themselves, each signed by the one before it.",
     ],
     seeAlso: ["countersign trust inspect", "countersign pull"],
