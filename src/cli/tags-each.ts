@@ -2,6 +2,7 @@ import { type Finding, findingUnlessInterrupted } from "../core/errors.ts";
 import { explainBriefly } from "../core/explain.ts";
 import { printable } from "../core/printable.ts";
 import { type ReasonClass, reasonClass } from "../core/reasons.ts";
+import type { Publication } from "../core/tags/admin-results.ts";
 import type { Context } from "./context.ts";
 import { exitCodeOfClasses } from "./exit-codes.ts";
 
@@ -45,4 +46,9 @@ export function concludeEach(context: Context, failed: readonly Failed[], others
     context.stderr.stream.write(`countersign: ${printable(`${name}: ${explainBriefly(finding)}`)}\n`);
   }
   context.exitCode = exitCodeOfClasses([...others, ...failed.map(({ finding }) => reasonClass(finding.code))]);
+}
+
+/** What is signed and waits is not done: nobody sees it yet. */
+export function stateClass({ state }: Pick<Publication, "state">): readonly ReasonClass[] {
+  return state === "published" ? [] : [reasonClass("publish-staged")];
 }

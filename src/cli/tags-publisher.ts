@@ -10,10 +10,12 @@ import { PinsOnDisk } from "../io/tags/pins.ts";
 import type { Publisher } from "../ops/tags/publisher.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
-import { list, type RawOptions, text } from "./options.ts";
+import { openWiring } from "./images.ts";
+import { list, type RawOptions, readRegistryOptions, text } from "./options.ts";
 import type { Output } from "./output.ts";
 import { readPublishFlags } from "./tags-options.ts";
 import { openRepository, pinsPlace, type Repository } from "./tags-repository.ts";
+import { openRing } from "./tags-ring.ts";
 
 /** What a command that publishes works with, for any number of repositories. */
 export interface Publishing {
@@ -22,6 +24,32 @@ export interface Publishing {
   readonly wiring: Wiring;
   readonly raw: RawOptions;
   readonly ring: KeyRing;
+}
+
+/**
+ * The connections and the keys of a call, those that the command line names among them; `except` are flags that name other
+ * keys. The caller closes the wiring.
+ *
+ * @throws CountersignError as `loadSigner`, `usage`.
+ */
+export async function openPublishing(
+  context: Context,
+  output: Output,
+  repositories: readonly Pick<Repository, "gun">[],
+  raw: RawOptions,
+  except: readonly string[] = [],
+): Promise<Publishing> {
+  readPublishFlags(raw);
+  const guns = repositories.map(({ gun }) => gun);
+  const wiring = await openWiring(context, output, readRegistryOptions(raw), guns);
+  try {
+    const ring = openRing(context, output);
+    await useNamedKeys(ring, raw, except);
+    return { context, output, wiring, raw, ring };
+  } catch (thrown) {
+    await wiring.close();
+    throw thrown;
+  }
 }
 
 /**
@@ -76,7 +104,7 @@ const KEY_FLAGS: readonly (readonly [option: string, name: string])[] = [
 ];
 
 /** The keys that the command line names count beside those of this machine. @throws CountersignError as `loadSigner`. */
-export async function useNamedKeys(ring: KeyRing, raw: RawOptions, except: readonly string[] = []): Promise<void> {
+async function useNamedKeys(ring: KeyRing, raw: RawOptions, except: readonly string[]): Promise<void> {
   for (const [option, name] of KEY_FLAGS) {
     if (except.includes(option)) continue;
     const one = text(raw, option);

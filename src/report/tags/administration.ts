@@ -1,11 +1,9 @@
-import type { Finding } from "../../core/errors.ts";
-import { explainFinding, findingMember } from "../../core/explain.ts";
+import { findingMember } from "../../core/explain.ts";
 import { printable } from "../../core/printable.ts";
 import type {
   ApproveResult,
   GcResult,
   InitResult,
-  Publication,
   RotateResult,
   SignerResult,
   SignerSummary,
@@ -14,26 +12,19 @@ import type { Instant } from "../../core/time.ts";
 import { plural } from "../amounts.ts";
 import { formatDocument } from "../json.ts";
 import { PLAIN, type Style } from "../style.ts";
-import { failureRows, formatBlock, HEADING_WIDTH, type Row } from "../text.ts";
-import { pinMember, publicationMember, roleMember, signerMember } from "./members.ts";
-import { describeBinding, describeChange, describeKeys, describeRole, publicationRows, shortId } from "./words.ts";
+import { failureRows, formatBlock, type Row } from "../text.ts";
+import { type FailedName, failedMember, pinMember, publicationMember, roleMember, signerMember } from "./members.ts";
+import {
+  describeBinding,
+  describeChange,
+  describeKeys,
+  describeRole,
+  headingOf,
+  publicationRows,
+  shortId,
+} from "./words.ts";
 
 /** What the commands that look after signed tags have done. */
-
-/** `set up         registry.example/acme/app`, painted by whether everybody sees it already. */
-function headingOf(word: string, name: string, publication: Publication | undefined, style: Style): string {
-  const paint = (publication?.state ?? "published") !== "published" ? style.undetermined : style.accepted;
-  return `${paint(word.padEnd(HEADING_WIDTH))}${printable(name)}`;
-}
-
-function warningRows(warnings: readonly Finding[]): readonly Row[] {
-  return warnings.map((finding): Row => ["warning", explainFinding(finding)]);
-}
-
-function publicationAndWarnings(publication: Publication): readonly Row[] {
-  const warnings = publication.state === "published" ? publication.warnings : [];
-  return [...publicationRows(publication), ...warningRows(warnings)];
-}
 
 // --- init -----------------------------------------------------------------------------------------------------------------
 
@@ -88,13 +79,21 @@ export function signerText(result: SignerResult, style: Style = PLAIN): string {
     ["keys", describeKeys(signer)],
     ...rebound.map((binding): Row => ["bound again", describeBinding(binding)]),
     ...orphaned.map((binding): Row => ["warning", `nobody signs this tag any more: ${describeBinding(binding)}`]),
-    ...publicationAndWarnings(publication),
+    ...publicationRows(publication),
   ];
   return formatBlock(headingOf(change, `${signer.name} of ${gun}`, publication, style), rows, style);
 }
 
+export function signersText(results: readonly SignerResult[], style: Style = PLAIN): string {
+  return results.map((result) => signerText(result, style)).join("\n");
+}
+
 /** docs/schemas/trust-signer.json. */
-export function signersDocument(command: string, results: readonly SignerResult[]): string {
+export function signersDocument(
+  command: string,
+  results: readonly SignerResult[],
+  failed: readonly FailedName[] = [],
+): string {
   return formatDocument(command, {
     repositories: results.map(({ gun, change, signer, orphaned, rebound, publication }) => ({
       gun,
@@ -104,6 +103,7 @@ export function signersDocument(command: string, results: readonly SignerResult[
       rebound,
       publication: publicationMember(publication),
     })),
+    failed: failed.map(failedMember),
   });
 }
 
@@ -144,7 +144,7 @@ export function rotateText(result: RotateResult, style: Style = PLAIN): string {
     ...(removedKeyIds.length === 0 ? [] : [["removed", ids(removedKeyIds)] as const]),
     ["have to sign", plural(threshold, "key")],
     ...(root === undefined ? [] : [["root", `version ${root.version}, ${root.digest}`] as const]),
-    ...publicationAndWarnings(publication),
+    ...publicationRows(publication),
   ];
   return formatBlock(headingOf("rotated", `${role} of ${gun}`, publication, style), rows, style);
 }
@@ -168,7 +168,7 @@ export function approveText(result: ApproveResult, style: Style = PLAIN): string
   const { gun, role, version, changes, publication } = result;
   const rows: readonly Row[] = [
     ...changes.map((change): Row => ["agreed to", describeChange(change)]),
-    ...publicationAndWarnings(publication),
+    ...publicationRows(publication),
   ];
   return formatBlock(headingOf("approved", `${role} version ${version} of ${gun}`, publication, style), rows, style);
 }

@@ -1,3 +1,6 @@
+import type { Finding } from "../../core/errors.ts";
+import { explainFinding } from "../../core/explain.ts";
+import { printable } from "../../core/printable.ts";
 import type {
   PendingRole,
   Publication,
@@ -9,7 +12,8 @@ import type { Binding } from "../../core/tags/binding.ts";
 import type { RootPin } from "../../core/tags/pin.ts";
 import { describeAge, formatInstant, type Instant } from "../../core/time.ts";
 import { plural } from "../amounts.ts";
-import type { Row } from "../text.ts";
+import type { Style } from "../style.ts";
+import { failureRows, HEADING_WIDTH, type Row } from "../text.ts";
 
 /** The words that the reports on signed tags have in common. */
 
@@ -63,11 +67,26 @@ export function describePending({ role, version, missing, open, tag }: PendingRo
   return `${role}, version ${version}: ${more}${who} (tag ${tag})`;
 }
 
-/** What became of a change, as rows. */
+/** What became of a change, as rows; what is published may come with warnings. */
 export function publicationRows(publication: Publication): readonly Row[] {
-  if (publication.state === "pending") return [["waiting", describePending(publication.waiting)]];
-  if (publication.state === "staged") return [["staged", publication.finding.message]];
-  return [["published", `head ${publication.head}`]];
+  switch (publication.state) {
+    case "pending":
+      return [["waiting", describePending(publication.waiting)]];
+    case "staged":
+      return [["staged", publication.roles.join(", ")], ...failureRows(publication.finding)];
+    case "published":
+      return [["published", `head ${publication.head}`], ...warningRows(publication.warnings)];
+  }
+}
+
+export function warningRows(warnings: readonly Finding[]): readonly Row[] {
+  return warnings.map((finding): Row => ["warning", explainFinding(finding)]);
+}
+
+/** `signed         registry.example/acme/app:1.4`, painted by whether everybody sees it already. */
+export function headingOf(word: string, name: string, publication: Publication | undefined, style: Style): string {
+  const isDone = publication === undefined || publication.state === "published";
+  return `${(isDone ? style.accepted : style.undetermined)(word.padEnd(HEADING_WIDTH))}${printable(name)}`;
 }
 
 /** `1.4 → sha256:…`: what a tag stands for. */
