@@ -97,8 +97,11 @@ export async function signProposal(view: TrustView, proposal: Proposal, ring: Ro
     const wanted = needs.filter((need) => need.file === file);
     const valid = new Set(wanted.flatMap(({ signedBy }) => signedBy));
     const counting = await signersOf(ring, { keyids: [...new Set(wanted.flatMap(openIn))] });
-    const isSigned = valid.size > 0 || counting.length > 0 || isSponsored(view, role);
-    const signers = isSigned ? counting : [await sponsor(view, ring, file)];
+    const known = knownKeys(view);
+    const isKnown = isSponsored(view, role) || counting.some(({ keyId }) => known.has(keyId));
+    // Anybody can make a root that names keys of his own: the keys of that root alone propose nothing.
+    const isProposed = isKnown || (file !== "root" && (valid.size > 0 || counting.length > 0));
+    const signers = isProposed ? counting : [...counting, await sponsor(view, ring, file)];
     return signers.length === 0 ? role : await resealed(role, signers, role.signatures);
   });
 }

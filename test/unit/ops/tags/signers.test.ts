@@ -73,8 +73,6 @@ describe("adding a signer", () => {
     const trust = await initialised();
     await released(trust, "latest");
     const digest = await released(trust, "v1");
-      () => undefined,
-    );
     const ci = roleSigner();
     trust.ring.add(ci);
     const { rebound, change } = await addSigner(publisherOf(trust), wish("ci", [ci], { tags: ["v*"] }));
