@@ -37,7 +37,7 @@ export interface Surroundings {
 }
 
 /** Which roots are believed, and what else is wanted of signed tags. */
-export interface TagSettings extends Omit<SignedTagsOptions, "pins" | "stateFolder" | "signal"> {
+export interface TagSettings extends Omit<SignedTagsOptions, "pins" | "open" | "stateFolder" | "signal"> {
   /** The file of them. */
   readonly pins: Omit<PinsPlace, "signal">;
 }
@@ -152,7 +152,8 @@ export class Wiring {
     const isNamed = pins.isNamed && settings.tofu !== true;
     const book = new PinsOnDisk({ ...pins, isNamed, signal });
     if (isNamed) await book.all();
-    const options = { ...settings, pins: book, stateFolder: stateFolder(env, homeDirectory), signal };
+    const open = async (repository: string) => await this.open(parseLocation(repository));
+    const options = { ...settings, pins: book, open, stateFolder: stateFolder(env, homeDirectory), signal };
     return { signedTags: openSignedTags(options), pins: book };
   }
 

@@ -14,4 +14,6 @@ export interface RootPin {
   /** `pinned`: chosen by a person or a file; `tofu`: seen first and asked for; `dct`: vouched for by a Docker Content Trust root. */
   readonly mode: "pinned" | "tofu" | "dct";
   readonly firstSeen: Instant;
+  /** Where its trust metadata is, where that is another repository than the one of the images: `registry.example/acme/app-trust`. */
+  readonly location?: string | undefined;
 }

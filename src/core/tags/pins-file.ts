@@ -33,13 +33,17 @@ export function parsePins(bytes: Uint8Array, what = "the file of pins"): PinsFil
 export function formatPins({ pins, mirrors }: PinsFile): Uint8Array {
   const file = {
     schemaVersion: 1,
-    pins: pins.map(({ gun, rootVersion, root, rootKeyIds, threshold, mode, firstSeen }) => {
-      return { gun, rootVersion, root, rootKeyIds, threshold, mode, firstSeen: formatInstant(firstSeen) };
+    pins: pins.map(({ gun, rootVersion, root, rootKeyIds, threshold, mode, firstSeen, location }) => {
+      const seen = formatInstant(firstSeen);
+      const elsewhere = location === undefined ? {} : { location };
+      return { gun, ...elsewhere, rootVersion, root, rootKeyIds, threshold, mode, firstSeen: seen };
     }),
     ...(Object.keys(mirrors).length > 0 && { mirrors }),
   };
   return encodeUtf8(`${JSON.stringify(file, undefined, 2)}\n`);
 }
+
+const PIN_MEMBERS = ["gun", "location", "rootVersion", "root", "rootKeyIds", "threshold", "mode", "firstSeen"];
 
 class PinsReader {
   readonly #what: string;
@@ -62,7 +66,7 @@ class PinsReader {
 
   pin(value: JsonValue): RootPin {
     if (!isObject(value)) return this.refuse("a pin", value, "an object");
-    this.members(value, ["gun", "rootVersion", "root", "rootKeyIds", "threshold", "mode", "firstSeen"], "a pin");
+    this.members(value, PIN_MEMBERS, "a pin");
     const { root, mode, firstSeen: seen } = value;
     const gun = this.name(value["gun"]);
     if (typeof root !== "string" || !isDigest(root)) return this.refuse(`the root of ${gun}`, root, "sha256:HEX");
@@ -79,6 +83,7 @@ class PinsReader {
       threshold: this.#count(value["threshold"], `threshold of ${gun}`),
       mode,
       firstSeen,
+      ...(value["location"] !== undefined && { location: this.name(value["location"]) }),
     };
   }
 

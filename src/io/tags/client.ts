@@ -16,6 +16,8 @@ export interface SignedTagsOptions {
   readonly pins: Pins;
   /** The user's folder for what must survive every cache; ours are below it. */
   readonly stateFolder: string;
+  /** Another repository, where a pin says that its trust metadata is there. */
+  readonly open?: ((repository: string) => Promise<ContentStore>) | undefined;
   /** The same for a whole run. */
   readonly now: Instant;
   readonly signal?: AbortSignal | undefined;
@@ -72,13 +74,13 @@ class Client implements SignedTags {
     return (await pins.find(await pins.originOf(repository))) !== undefined;
   }
 
-  async #session(gun: string, pin: RootPin | undefined, store: ContentStore): Promise<TrustSession> {
-    const key = `${gun} ${store.location}`;
-    const open = this.#sessions.get(key) ?? this.#open(gun, pin, store);
+  async #session(gun: string, pin: RootPin | undefined, images: ContentStore): Promise<TrustSession> {
+    const key = `${gun} ${images.location}`;
+    const open = this.#sessions.get(key) ?? this.#open(gun, pin, images);
     this.#sessions.set(key, open);
     try {
       const session = await open;
-      session.use(store);
+      if (pin?.location === undefined) session.use(images);
       return session;
     } catch (thrown) {
       // What could not be looked at may be found out at the next try.
@@ -87,9 +89,18 @@ class Client implements SignedTags {
     }
   }
 
-  async #open(gun: string, pin: RootPin | undefined, store: ContentStore): Promise<TrustSession> {
+  async #open(gun: string, pin: RootPin | undefined, images: ContentStore): Promise<TrustSession> {
     const { openSession } = await import("./opening.ts");
+    const store = pin?.location === undefined ? images : await this.#elsewhere(pin.location);
     return await openSession({ gun, pin, store, options: this.#options });
+  }
+
+  async #elsewhere(repository: string): Promise<ContentStore> {
+    const { open } = this.#options;
+    if (open !== undefined) return await open(repository);
+    throw new CountersignError("unsupported", "signed tags are in another repository, which cannot be opened here", {
+      found: repository,
+    });
   }
 }
 

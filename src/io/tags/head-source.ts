@@ -51,6 +51,7 @@ export class HeadSource implements TufSource {
   readonly #kept: readonly Uint8Array[];
   readonly #offline: boolean;
   readonly #parts = new Map<Digest, Promise<ReadonlyMap<string, HeadFile>>>();
+  readonly #blobs = new Map<Digest, Promise<Uint8Array>>();
 
   /** @throws CountersignError `metadata-malformed` for what is no head. */
   constructor({ store, head, roots, kept, offline = false }: HeadSourceOptions) {
@@ -64,6 +65,7 @@ export class HeadSource implements TufSource {
   async metadata(file: string, maxBytes: number): Promise<Uint8Array | undefined> {
     const role = roleOf(file);
     if (role === "root") return await this.#root(Number.parseInt(file, 10), maxBytes);
+    if (role === "timestamp") await this.#fetchAhead();
     const found = (await this.#core()).get(file) ?? (await this.#inSet(role, file));
     return found === undefined ? undefined : await this.#content(file, found, maxBytes);
   }
@@ -97,6 +99,16 @@ export class HeadSource implements TufSource {
     return versions.sort((a, b) => a - b);
   }
 
+  /** Every client needs these two: what has to be fetched of them is fetched at once. */
+  async #fetchAhead(): Promise<void> {
+    if (this.#offline) return;
+    const files = [...(await this.#core())];
+    for (const role of ["snapshot", "targets"] as const) {
+      const first = files.find(([name]) => roleOf(name) === role);
+      if (first !== undefined) this.#content(...first, MAX_BYTES[role]).catch(() => undefined);
+    }
+  }
+
   async #root(version: number, maxBytes: number): Promise<Uint8Array | undefined> {
     const file = `${version}.root.json`;
     const known = this.#roots.get(version);
@@ -124,14 +136,7 @@ export class HeadSource implements TufSource {
   /** The files of a manifest that the head names; read once. */
   async #part(descriptor: Descriptor): Promise<ReadonlyMap<string, HeadFile>> {
     this.#refuseOffline(descriptor.digest);
-    const part = this.#parts.get(descriptor.digest) ?? this.store.manifest(descriptor).then(parseHeadPart);
-    this.#parts.set(descriptor.digest, part);
-    try {
-      return await part;
-    } catch (thrown) {
-      this.#parts.delete(descriptor.digest);
-      throw thrown;
-    }
+    return await this.#once(this.#parts, descriptor, async () => parseHeadPart(await this.store.manifest(descriptor)));
   }
 
   async #content(file: string, { descriptor, data }: HeadFile, maxBytes: number): Promise<Uint8Array> {
@@ -139,7 +144,23 @@ export class HeadSource implements TufSource {
     const bytes = data ?? this.#kept.find((kept) => isDescribed(kept, descriptor));
     if (bytes !== undefined) return bytes;
     this.#refuseOffline(file);
-    return await this.store.readBlob(descriptor, maxBytes);
+    return await this.#once(this.#blobs, descriptor, () => this.store.readBlob(descriptor, descriptor.size));
+  }
+
+  /** Fetched once, also where it is asked for twice at a time; what failed may be tried again. */
+  async #once<Content>(
+    fetched: Map<Digest, Promise<Content>>,
+    { digest }: Descriptor,
+    fetch: () => Promise<Content>,
+  ): Promise<Content> {
+    const content = fetched.get(digest) ?? fetch();
+    fetched.set(digest, content);
+    try {
+      return await content;
+    } catch (thrown) {
+      fetched.delete(digest);
+      throw thrown;
+    }
   }
 
   #refuseOffline(what: string): void {

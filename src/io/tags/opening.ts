@@ -181,6 +181,7 @@ class Opening {
       faults: isKept ? KEPT_FAULTS : SERVED_FAULTS,
       inspect: (bytes, kind, what) => void readRole(bytes, kind, what, options.now),
       allowUnlistedRoles: true,
+      listedFiles: LIMITS.tagRoleFiles,
     });
     const verified = await this.#refresh(updater, { anchor, head });
     const root = this.#checkRoot(updater);

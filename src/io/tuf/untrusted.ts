@@ -40,6 +40,8 @@ export interface Reading {
   readonly code: ReasonCode;
   /** Names of delegated roles as TUF allows them: any text. Ours are tame (`ROLE_NAME`). */
   readonly anyRoleName?: boolean | undefined;
+  /** Files that a snapshot may list; LIMITS.tufFiles where nothing is said. */
+  readonly listedFiles?: number | undefined;
 }
 
 /**
@@ -188,8 +190,9 @@ class Reader {
   }
 
   files(value: JsonValue | undefined): ReadonlyMap<string, FileEntry> {
+    const most = this.#reading.listedFiles ?? LIMITS.tufFiles;
     return new Map(
-      this.#entries(value, "its files", LIMITS.tufFiles).map(([name, item]): [string, FileEntry] => {
+      this.#entries(value, "its files", most).map(([name, item]): [string, FileEntry] => {
         const entry = this.object(item, name);
         const length = entry["length"];
         return [

@@ -20,6 +20,8 @@ export interface UpdaterSettings {
   readonly now: Instant;
   readonly source: TufSource;
   readonly anyRoleName?: boolean | undefined;
+  /** Files that a snapshot may list; LIMITS.tufFiles where nothing is said. */
+  readonly listedFiles?: number | undefined;
   /** New root versions at once; LIMITS.tufRootSteps where nothing is said. */
   readonly rootSteps?: number | undefined;
   /** What is wrong, in codes; those of trust roots where nothing is said. */
@@ -237,12 +239,12 @@ export function kindOf(role: string): Kind {
 function readStrictly(
   role: string,
   bytes: Uint8Array,
-  { name, anyRoleName, inspect }: UpdaterSettings,
+  { name, anyRoleName, listedFiles, inspect }: UpdaterSettings,
   code: ReasonCode,
 ): UntrustedMetadata {
   const what = `${nameRole(role)} of ${name}`;
   inspect?.(bytes, kindOf(role), what);
-  return readMetadata(bytes, kindOf(role), { what, code, anyRoleName });
+  return readMetadata(bytes, kindOf(role), { what, code, anyRoleName, listedFiles });
 }
 
 // --- what tuf-js asks for ---------------------------------------------------------------------------------------------

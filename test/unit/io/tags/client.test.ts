@@ -280,6 +280,22 @@ describe("the registry's part in it", () => {
     assert.deepEqual(requests(), [`resolve ${HEAD_TAG}`]);
   });
 
+  it("may be another repository's: where the pin says that the metadata is", async (t) => {
+    const { repo, pins, ask, requests } = await tagScene(t);
+    const location = "registry.example/app-trust";
+    await pins.put(repo.pin(1, { location }));
+    const images = new MemoryStore("registry", GUN);
+    const opened: string[] = [];
+    const open = async (repository: string) => {
+      opened.push(repository);
+      return repo.store;
+    };
+    const { signedTag } = await ask({ from: images, open });
+    assert.deepEqual([signedTag?.gun, signedTag?.binding.digest, opened], [GUN, IMAGE, [location]]);
+    assert.deepEqual([images.calls, requests()], [[], [`resolve ${HEAD_TAG}`]]);
+    await rejectedBy(() => ask({ from: images }), "unsupported");
+  });
+
   it("is asked again by a command that could not look before", async (t) => {
     const { repo, pins, stateFolder } = await tagScene(t);
     const tags = openSignedTags({ pins, stateFolder, now: NOW });

@@ -34,6 +34,13 @@ describe("the file of pinned roots", () => {
     assert.equal((await pins.find(GUN))?.rootVersion, 2, "also for who has put it there");
   });
 
+  it("says of a pin where its trust metadata is, where that is elsewhere", async (t) => {
+    const { open } = await book(t);
+    const elsewhere = pin(GUN, { location: "registry.example/app-trust" });
+    await open().put(elsewhere);
+    assert.deepEqual(await open().find(GUN), elsewhere);
+  });
+
   it("has to be there where somebody has named it: without it nothing would be demanded of anything", async (t) => {
     const { open } = await book(t, true);
     const error = await rejectedBy(() => open().find(GUN), "configuration-invalid");
