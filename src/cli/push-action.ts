@@ -8,10 +8,12 @@ import { formatReference, repositoryName } from "../core/oci/reference.ts";
 import type { Acceptance, ContentStore } from "../core/ports.ts";
 import type { SignedImage } from "../core/results.ts";
 import type { Rulebook } from "../core/verify/criterion.ts";
+import type { Verdict } from "../core/verify/verdict.ts";
 import { layerDigesters } from "../io/disk/decompress.ts";
 import { docker } from "../io/engine/docker.ts";
 import { taggedDestination } from "../ops/destination.ts";
-import { pushImage } from "../ops/push.ts";
+import type { TagJudging } from "../ops/judging.ts";
+import { type PushStage, pushImage } from "../ops/push.ts";
 import { remembering, type SignOptions, signImage, withoutLogs } from "../ops/sign.ts";
 import { resolveTarget, type Target, type VerifiedImage, verifyImage } from "../ops/verify.ts";
 import type { MovedImage } from "../report/transfer.ts";
@@ -28,6 +30,8 @@ import { readPublishedOptions } from "./published-options.ts";
 import { finishCommand, refuseTwoReaders, warnOfPostponed } from "./sign-action.ts";
 import { readSigningOptions, type SigningOptions } from "./sign-options.ts";
 import { openSignatory } from "./signatory.ts";
+import { openSignedTags, readTagFlags } from "./signed-tags.ts";
+import { openTagStatement, readTagStatements, type StateTag } from "./tag-statement.ts";
 import { refuseRegistriesOffline } from "./trust-options.ts";
 import type { VerifyOptions } from "./verify-options.ts";
 
@@ -38,7 +42,7 @@ interface Course {
   /** Whether no signature could make it accepted: then none is made, and no log hears of one. */
   readonly isPointless?: ((digest: Digest) => Promise<boolean>) | undefined;
   /** As its consumers will. */
-  readonly verify: (target: Target) => Promise<VerifiedImage>;
+  readonly verify: (target: Target, tags: TagJudging) => Promise<VerifiedImage>;
 }
 
 interface Surroundings {
@@ -64,15 +68,17 @@ export async function push(
   const openJudging = judged && readVerifying(registry, judged);
   const openCourse = isSigned && openJudging !== undefined ? openJudging : readSigning(context, raw, openJudging);
   const place = registryPlace(image);
+  const statesTag = readTagStatements(raw, [image]);
   const wiring = await openWiring(context, output, registry, [source, image]);
   try {
     const course = await openCourse({ context, output, wiring, image });
+    const tags = await openSignedTags({ context, output, wiring }, readTagFlags(raw));
+    const stateTag = statesTag ? await openTagStatement({ context, output, wiring, raw }) : undefined;
     await withSource(context, wiring, source, async (opened) => {
       const target = await narrowTarget(opened, registry.platform);
       const progress = openProgress(context, output);
-      const moved = await pushOne(wiring, target, place, course, registry, progress.onTransfer).finally(() =>
-        progress.finish(),
-      );
+      const pushing = { wiring, place, course, registry, tags, stateTag, onTransfer: progress.onTransfer };
+      const moved = await pushOne(target, pushing).finally(() => progress.finish());
       await concludeMove(context, output, "push", [moved], "countersign");
     });
   } finally {
@@ -113,22 +119,30 @@ async function withSource(
   }
 }
 
-async function pushOne(
-  wiring: Wiring,
-  target: Target,
-  place: RegistryLocation,
-  { sign, isPointless, verify }: Course,
-  registry: RegistryOptions,
-  onTransfer: ReturnType<typeof openProgress>["onTransfer"],
-): Promise<MovedImage> {
+/** Everything that a push of one image needs beside the image. */
+interface Pushing {
+  readonly wiring: Wiring;
+  readonly place: RegistryLocation;
+  readonly course: Course;
+  readonly registry: RegistryOptions;
+  readonly tags: TagJudging;
+  readonly stateTag: StateTag | undefined;
+  readonly onTransfer: ReturnType<typeof openProgress>["onTransfer"];
+}
+
+async function pushOne(target: Target, pushing: Pushing): Promise<MovedImage> {
+  const { wiring, place, course, registry, tags, stateTag, onTransfer } = pushing;
+  const { sign, isPointless, verify } = course;
   const root = await resolveTarget(target);
   const destination = taggedDestination(await wiring.registry(place.reference), place.reference.tag);
-  const published = (store: ContentStore): Target => ({
-    image: formatReference(place.reference),
+  const image = formatReference(place.reference);
+  const published = (store: ContentStore, stage: PushStage): Target => ({
+    image,
     store,
     tag: place.reference.tag,
     digest: root.descriptor.digest,
     ruledAs: { repository: repositoryName(place.reference), tag: place.reference.tag },
+    ...(stage !== "published" && { bound: NOT_REACHED_BY_TAG }),
   });
   const signs = sign !== undefined && (await isPointless?.(root.descriptor.digest)) !== true;
   const { verdicts, copied, isNamed } = await pushImage({
@@ -138,10 +152,25 @@ async function pushOne(
     openLayerDigester: layerDigesters(),
     onTransfer,
     maxWorkers: registry.maxWorkers,
-    sign: signs ? async (store) => await sign(published(store)) : undefined,
-    verify: async (store) => (await verify(published(store))).verdicts,
+    sign: signs ? async (store) => await sign(published(store, "unbound")) : undefined,
+    bind: stateTag && (async (store, { descriptor }) => void (await stateTag(image, store, descriptor.digest))),
+    verify: async (store, _, stage) => (await verify(published(store, stage), tags)).verdicts,
   });
-  return { verdicts, ...(isNamed ? { destination: formatLocation(place), summary: copied } : {}) };
+  return {
+    verdicts: verdicts.map(pointToTagStatement),
+    ...(isNamed ? { destination: formatLocation(place), summary: copied } : {}),
+  };
+}
+
+/** Where an image comes from, and before its tag is signed, nobody could reach it by that tag. */
+const NOT_REACHED_BY_TAG = { signedTag: undefined, requires: [], isExempt: true } as const;
+
+/** The tag still means to consumers what it meant before. */
+function pointToTagStatement(verdict: Verdict): Verdict {
+  const [first, ...others] = verdict.reasons;
+  if (first === undefined || !(first.code === "tag-unlisted" || first.code === "binding-mismatch")) return verdict;
+  const next = "sign what the tag means in the same step: --tag-statement; until then it keeps what it names";
+  return { ...verdict, reasons: [{ ...first, next }, ...others] };
 }
 
 // --- signed here ------------------------------------------------------------------------------------------------------
@@ -176,7 +205,7 @@ async function signingCourse({ context, output, wiring, image }: Surroundings, f
         warnOfPostponed(output, signed, finishCommand(flags.signatory)),
       );
     },
-    verify: async (target) => await verifyImage(target, verification(signing, consumer)),
+    verify: async (target, tags) => await verifyImage(target, { ...verification(signing, consumer), tags }),
   };
 }
 
@@ -213,7 +242,7 @@ function readVerifying(registry: RegistryOptions, flags: VerifyOptions): OpenCou
     return {
       isPointless: async (digest) =>
         judging.policy !== undefined && (await isHopeless(judging.policy.rulebook, image, digest)),
-      verify: async (target) => await verifyImage(target, { ...judging, contentFollows: true }),
+      verify: async (target, tags) => await verifyImage(target, { ...judging, tags, contentFollows: true }),
     };
   };
 }

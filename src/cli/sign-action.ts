@@ -1,4 +1,4 @@
-import { CountersignError, type Finding, toFinding } from "../core/errors.ts";
+import { CountersignError, type Finding, findingUnlessInterrupted, toFinding } from "../core/errors.ts";
 import { explainBriefly } from "../core/explain.ts";
 import type { Platform } from "../core/oci/descriptor.ts";
 import { printable } from "../core/printable.ts";
@@ -18,6 +18,7 @@ import type { Output } from "./output.ts";
 import { readSigningOptions } from "./sign-options.ts";
 import { openSignatory } from "./signatory.ts";
 import type { SignatoryOptions } from "./signatory-options.ts";
+import { openTagStatement, readTagStatements, type StateTag } from "./tag-statement.ts";
 import { refuseRegistriesOffline } from "./trust-options.ts";
 import { isSeenTwice } from "./verdicts.ts";
 
@@ -32,6 +33,7 @@ export async function sign(
   const flags = readSigningOptions(raw);
   refuseTwoReaders(registry.passwordFromStdin, flags.signatory, context);
   refuseRegistriesOffline(flags.signatory.trust, images);
+  const statesTags = readTagStatements(raw, images) && !flags.dryRun;
   const created = createdAt(context);
   const wiring = await openWiring(context, output, registry, images);
   try {
@@ -43,6 +45,7 @@ export async function sign(
     const opened = await mapConcurrently(images, AT_ONCE, (image) =>
       openForSigning(wiring, image, mode, registry.platform),
     );
+    const stateTag = statesTags ? await openTagStatement({ context, output, wiring, raw }) : undefined;
     const { maxWorkers } = registry;
     const { cache } = wiring;
     const options: SignOptions = {
@@ -58,9 +61,10 @@ export async function sign(
       maxWorkers,
       cache,
     };
-    const signed = await mapConcurrently(opened, maxWorkers ?? AT_ONCE, async (one) =>
+    const attempts = await mapConcurrently(opened, maxWorkers ?? AT_ONCE, async (one) =>
       isTarget(one) ? await signImage(one, options) : one,
     );
+    const signed = stateTag === undefined ? attempts : await stateTags(attempts, opened, stateTag);
     await output.result({
       text: (style) => signedText(signed, style, { finish: finishCommand(flags.signatory) }),
       json: () => signedDocument(signed),
@@ -82,6 +86,31 @@ export async function sign(
 }
 
 const AT_ONCE = 8;
+
+/** One after the other: each publish builds on the one before. What could not be signed gets no tag. */
+async function stateTags(
+  signed: readonly (SignedImage | UnopenedImage)[],
+  opened: readonly (Target | UnopenedImage)[],
+  stateTag: StateTag,
+): Promise<readonly SignedImage[]> {
+  const stated: SignedImage[] = [];
+  for (const [at, image] of signed.entries()) {
+    const target = opened[at];
+    const isSigned = target !== undefined && isTarget(target) && image.finding === undefined;
+    stated.push(isSigned ? await stateOne(image, target, stateTag) : image);
+  }
+  return stated;
+}
+
+async function stateOne(image: SignedImage, { store }: Target, stateTag: StateTag): Promise<SignedImage> {
+  const { digest } = image;
+  if (digest === undefined) return image;
+  try {
+    return { ...image, tagStatement: await stateTag(image.image, store, digest) };
+  } catch (error) {
+    return { ...image, finding: findingUnlessInterrupted(error) };
+  }
+}
 
 /** What was signed and where it is: nothing else is asked what others make of it. */
 function withTarget(

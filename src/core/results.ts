@@ -42,6 +42,8 @@ export interface SignedImage {
   readonly name: string;
   readonly digest?: Digest | undefined;
   readonly outcomes: readonly SignOutcome[];
+  /** What became of its tag, where that was to be signed in the same step. */
+  readonly tagStatement?: TagStatement | undefined;
   /** Why it could not be finished. What `outcomes` lists was done all the same. */
   readonly finding?: Finding | undefined;
 }
@@ -61,6 +63,13 @@ export interface ScanAttestation {
   readonly outcomes: readonly SignOutcome[];
   /** Why it could not be finished. */
   readonly finding?: Finding | undefined;
+}
+
+/** That a tag means a digest, signed by those roles of the repository's signed tags whose keys are here. */
+export interface TagStatement {
+  readonly tag: string;
+  readonly roles: readonly string[];
+  readonly state: "bound" | "unchanged";
 }
 
 /** An image of the call, a platform of it, or the index over all of them. */

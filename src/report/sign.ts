@@ -51,8 +51,15 @@ function imageText(image: SignedImage, style: Style, wording: Wording): string {
   const names = { signed: wording.signed, "would-sign": wording.wouldSign, unchanged: "unchanged", failed: "failed" };
   const heading = `${paint(names[state].padEnd(HEADING_WIDTH))}${printable(image.name)}`;
   const code = image.finding === undefined ? "" : `   ${style.heading(image.finding.code)}`;
-  const rows = [...wording.rows, ...outcomeRows(image, wording), ...failureRows(image.finding)];
+  const rows = [...wording.rows, ...outcomeRows(image, wording), ...tagRows(image), ...failureRows(image.finding)];
   return formatBlock(heading + code, rows, style);
+}
+
+/** `1.4.2 means it, by releases`. */
+function tagRows({ tagStatement }: SignedImage): readonly Row[] {
+  if (tagStatement === undefined) return [];
+  const { tag, roles, state } = tagStatement;
+  return [["signed tag", `${tag} means it, by ${roles.join(" and ")}${state === "unchanged" ? ", as before" : ""}`]];
 }
 
 /** As whom it was signed, what was stored and where, and what is left to do. */
@@ -120,6 +127,7 @@ export function signedDocument(images: readonly SignedImage[]): string {
       digest: image.digest ?? null,
       state: signedState(image),
       signatures: image.outcomes.map(outcomeMember),
+      tagStatement: image.tagStatement,
       finding: image.finding === undefined ? undefined : findingMember(image.finding),
     })),
   });

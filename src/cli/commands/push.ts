@@ -5,6 +5,8 @@ import { addRegistryOptions, globalOptions, type RawOptions } from "../options.t
 import { openOutput } from "../output.ts";
 import { addPublishedOptions } from "../published-options.ts";
 import { addSigningOptions } from "../sign-options.ts";
+import { addSignedTagOptions } from "../signed-tag-options.ts";
+import { addTagStatementOptions } from "../tag-statement.ts";
 
 export function pushCommand(context: Context): Command {
   const command = new Command("push")
@@ -22,6 +24,8 @@ export function pushCommand(context: Context): Command {
     });
   addSigningOptions(command);
   addPublishedOptions(command);
+  addSignedTagOptions(command);
+  addTagStatementOptions(command);
   addRegistryOptions(command);
   return withManual(command, {
     examples: [

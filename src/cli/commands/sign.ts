@@ -5,6 +5,8 @@ import { withManual } from "../manual.ts";
 import { addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
 import { addDryRun, addFinish, addSigningOptions } from "../sign-options.ts";
+import { addTagStatementOptions } from "../tag-statement.ts";
+import { addPinsOption } from "../tags-options.ts";
 import { IMAGE_ARGUMENT } from "./verify.ts";
 
 export function signCommand(context: Context): Command {
@@ -25,6 +27,8 @@ export function signCommand(context: Context): Command {
   addFor(command);
   addDryRun(command);
   addFinish(command);
+  addTagStatementOptions(command);
+  addPinsOption(command);
   addRegistryOptions(command);
   return withManual(command, {
     examples: [
