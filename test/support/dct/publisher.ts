@@ -87,10 +87,18 @@ function hashesOf(bytes: Uint8Array): JsonObject {
   return { sha256: hash("sha256"), sha512: hash("sha512") };
 }
 
-/** Hexadecimal, as tests write digests. */
-export function dctTargets(tags: Readonly<Record<string, string>>): JsonObject {
-  const entry = (hex: string) => ({ hashes: { sha256: Buffer.from(hex, "hex").toString("base64") }, length: 523 });
-  return Object.fromEntries(Object.entries(tags).map(([tag, hex]) => [tag, entry(hex)]));
+/** What a tag is signed for: SHA-256 in hexadecimal, of a manifest of 523 bytes where nothing else is said. */
+export type SignedFor = string | { readonly hex: string; readonly length: number };
+export type SignedTags = Readonly<Record<string, SignedFor>>;
+
+export function dctTargets(tags: SignedTags): JsonObject {
+  const entry = (hex: string, length: number) => {
+    return { hashes: { sha256: Buffer.from(hex, "hex").toString("base64") }, length };
+  };
+  const made = Object.entries(tags).map(([tag, target]) => {
+    return [tag, typeof target === "string" ? entry(target, 523) : entry(target.hex, target.length)] as const;
+  });
+  return Object.fromEntries(made);
 }
 
 export interface DctSignerWish {
@@ -98,12 +106,12 @@ export interface DctSignerWish {
   readonly keys: readonly DctTestKey[];
   readonly paths?: readonly string[];
   /** undefined: the role was set up and never published. */
-  readonly tags?: Readonly<Record<string, string>> | undefined;
+  readonly tags?: SignedTags | undefined;
 }
 
 export interface DctWish {
   readonly gun?: string;
-  readonly tags?: Readonly<Record<string, string>>;
+  readonly tags?: SignedTags;
   readonly signers?: readonly DctSignerWish[];
   readonly root?: DctTestKey;
   readonly targetsKey?: DctTestKey;
