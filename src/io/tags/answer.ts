@@ -54,11 +54,11 @@ async function registryTag(store: ContentStore, tag: string): Promise<Digest | u
   return (await store.claimedDigest?.(tag)) ?? (await store.resolve(tag))?.descriptor.digest;
 }
 
-function refuseRevoked({ revoked, digest }: Binding, what: string): void {
+function refuseRevoked({ revoked }: Binding, what: string): void {
   if (revoked === undefined) return;
   throw new CountersignError("revoked", `the publisher has revoked ${what}`, {
     found: `revoked at ${formatInstant(revoked.at)}: ${revoked.reason}`,
-    wanted: `${digest}, not taken back`,
+    wanted: "a release that was not taken back",
   });
 }
 

@@ -113,8 +113,7 @@ function delegator(role: string): string {
 function wrongSuccessor(served: Served, at: Circumstances, cause: unknown): CountersignError | undefined {
   const { role, metadata } = served;
   const fail: Fail = (fault, found, wanted) => {
-    const message = `${nameRole(role)} of ${at.name} does not follow from what is known`;
-    return rejected(at, fault, message, { found, wanted, cause });
+    return rejected(at, fault, `${nameRole(role)} of ${at.name} ${WRONG[fault]}`, { found, wanted, cause });
   };
   const known = at.trusted(role)?.version;
   switch (metadata.kind) {
@@ -131,7 +130,15 @@ function wrongSuccessor(served: Served, at: Circumstances, cause: unknown): Coun
   }
 }
 
-type Fail = (fault: Fault, found: string, wanted: string) => CountersignError;
+/** How what is served does not follow from what is known. */
+const WRONG = {
+  "root-gap": "is not the next one",
+  older: "goes back behind what was seen before",
+  vanished: "lacks a file that was listed before",
+  "not-listed": "is not the one that is listed",
+} as const satisfies Partial<Record<Fault, string>>;
+
+type Fail = (fault: keyof typeof WRONG, found: string, wanted: string) => CountersignError;
 
 function rolledBack(
   { version }: UntrustedMetadata,
