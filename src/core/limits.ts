@@ -407,6 +407,8 @@ export const LIMITS = {
   tagSmallHeadBins: 16,
   tagBinSetFiles: 64,
   tagHeadHistory: 10,
+  /** Heads that were replaced and are looked at, one before the other. */
+  oldHeads: 2_000,
   /** Files of metadata that are read or written at once. */
   tagWorkers: 8,
   /**
@@ -418,6 +420,8 @@ export const LIMITS = {
   tagKeptBytes: 2 * MIB,
   /** A file of pinned roots. */
   pinsFileBytes: 4 * MIB,
+  /** What a publisher remembers of one repository's roles. */
+  publisherMemoryBytes: 4 * MIB,
   /**
    * Publishing trust metadata: heads that are written until one stays, and steps of all kinds on the way; how
    * long ago what is written on may have been seen, what is waited beyond that for those who read before us, and how often

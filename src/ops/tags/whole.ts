@@ -1,6 +1,6 @@
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
-import type { Digest } from "../../core/oci/digest.ts";
+import { type Digest, digestOf } from "../../core/oci/digest.ts";
 import type { Manifest } from "../../core/oci/manifest.ts";
 import type { ContentStore } from "../../core/ports.ts";
 import type { HeadFile, HeadFiles, HeadListing } from "../../core/tags/head.ts";
@@ -8,6 +8,7 @@ import type { RootPin } from "../../core/tags/pin.ts";
 import { readTrust, type TrustReading } from "../../core/tags/trust-view.ts";
 import type { Instant } from "../../core/time.ts";
 import { mapConcurrently } from "../concurrency.ts";
+import type { Publisher } from "./publisher.ts";
 import { MetadataReader } from "./reader.ts";
 
 /** Whose signed tags are looked at, and where they are. */
@@ -53,6 +54,21 @@ export async function readWholeHead(place: TrustPlace, at?: Digest): Promise<Who
     return [name, await reader.content(file, LIMITS.tufTargetsBytes)] as const;
   });
   return { manifest, listing, files: new Map(files) };
+}
+
+/** Somebody without keys who looks at what is staged too; where no root is pinned, the first one vouches for itself. */
+export function onlooker(place: TrustPlace, { roots }: TrustReading, now: Instant): Publisher {
+  const { store, gun, head, pin } = place;
+  const clock = { now: () => now, sleep: () => Promise.resolve(), random: () => 0 };
+  const ring = { signer: () => Promise.resolve(undefined) };
+  return { store, gun, head, pin: pin ?? firstRootPin(gun, roots, now), ring, clock, writers: "one" };
+}
+
+function firstRootPin(gun: string, [first]: TrustReading["roots"], now: Instant): RootPin {
+  if (first === undefined) throw new CountersignError("internal", "trust without a root");
+  const { keyids, threshold } = first.body.roles.root;
+  const root = digestOf(first.bytes);
+  return { gun, rootVersion: first.body.version, root, rootKeyIds: keyids, threshold, mode: "tofu", firstSeen: now };
 }
 
 function requireFew({ size }: ReadonlyMap<string, HeadFile>): void {
