@@ -72,6 +72,13 @@ const SCENES: Readonly<Record<string, Scene>> = {
       return PASSWORD;
     },
   },
+  "signed tags": {
+    async prepare({ address }) {
+      for (const tag of ["1.4", "1.5"])
+        await pushImage(`${address.replace("localhost", "127.0.0.1")}/shop/app:${tag}`, tag);
+      return { COUNTERSIGN_KEY_PASSPHRASE: "example" };
+    },
+  },
   pins: {
     async prepare({ address, folder, shell }) {
       const app = `${address}/shop/app:1`;
@@ -205,7 +212,10 @@ function shorten(output: string): string {
 /** What differs from run to run, left out. */
 function scrub(lines: readonly string[]): readonly string[] {
   return lines.map((line) =>
-    line.replace(/\b(sha256:|SHA256:)[0-9a-f]{8}…/g, "$1…").replace(/\b\d+(?:\.\d+)? (?:ms|s)\b/g, "<time>"),
+    line
+      .replace(/\b(sha256:|SHA256:)(?:[0-9a-f]{4})?[0-9a-f]{8}…/g, "$1…")
+      .replace(/\b\d+(?:\.\d+)? (?:ms|s|seconds? ago)\b/g, "<time>")
+      .replace(/\b\d{4}-\d{2}-\d{2}T[\d:]+Z/g, "<time>"),
   );
 }
 
