@@ -186,7 +186,7 @@ function bindingPart(binding: Binding): JsonObject {
 function claimsPart({ mediaType, signedAt, source, supersedes, note, requires, revoked }: Binding): JsonObject {
   const claims: Record<string, JsonValue | undefined> = {
     mediaType,
-    signedAt: signedAt && formatInstant(signedAt),
+    signedAt: signedAt === undefined ? undefined : formatInstant(signedAt),
     source,
     supersedes,
     note,
