@@ -83,8 +83,8 @@ class Client implements SignedTags {
       if (pin?.location === undefined) session.use(images);
       return session;
     } catch (thrown) {
-      // What could not be looked at may be found out at the next try.
-      this.#sessions.delete(key);
+      // What could not be looked at may be found out at the next try; what was refused stays so.
+      if (!(thrown instanceof CountersignError) || thrown.class !== "refused") this.#sessions.delete(key);
       throw thrown;
     }
   }

@@ -182,6 +182,7 @@ class Opening {
       inspect: (bytes, kind, what) => void readRole(bytes, kind, what, options.now),
       allowUnlistedRoles: true,
       listedFiles: LIMITS.tagRoleFiles,
+      rootSteps: LIMITS.tufRootSteps + (kept?.roots.length ?? 0),
     });
     const verified = await this.#refresh(updater, { anchor, head });
     const root = this.#checkRoot(updater);

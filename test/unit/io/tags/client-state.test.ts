@@ -105,6 +105,16 @@ describe("what a client remembers of signed tags", () => {
     assert.equal((await ask()).signedTag?.versions.root, 3);
   });
 
+  it("goes on where it came to with more new roots than are taken at once", async (t) => {
+    const { repo, ask } = await tagScene(t);
+    for (let at = 0; at <= LIMITS.tufRootSteps; at++) repo.publish("root");
+    repo.putHead();
+    const error = await rejectedBy(() => ask(), "limit-reached");
+    assert.match(error.next, /goes on from there/);
+    assert.equal((await ask()).signedTag?.versions.root, LIMITS.tufRootSteps + 2);
+    assert.equal((await ask()).signedTag?.versions.root, LIMITS.tufRootSteps + 2);
+  });
+
   it("tells a kit that is older than the last one (54)", async (t) => {
     const { repo, ask } = await tagScene(t);
     const old = frozen(repo.store);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Finding } from "../../../../src/core/errors.ts";
+import { CountersignError, type Finding } from "../../../../src/core/errors.ts";
 import { digestOf } from "../../../../src/core/oci/digest.ts";
 import { HEAD_TAG, pathOfDigest, pathOfTag } from "../../../../src/core/tags/names.ts";
 import type { RootPin } from "../../../../src/core/tags/pin.ts";
@@ -300,11 +300,23 @@ describe("the registry's part in it", () => {
     const { repo, pins, stateFolder } = await tagScene(t);
     const tags = openSignedTags({ pins, stateFolder, now: NOW });
     const question = { store: repo.store, tag: "1.0", digest: undefined, demand: DEFAULT_TAG_DEMAND };
-    const before = repo.head;
-    repo.head = undefined;
-    await rejectedBy(() => tags.resolve(question), "signed-tags-vanished");
-    repo.head = before;
+    repo.store.misbehaviour = {
+      before: () => {
+        throw new CountersignError("denied", "a login is missing");
+      },
+    };
+    await rejectedBy(() => tags.resolve(question), "denied");
+    repo.store.misbehaviour = {};
     assert.equal((await tags.resolve(question)).signedTag?.binding.digest, IMAGE);
+  });
+
+  it("is not asked again by a command that has refused it", async (t) => {
+    const { repo, pins, stateFolder, requests } = await tagScene(t);
+    const tags = openSignedTags({ pins, stateFolder, now: daysLater(8) });
+    const question = { store: repo.store, tag: "1.0", digest: undefined, demand: DEFAULT_TAG_DEMAND };
+    await rejectedBy(() => tags.resolve(question), "frozen");
+    await rejectedBy(() => tags.resolve({ ...question, tag: "2.0" }), "frozen");
+    assert.deepEqual(requests(), [`resolve ${HEAD_TAG}`]);
   });
 
   it("is no reason to fail where the state cannot be kept: that is said, once", async (t) => {
