@@ -6,11 +6,10 @@ import { fileNameOf } from "../../core/tags/files.ts";
 import type { HeadFile, HeadPart } from "../../core/tags/head.ts";
 import { nextVersion } from "../../core/tags/lifetimes.ts";
 import type { RoleKeys, SignedRole, TargetsRole, TufKey } from "../../core/tags/metadata.ts";
-import { METADATA_MEDIA_TYPE, pendingTag } from "../../core/tags/names.ts";
+import { METADATA_MEDIA_TYPE } from "../../core/tags/names.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
 import { readRole } from "../../core/tags/read.ts";
-import { requireThreshold, validSignatures } from "../../core/tags/verify-role.ts";
-import { type RoleSigner, sealed, signedPart } from "../../core/tags/write.ts";
+import { requireThreshold } from "../../core/tags/verify-role.ts";
 import type { Instant } from "../../core/time.ts";
 import { mapConcurrently } from "../concurrency.ts";
 import type { MetadataReader } from "./reader.ts";
@@ -73,36 +72,6 @@ export function authorityOf(view: TrustView, role: string): RoleAuthority {
     found: role,
     wanted: delegations.map(({ name }) => name).join(", ") || "a signer; there are none",
   });
-}
-
-/**
- * Seals the new files of a role and its bins with the keys that are here. With too few of them it is a draft that waits for the
- * others.
- */
-export async function sealRole(
-  role: string,
-  files: ReadonlyMap<string, TargetsRole>,
-  { roleKeys, keys }: RoleAuthority,
-  signers: readonly RoleSigner[],
-  head: string,
-): Promise<Draft | PendingDraft> {
-  const made = new Map<string, SignedRole<TargetsRole>>();
-  for (const [file, body] of files) {
-    made.set(file, readRole(await sealed(signedPart(body), signers), "targets", `the new metadata of ${file}`));
-  }
-  const [first] = made.values();
-  const signedBy = first === undefined ? [] : validSignatures(first, keys, roleKeys);
-  if (signedBy.length >= roleKeys.threshold) return { roles: made, roots: [] };
-  const named = [...made].map(([file, { body, bytes }]) => [fileNameOf(file, body.version), bytes] as const);
-  const pending: PendingRole = {
-    role,
-    version: Math.max(...[...made.values()].map(({ body }) => body.version)),
-    signedBy,
-    open: roleKeys.keyids.filter((id) => !signedBy.includes(id)),
-    missing: roleKeys.threshold - signedBy.length,
-    tag: pendingTag(role, head),
-  };
-  return { pending, files: new Map(named) };
 }
 
 /** Two drafts of different roles as one. */

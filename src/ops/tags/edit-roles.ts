@@ -2,10 +2,10 @@ import { RoleBook } from "../../core/tags/entries.ts";
 import { expiryOf, isDue } from "../../core/tags/lifetimes.ts";
 import type { TargetsRole } from "../../core/tags/metadata.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
+import { amend } from "./amend.ts";
 import { lifetimesOf } from "./assemble.ts";
-import { authorityOf, type Draft, type Editing, isPending, merged, type PendingDraft, sealRole } from "./change.ts";
+import { authorityOf, type Draft, type Editing, isPending, merged, type PendingDraft } from "./change.ts";
 import type { Publisher } from "./publisher.ts";
-import { signersOf } from "./signers-here.ts";
 
 /** What is done to the entries of a role. */
 export interface RoleEdit {
@@ -15,25 +15,26 @@ export interface RoleEdit {
   change(book: RoleBook): RoleBook | undefined;
 }
 
-/** Makes the same change in several roles, and signs each with its own keys. undefined where none has to be changed. */
+/**
+ * Makes the same change in several roles, and signs each with its own keys. What is signed by enough comes first, what waits for
+ * other people's signatures after that. undefined where no role has to be changed.
+ */
 export async function editRoles(
   publisher: Publisher,
   editing: Editing,
   roles: readonly string[],
   edit: RoleEdit,
 ): Promise<Draft | PendingDraft | undefined> {
-  let draft: Draft | undefined;
+  const drafts: Draft[] = [];
+  const waiting: PendingDraft[] = [];
   for (const role of roles) {
     const files = await editRole(publisher, editing, role, edit);
     if (files.size === 0) continue;
-    const authority = authorityOf(editing.view, role);
-    const signers = await signersOf(publisher.ring, authority.roleKeys);
-    const sealed = await sealRole(role, files, authority, signers, publisher.head);
-    // One that waits for other people's signatures goes first: what was published beside it could not be taken back.
-    if (isPending(sealed)) return sealed;
-    draft = draft === undefined ? sealed : merged(draft, sealed);
+    const draft = await amend(publisher, editing.view, role, files);
+    if (isPending(draft)) waiting.push(draft);
+    else drafts.push(draft);
   }
-  return draft;
+  return drafts.length > 0 ? drafts.reduce(merged) : waiting[0];
 }
 
 /** The metadata of every file of a role that the change makes different. */

@@ -91,11 +91,12 @@ class Publishing {
   /** One write, or a wait; after each of them everything is looked at again. */
   async #step(look: Look): Promise<Published | undefined> {
     const draft = await this.#edit(look);
-    if (draft !== undefined && isPending(draft)) return await this.#leavePending(look, draft);
-    if (draft !== undefined) return await this.#stage(look, draft);
+    if (draft !== undefined && !isPending(draft)) return await this.#stage(look, draft);
+    if (draft !== undefined && !this.#lineage.isChanged) return await this.#leavePending(look, draft);
     if (await this.#restage(look)) return undefined;
     if (!this.#isDone(look)) return await this.#replaceHead(look);
-    return (await this.#settle()) ? await this.#published(look) : undefined;
+    if (!(await this.#settle())) return undefined;
+    return draft === undefined ? await this.#published(look) : await this.#leavePending(look, draft);
   }
 
   async #look(): Promise<Look> {

@@ -1,11 +1,12 @@
 import { CountersignError, type Finding } from "../../core/errors.ts";
-import { expiryOf, isDue, type Lifetimes } from "../../core/tags/lifetimes.ts";
+import { expiryOf, isDue, type Lifetime, type Lifetimes } from "../../core/tags/lifetimes.ts";
 import type { Role, SignedRole, TargetsRole } from "../../core/tags/metadata.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
 import type { RefreshResult } from "../../core/tags/publish-results.ts";
 import { formatInstant, type Instant } from "../../core/time.ts";
+import { amend } from "./amend.ts";
 import { lifetimesOf, onlineSigners } from "./assemble.ts";
-import { authorityOf, type Change, type Draft, type Editing, isPending, merged, sealRole } from "./change.ts";
+import { authorityOf, type Change, type Draft, type Editing, isPending, merged } from "./change.ts";
 import { bookOf, kindOf } from "./edit-roles.ts";
 import { publishChange } from "./publish.ts";
 import type { Publisher } from "./publisher.ts";
@@ -83,22 +84,26 @@ class Refreshing implements Change {
     const lifetimes = lifetimesOf(this.#publisher, editing.view);
     const kind = kindOf(role);
     const files = bookOf(editing.view, role).files;
-    const own = role === "targets" ? editing.view.targets : editing.view.roles.get(role);
-    if (own === undefined) return undefined;
-    // Bins of a role are renewed with it; on their own each is as old as its last entry.
-    const view = await editing.withFiles(files);
+    const view = await editing.withFiles(files.filter((file) => isOld(editing.view, file, now, lifetimes[kind])));
+    const isAgain = editing.isForced && this.#renewed.has(role);
     const due = files.flatMap((file): [string, TargetsRole][] => {
       const body = (file === "targets" ? view.targets : view.roles.get(file))?.body;
-      if (body === undefined || !isDue(kind, body.expires, now, lifetimes)) return [];
+      if (body === undefined || !(isAgain || isDue(kind, body.expires, now, lifetimes))) return [];
       return [[file, { ...body, version: editing.version(file), expires: expiryOf(kind, now, lifetimes) }]];
     });
     if (due.length === 0) return undefined;
     const authority = authorityOf(view, role);
     const signers = await signersOf(this.#publisher.ring, authority.roleKeys);
     if (signers.length < authority.roleKeys.threshold) return undefined;
-    const sealed = await sealRole(role, new Map(due), authority, signers, this.#publisher.head);
-    return isPending(sealed) ? undefined : sealed;
+    const draft = await amend(this.#publisher, view, role, new Map(due));
+    return isPending(draft) ? undefined : draft;
   }
+}
+
+/** Versions are the time of signing: bins of which they are young need not be read to know that they do not end soon. */
+function isOld({ snapshot }: TrustView, file: string, now: Instant, { lives, renewed }: Lifetime): boolean {
+  const version = snapshot?.body.roles.get(file)?.version;
+  return version === undefined || now - version > lives - renewed;
 }
 
 /** What ends soon and needs somebody whose key is not here. */
