@@ -12,7 +12,7 @@ import { openWiring } from "./images.ts";
 import { flag, list, number, type RawOptions, readRegistryOptions, text } from "./options.ts";
 import type { Output } from "./output.ts";
 import { requireYes } from "./tags-consent.ts";
-import { openRepository, pinsPlace, readRepository } from "./tags-repository.ts";
+import { openRepository, pinsPlace, type Repository, readRepository } from "./tags-repository.ts";
 import { openRing } from "./tags-ring.ts";
 
 /** `countersign trust init REPO`. */
@@ -23,9 +23,12 @@ export async function initTags(context: Context, output: Output, name: string, r
   // A file that is named and is not there yet is made.
   const pins = new PinsOnDisk({ ...place, isNamed: false });
   await requireNoOtherPin(pins, place.label, gun);
-  const wiring = await openWiring(context, output, readRegistryOptions(raw), [gun]);
+  const wiring = await openWiring(context, output, readRegistryOptions(raw), [
+    gun,
+    ...(flags.location === undefined ? [] : [flags.location.gun]),
+  ]);
   try {
-    const store = await openRepository(wiring, { reference }, "write");
+    const store = await openRepository(wiring, flags.location ?? { reference }, "write");
     if (flags.makesKeys) await agree(context, gun, flags.yes);
     const ring = openRing(context, output);
     const keys = await roleKeys(ring, gun, flags, context.referenceTime);
@@ -42,7 +45,8 @@ export async function initTags(context: Context, output: Output, name: string, r
         for (const made of keys.made) await made.keep();
       },
     });
-    await pins.put(result.pin);
+    const { location } = flags;
+    await pins.put(location === undefined ? result.pin : { ...result.pin, location: location.gun });
     const addition: InitAddition = {
       keyFolder: keys.made.length === 0 ? undefined : ring.folder,
       pinsFile: place.label,
@@ -63,6 +67,7 @@ interface InitFlags {
   readonly targetsKey: string | undefined;
   readonly onlineKey: string | undefined;
   readonly aliases: readonly string[];
+  readonly location: Repository | undefined;
   readonly strict: boolean;
   readonly yes: boolean;
   /** Some of the keys are not named. */
@@ -71,13 +76,14 @@ interface InitFlags {
 
 function readInitFlags(raw: RawOptions): InitFlags {
   const rootKeys = list(raw, "rootKey");
-  const [targetsKey, onlineKey] = [text(raw, "targetsKey"), text(raw, "onlineKey")];
+  const [targetsKey, onlineKey, location] = [text(raw, "targetsKey"), text(raw, "onlineKey"), text(raw, "location")];
   return {
     rootKeys,
     threshold: number(raw, "threshold") ?? 1,
     targetsKey,
     onlineKey,
     aliases: list(raw, "alias").map((name) => readRepository(name).gun),
+    location: location === undefined ? undefined : readRepository(location),
     strict: flag(raw, "strict"),
     yes: flag(raw, "yes"),
     makesKeys: rootKeys.length === 0 || targetsKey === undefined || onlineKey === undefined,

@@ -9,7 +9,7 @@ import { flag, type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { concludeEach, withEach } from "./tags-each.ts";
 import { trustPlace } from "./tags-place.ts";
-import { readInspected } from "./tags-repository.ts";
+import { openRepository, readInspected } from "./tags-repository.ts";
 
 /** `countersign trust inspect REPO[:TAG]…`. */
 export async function inspectTags(
@@ -48,7 +48,7 @@ async function inspectOne(
   const result = await inspectTrust({
     ...place,
     now: context.referenceTime,
-    images: place.store,
+    images: await openRepository(wiring, repository, "read"),
     tags: tag === undefined ? undefined : [tag],
     comparesRegistry: flag(raw, "checkTag"),
   });

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { CountersignError } from "../core/errors.ts";
+import { DURATION_FORM, parseDuration } from "../core/policy/duration.ts";
 import { collect, duration, flag, grouped, list, once, type RawOptions, text } from "./options.ts";
 
 /** The flags of `countersign trust …` that more than one of its commands has. */
@@ -90,6 +91,15 @@ export function refuseBoth(raw: RawOptions, ...pair: readonly (readonly [name: s
 /** `0` is no waiting at all; else as every duration. Milliseconds. */
 export function waiting(value: string): number {
   return value === "0" ? 0 : duration(value);
+}
+
+/** `36h`, `30d`. Milliseconds. */
+export function span(name: string): (value: string) => number {
+  return (value) => {
+    const milliseconds = parseDuration(value);
+    if (milliseconds !== undefined) return milliseconds;
+    throw new CountersignError("usage", `${name} takes a span of time`, { found: value, wanted: DURATION_FORM });
+  };
 }
 
 export interface RoleKeyFlags {

@@ -8,6 +8,7 @@ import type { RootPin } from "../core/tags/pin.ts";
 import { readRole } from "../core/tags/read.ts";
 import { checkGun } from "../core/tags/trust-view.ts";
 import { verifyFirstRoot } from "../core/tags/verify-role.ts";
+import type { Instant } from "../core/time.ts";
 import { readNamedFile } from "../io/disk/named.ts";
 import { PinsOnDisk } from "../io/tags/pins.ts";
 import { readWholeTrust } from "../ops/tags/whole.ts";
@@ -108,7 +109,7 @@ async function act(
   const pin = await chosen(context, output, repository, wish, raw);
   const isSame = before?.root === pin.root;
   // Somebody has compared by now what was only trusted on first use.
-  if (isSame && (before.mode === pin.mode || pin.mode === "tofu")) {
+  if (isSame && before.location === pin.location && (before.mode === pin.mode || pin.mode === "tofu")) {
     return { change: "unchanged", pins: [before], mirrors: NO_MIRRORS };
   }
   if (before !== undefined && !isSame && !flag(raw, "force")) throw otherPin(before, pin, label);
@@ -137,20 +138,22 @@ async function chosen(
   raw: RawOptions,
 ): Promise<RootPin> {
   const { gun } = repository;
-  const now = context.referenceTime;
-  if (wish.kind === "file") return pinOf(gun, await rootInFile(context, gun, wish.file), "pinned", now);
-  const wiring = await openWiring(context, output, readRegistryOptions(raw), [gun]);
+  const named = text(raw, "location");
+  const elsewhere = named === undefined ? undefined : readRepository(named);
+  const terms = { gun, location: elsewhere?.gun, now: context.referenceTime };
+  if (wish.kind === "file") return pinOf(terms, await rootInFile(context, gun, wish.file), "pinned");
+  const wiring = await openWiring(context, output, readRegistryOptions(raw), [elsewhere?.gun ?? gun]);
   try {
-    const store = await openRepository(wiring, repository, "read");
-    const { roots } = await readWholeTrust({ store, gun, head: HEAD_TAG }, now);
+    const store = await openRepository(wiring, elsewhere ?? repository, "read");
+    const { roots } = await readWholeTrust({ store, gun, head: HEAD_TAG }, terms.now);
     if (wish.kind === "dct") {
       const { rootVouchedFor } = await import("./tags-docker-root.ts");
-      return pinOf(gun, await rootVouchedFor(context, gun, roots, raw), "dct", now);
+      return pinOf(terms, await rootVouchedFor(context, gun, roots, raw), "dct");
     }
-    if (wish.kind === "checksum") return pinOf(gun, withChecksum(roots, wish.digest, store.location), "pinned", now);
+    if (wish.kind === "checksum") return pinOf(terms, withChecksum(roots, wish.digest, store.location), "pinned");
     const newest = roots.at(-1);
     if (newest === undefined) throw new CountersignError("internal", "verified metadata has no root");
-    return pinOf(gun, newest, "tofu", now);
+    return pinOf(terms, newest, "tofu");
   } finally {
     await wiring.close();
   }
@@ -181,11 +184,16 @@ function withChecksum(roots: readonly SignedRole<RootRole>[], wanted: Digest, lo
   });
 }
 
+interface PinTerms {
+  readonly gun: string;
+  readonly location: string | undefined;
+  readonly now: Instant;
+}
+
 function pinOf(
-  gun: string,
+  { gun, location, now }: PinTerms,
   { body, bytes }: SignedRole<RootRole>,
   mode: RootPin["mode"],
-  now: RootPin["firstSeen"],
 ): RootPin {
   const { keyids, threshold } = body.roles.root;
   return {
@@ -196,6 +204,7 @@ function pinOf(
     threshold,
     mode,
     firstSeen: now,
+    ...(location !== undefined && { location }),
   };
 }
 

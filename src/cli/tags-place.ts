@@ -4,7 +4,7 @@ import type { TrustPlace } from "../ops/tags/whole.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import type { RawOptions } from "./options.ts";
-import { openRepository, pinsPlace, type Repository } from "./tags-repository.ts";
+import { openRepository, pinsPlace, type Repository, whereMetadataIs } from "./tags-repository.ts";
 
 /** Where a repository's signed tags are and which root is pinned for them, if any; a mirror is read in its origin's name. */
 export async function trustPlace(
@@ -12,9 +12,11 @@ export async function trustPlace(
   wiring: Wiring,
   repository: Repository,
   raw: RawOptions,
+  mode: "read" | "write" = "read",
 ): Promise<TrustPlace> {
   const pins = new PinsOnDisk(pinsPlace(context, raw));
   const gun = await pins.originOf(repository.gun);
   const pin = await pins.find(gun);
-  return { store: await openRepository(wiring, repository, "read"), gun, head: HEAD_TAG, pin };
+  const store = await openRepository(wiring, whereMetadataIs(repository, pin), mode);
+  return { store, gun, head: HEAD_TAG, pin };
 }

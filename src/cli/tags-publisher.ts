@@ -4,9 +4,11 @@ import { HEAD_TAG } from "../core/tags/names.ts";
 import type { RootPin } from "../core/tags/pin.ts";
 import type { PublisherClock } from "../core/tags/ports.ts";
 import { instant } from "../core/time.ts";
+import { stateFolder } from "../io/disk/paths.ts";
 import { systemClock } from "../io/http/clock.ts";
 import type { KeyRing } from "../io/tags/key-ring.ts";
 import { PinsOnDisk } from "../io/tags/pins.ts";
+import { PublisherMemory } from "../io/tags/publisher-memory.ts";
 import type { Publisher } from "../ops/tags/publisher.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
@@ -14,7 +16,7 @@ import { openWiring } from "./images.ts";
 import { list, type RawOptions, readRegistryOptions, text } from "./options.ts";
 import type { Output } from "./output.ts";
 import { readPublishFlags } from "./tags-options.ts";
-import { openRepository, pinsPlace, type Repository } from "./tags-repository.ts";
+import { openRepository, pinsPlace, type Repository, whereMetadataIs } from "./tags-repository.ts";
 import { openRing } from "./tags-ring.ts";
 
 /** What a command that publishes works with, for any number of repositories. */
@@ -63,13 +65,14 @@ export async function openPublisher(publishing: Publishing, repository: Reposito
   const { gun } = repository;
   const pin = await pinOf(context, raw, gun);
   return {
-    store: await openRepository(wiring, repository, "write"),
+    store: await openRepository(wiring, whereMetadataIs(repository, pin), "write"),
     gun,
     head: HEAD_TAG,
     pin,
     ring,
     clock: publisherClock(context),
     writers: settle === undefined ? "unknown" : settle ? "several" : "one",
+    memory: new PublisherMemory(stateFolder(context.env, context.homeDirectory), context.signal),
     warn: (finding) => output.warn(`${gun}: ${explainFinding(finding)}`),
   };
 }

@@ -4,6 +4,7 @@ import type { Digest } from "../core/oci/digest.ts";
 import { parseReference, parseRepository, type Reference, repositoryName } from "../core/oci/reference.ts";
 import type { ContentStore } from "../core/ports.ts";
 import { isTrustTag } from "../core/tags/names.ts";
+import type { RootPin } from "../core/tags/pin.ts";
 import { configFolder } from "../io/disk/paths.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
@@ -72,6 +73,11 @@ export function refuseTrustTag(tag: string): void {
     found: tag,
     wanted: "the tag of an image",
   });
+}
+
+/** The repository that its pin names for the metadata, else the one of the images. */
+export function whereMetadataIs(repository: Repository, pin: Pick<RootPin, "location"> | undefined): Repository {
+  return pin?.location === undefined ? repository : readRepository(pin.location);
 }
 
 export async function openRepository(

@@ -1,6 +1,7 @@
 import type { PublicKey } from "../core/crypto/public-key.ts";
 import { CountersignError } from "../core/errors.ts";
 import { loadPublicKey } from "../io/keys/load.ts";
+import { parseKeyReference } from "../io/keys/reference.ts";
 import type { NewRoleKey } from "../io/tags/key-ring.ts";
 import { type RotateWish, rotateKeys } from "../ops/tags/rotate.ts";
 import { rotateDocument, rotateText } from "../report/tags/administration.ts";
@@ -94,18 +95,19 @@ async function newKeys(
   return { add };
 }
 
-/** A private key, or somebody else's public one: they sign where theirs is. */
+/** Somebody else's public key, who signs where it is; or a private one. */
 async function eitherHalf(
   { context, output, ring }: Publishing,
   reference: string,
   purpose: { readonly name: string; readonly gun: string },
 ): Promise<PublicKey> {
-  try {
-    return (await ring.use(reference, purpose)).signer.publicKey;
-  } catch (thrown) {
-    if (!(thrown instanceof CountersignError) || thrown.code !== "key-invalid") throw thrown;
-    return await loadPublicKey(reference, { ...context, warn: output.warn }).catch(() => {
-      throw thrown;
-    });
+  const { kind } = parseKeyReference(reference);
+  if (kind === "file" || kind === "variable") {
+    try {
+      return await loadPublicKey(reference, { ...context, warn: output.warn });
+    } catch (thrown) {
+      if (!(thrown instanceof CountersignError) || thrown.code !== "key-invalid") throw thrown;
+    }
   }
+  return (await ring.use(reference, purpose)).signer.publicKey;
 }

@@ -8,7 +8,7 @@ import { flag, list, number, type RawOptions, text } from "./options.ts";
 import type { Output } from "./output.ts";
 import { concludeEach, stateClass, withEach } from "./tags-each.ts";
 import { openPublisher, openPublishing, type Publishing } from "./tags-publisher.ts";
-import { type NamedTag, readNamedTag, refuseTrustTag } from "./tags-repository.ts";
+import { type NamedTag, openRepository, readNamedTag, refuseTrustTag } from "./tags-repository.ts";
 
 /** `countersign trust sign REPO:TAG…`. */
 export async function signTag(
@@ -91,8 +91,9 @@ async function signOne(publishing: Publishing, named: NamedTag, wish: Wish): Pro
       wanted: `${named.gun}:TAG@${named.digest ?? "sha256:…"}, or --also TAG`,
     });
   }
+  const images = await openRepository(publishing.wiring, named, "read");
   const until = publisher.clock.now() + waitMs;
-  const sign = () => signTags(publisher, { ...rest, images: publisher.store, tags, digest: named.digest });
+  const sign = () => signTags(publisher, { ...rest, images, tags, digest: named.digest });
   let result = await sign();
   while (result.publication.state === "staged" && publisher.clock.now() < until) {
     await publisher.clock.sleep(Math.min(POLL_MS, until - publisher.clock.now()));

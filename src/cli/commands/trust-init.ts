@@ -32,6 +32,10 @@ export function trustInitCommand(context: Context): Command {
   ]);
   grouped(command, "Publishing:", [
     new Option("--alias <name>", "another name of the repository, such as a mirror's (repeatable)").argParser(collect),
+    new Option(
+      "--location <repository>",
+      "keep the metadata in this repository, where tags of the images' own cannot be moved",
+    ).argParser(once("--location")),
     new Option("--strict", "timestamps live 24h instead of 7d, to be refreshed every hour"),
   ]);
   addPinsOption(command);
@@ -94,6 +98,7 @@ export function trustPinCommand(context: Context): Command {
     .addOption(
       new Option("--mirror <name>", "this is a mirror of the repository: resolve its tags through the same root"),
     )
+    .addOption(new Option("--location <repository>", "the metadata is in this repository, not in that of the images"))
     .addOption(new Option("--force", "replace another root that is pinned"));
   addPinsOption(command);
   addRegistryOptions(command);

@@ -1,10 +1,12 @@
 import { Command } from "commander";
 import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
+import { trustGcCommand } from "./trust-gc.ts";
 import { trustInitCommand, trustPinCommand } from "./trust-init.ts";
 import { trustKeyCommand } from "./trust-key.ts";
 import { trustInspectCommand } from "./trust-look.ts";
 import { trustMigrateCommand } from "./trust-migrate.ts";
+import { trustAuditCommand, trustDiffCommand } from "./trust-review.ts";
 import { trustApproveCommand, trustRevokeCommand, trustSignCommand } from "./trust-sign.ts";
 import { trustSignerCommand } from "./trust-signer.ts";
 import { trustRefreshCommand, trustRotateCommand } from "./trust-upkeep.ts";
@@ -26,6 +28,9 @@ export function trustCommand(context: Context): Command {
     .addCommand(trustKeyCommand(context).summary("make and keep the keys of roles"))
     .addCommand(trustRotateCommand(context).summary("replace keys, renew what expires"))
     .addCommand(trustApproveCommand(context).summary("add a signature to what waits for it"))
+    .addCommand(trustDiffCommand(context).summary("show what would change, or has changed"))
+    .addCommand(trustAuditCommand(context).summary("look over signed tags as their publisher"))
+    .addCommand(trustGcCommand(context).summary("remove old metadata from the registry"))
     .addCommand(trustMigrateCommand(context).summary("take a repository over from Docker Content Trust"));
   return withManual(command, {
     examples: [

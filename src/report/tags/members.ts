@@ -29,8 +29,8 @@ export function signerMember(signer: SignerSummary): Member {
 }
 
 export function pinMember(pin: RootPin): Member {
-  const { gun, rootVersion, root, rootKeyIds, threshold, mode, firstSeen } = pin;
-  return { gun, rootVersion, root, rootKeyIds, threshold, mode, firstSeen: formatInstant(firstSeen) };
+  const { gun, location, rootVersion, root, rootKeyIds, threshold, mode, firstSeen } = pin;
+  return { gun, location, rootVersion, root, rootKeyIds, threshold, mode, firstSeen: formatInstant(firstSeen) };
 }
 
 export function bindingMember(binding: Binding): Member {

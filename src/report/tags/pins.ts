@@ -37,6 +37,7 @@ function pinText(pin: RootPin, change: PinsReport["change"], style: Style): stri
   const heading = `${style.accepted((change ?? "pinned").padEnd(HEADING_WIDTH))}${printable(pin.gun)}`;
   const rows: readonly Row[] = [
     ["root", describePin(pin)],
+    ...(pin.location === undefined ? [] : [["kept in", pin.location] as const]),
     ...pin.rootKeyIds.map((id): Row => ["root key", id]),
     ["have to sign", plural(pin.threshold, "key")],
     ["since", formatInstant(pin.firstSeen)],

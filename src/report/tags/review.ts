@@ -6,6 +6,7 @@ import { plural } from "../amounts.ts";
 import { formatDocument } from "../json.ts";
 import { PLAIN, type Style } from "../style.ts";
 import { failureRows, formatBlock, HEADING_WIDTH, type Row } from "../text.ts";
+import { type FailedName, failedMember } from "./members.ts";
 import { describeChange } from "./words.ts";
 
 /** What is different between two states of a repository's signed tags, and what an audit of them finds. */
@@ -54,7 +55,7 @@ export function trustAuditsText(audits: readonly TrustAudit[], style: Style = PL
 }
 
 /** docs/schemas/trust-audit.json. */
-export function trustAuditsDocument(audits: readonly TrustAudit[]): string {
+export function trustAuditsDocument(audits: readonly TrustAudit[], failed: readonly FailedName[] = []): string {
   return formatDocument("trust audit", {
     repositories: audits.map((audit) => {
       const { gun, location, head, roots, bindings, findings, notices } = audit;
@@ -69,5 +70,6 @@ export function trustAuditsDocument(audits: readonly TrustAudit[]): string {
         notices: notices.map(findingMember),
       };
     }),
+    failed: failed.map(failedMember),
   });
 }

@@ -73,10 +73,14 @@ export function publicationRows(publication: Publication): readonly Row[] {
     case "pending":
       return [["waiting", describePending(publication.waiting)]];
     case "staged":
-      return [["staged", publication.roles.join(", ")], ...failureRows(publication.finding)];
+      return [...stagedRow(publication.roles), ...failureRows(publication.finding)];
     case "published":
       return [["published", `head ${publication.head}`], ...warningRows(publication.warnings)];
   }
+}
+
+function stagedRow(roles: readonly string[]): readonly Row[] {
+  return roles.length === 0 ? [] : [["staged", roles.join(", ")]];
 }
 
 export function warningRows(warnings: readonly Finding[]): readonly Row[] {
