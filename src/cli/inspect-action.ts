@@ -1,5 +1,5 @@
 import { type PredicateType, resolveType } from "../core/formats/predicates.ts";
-import { inspectImage } from "../ops/inspect.ts";
+import { inspectImage, inspectSignedTag } from "../ops/inspect.ts";
 import type { Target } from "../ops/verify.ts";
 import { inspectionDocument, inspectionText } from "../report/inspect.ts";
 import type { Context } from "./context.ts";
@@ -7,6 +7,7 @@ import { EXIT_CODES } from "./exit-codes.ts";
 import { narrowTarget, openWiring } from "./images.ts";
 import { list, type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
+import { openSignedTags, readTagFlags } from "./signed-tags.ts";
 
 /** `countersign inspect IMAGE`. What could not be looked at makes it exit 3: what is shown is not all there may be. */
 export async function inspect(context: Context, output: Output, image: string, raw: RawOptions): Promise<void> {
@@ -14,9 +15,12 @@ export async function inspect(context: Context, output: Output, image: string, r
   const types = list(raw, "attestation").flatMap(resolveType);
   const wiring = await openWiring(context, output, registry, [image]);
   try {
-    const target = await narrowTarget(await wiring.target(image), registry.platform);
+    const named = await wiring.target(image);
+    const target = await narrowTarget(named, registry.platform);
     if (types.length > 0) return await listThem(context, output, target, types);
-    const inspection = await inspectImage(target);
+    const { signedTags } = await openSignedTags({ context, output, wiring }, readTagFlags(raw));
+    const signedTag = await inspectSignedTag(named, signedTags);
+    const inspection = { ...(await inspectImage(target)), signedTag };
     await output.result({
       text: (style) => inspectionText(inspection, style),
       json: () => inspectionDocument(inspection),

@@ -42,6 +42,8 @@ export interface Judge {
   readonly wiring: Wiring;
   /** As the command line names them. */
   readonly images: readonly string[];
+  /** Where they come from, where that is not what they are named by. */
+  readonly repositories?: readonly (string | undefined)[] | undefined;
   /** Where trust roots are found; on this machine where nothing is said. */
   readonly find?: FindTrust | undefined;
 }
@@ -68,10 +70,7 @@ export async function readJudging(judge: Judge, flags: JudgingFlags): Promise<Ju
 async function readTags(judge: Judge, flags: JudgingFlags): Promise<OpenedTags> {
   const tags = await openSignedTags(judge, flags);
   if (flags.byTagAlone) {
-    await requirePinned(
-      tags,
-      judge.images.map((image) => nameFor(image).repository),
-    );
+    await requirePinned(tags, judge.repositories ?? judge.images.map((image) => nameFor(image).repository));
   }
   return tags;
 }

@@ -1,4 +1,4 @@
-import { type KitImage, kitImageName } from "../core/formats/kit.ts";
+import { isHead, type KitImage, kitImageName } from "../core/formats/kit.ts";
 import type { Platform } from "../core/oci/descriptor.ts";
 import { parseLocation } from "../core/oci/location.ts";
 import type { Manifest } from "../core/oci/manifest.ts";
@@ -6,7 +6,7 @@ import { parseReference, type Reference, repositoryName } from "../core/oci/refe
 import { isCompanionTag } from "../core/oci/referrers.ts";
 import type { Collection, ContentStore } from "../core/ports.ts";
 import type { Verdict } from "../core/verify/verdict.ts";
-import { isHead, type KitEntry } from "../ops/kit-contents.ts";
+import type { KitEntry } from "../ops/kit-contents.ts";
 import type { Target } from "../ops/verify.ts";
 
 /**

@@ -26,7 +26,7 @@ import { type RawOptions, type RegistryOptions, readRegistryOptions, text } from
 import type { Output } from "./output.ts";
 import { openProgress } from "./progress.ts";
 import { refuseRegistriesOffline } from "./trust-options.ts";
-import { readVerifyOptions, type VerifyOptions } from "./verify-options.ts";
+import { readTaggedOptions, type VerifyOptions } from "./verify-options.ts";
 
 /** Everything a load needs beside the kit. */
 interface Load {
@@ -78,7 +78,7 @@ function requireListing({ format }: Output, { isListing }: LoadOptions): void {
 
 /** How the images are judged: always without asking anybody. @throws CountersignError `usage`. */
 function readJudgingFlags(raw: RawOptions, place: LoadPlace): VerifyOptions {
-  const flags = readVerifyOptions(raw);
+  const flags = readTaggedOptions(raw);
   const { trust } = flags.signers;
   refuseRegistriesOffline(trust, imagesAt(place));
   if (flags.github === undefined)
@@ -227,8 +227,9 @@ async function judge(
   const { context, output, wiring, registry } = loading;
   const trust = rememberTrust(loading.options.trustKit ? findTrustIn(kit) : undefined);
   const judgingFlags = { ...registry, ...flags, platform: undefined };
+  const repositories = entries.map(({ image }) => image.repository);
   const judging = await pointingToKit(loading, kit, () =>
-    readJudging({ context, output, wiring, images: [KIT], find: trust.find }, judgingFlags),
+    readJudging({ context, output, wiring, images: [KIT], repositories, find: trust.find }, judgingFlags),
   );
   const targets = kitTargets(entries).map((target) => nameAs(target, judging));
   if (judging.policy !== undefined)

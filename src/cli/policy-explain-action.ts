@@ -49,10 +49,10 @@ async function explainStored(context: Context, output: Output, image: string, ra
   const wiring = await openWiring(context, output, flags, [image]);
   try {
     const judging = await readJudging({ context, output, wiring, images: [image] }, flags);
-    const { policy, sources, platform } = judging;
+    const { policy, sources, platform, tags } = judging;
     if (policy === undefined) throw new Error("a policy was given and is not there");
     const target = nameAs(await wiring.target(image), judging);
-    return await explainImage(target, policy, { platform, sources, cache: wiring.cache });
+    return await explainImage(target, policy, { platform, sources, cache: wiring.cache, tags });
   } finally {
     await wiring.close();
   }

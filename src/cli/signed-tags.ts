@@ -66,7 +66,6 @@ export async function openSignedTags(around: Surroundings, flags: TagFlags): Pro
     now: context.referenceTime,
     tofu,
     checkTag,
-    offline: flags.signers.trust.offline,
     onPinned: (pin) => output.note(describePinned(pin)),
     warn: (finding) => output.warn(explainFinding(finding)),
   });

@@ -5,6 +5,7 @@ import type { ScanRecord } from "./formats/vuln-predicate.ts";
 import type { JsonObject } from "./json.ts";
 import type { Annotations } from "./oci/descriptor.ts";
 import type { Digest } from "./oci/digest.ts";
+import type { SignedTag } from "./tags/signed-tag.ts";
 import type { ClaimedMaterial } from "./trust/claimed-material.ts";
 import type { SignatureProof } from "./trust/material.ts";
 import type { SignedBy } from "./verify/verdict.ts";
@@ -174,6 +175,8 @@ export interface Inspection {
   readonly image: string;
   readonly name: string;
   readonly root: InspectedNode;
+  /** What the publisher's signed tags say of the reference, proven, or why that is not known. Absent where no root is pinned. */
+  readonly signedTag?: SignedTag | Finding | undefined;
   /** Something could not be looked at: what is missing below is unknown, not absent. */
   readonly incomplete: boolean;
 }

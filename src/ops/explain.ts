@@ -11,8 +11,10 @@ import type { Rulebook, Ruling } from "../core/verify/criterion.ts";
 import type { Evidence, Subject } from "../core/verify/evidence.ts";
 import { Exhibit } from "../core/verify/exhibit.ts";
 import { isForDigest, rulingWithin } from "../core/verify/platforms.ts";
+import { type Bound, foundTag } from "./judging.ts";
 import { openRecorded, type RecordOptions, recordImage, ruledName } from "./recorded.ts";
-import { resolveTarget, type Target, verifyImage } from "./verify.ts";
+import { reachTarget, type TagSearch } from "./resolve.ts";
+import { type Target, verifyImage } from "./verify.ts";
 
 /** A policy, and where what it names is read. */
 export interface ExplainingPolicy {
@@ -23,6 +25,8 @@ export interface ExplainingPolicy {
 
 export interface ExplainOptions {
   readonly platform?: Platform | undefined;
+  /** What it was reached by. */
+  readonly bound?: Bound | undefined;
 }
 
 /**
@@ -33,16 +37,23 @@ export interface ExplainOptions {
 export async function explainImage(
   target: Target,
   policy: ExplainingPolicy,
-  { platform, cache, sources }: ExplainOptions & Pick<RecordOptions, "cache" | "sources">,
+  {
+    platform,
+    cache,
+    sources,
+    tags,
+  }: ExplainOptions & Pick<RecordOptions, "cache" | "sources"> & Pick<TagSearch, "tags">,
 ): Promise<Explanation> {
-  const { now } = policy.rulebook;
-  const { descriptor } = await resolveTarget(target);
+  const { rulebook } = policy;
+  const { now } = rulebook;
+  const { target: reached, root } = await reachTarget(target, { tags, rulebook });
+  const { descriptor } = root;
   const name = ruledName(target);
   const { platforms } = await policy.rulebook.rulingOf({ ...name, digest: descriptor.digest });
   const haveOwnRules = name.repository !== undefined && digestPatterns(policy.document, name.repository).length > 0;
   const isShallow = platforms === "index" && platform === undefined && !haveOwnRules;
-  const recorded = await recordImage(target, { now, cache, sources, isShallow });
-  return await explainRecorded(recorded, target.image, policy, { platform });
+  const recorded = await recordImage({ ...reached, resolved: root }, { now, cache, sources, isShallow });
+  return await explainRecorded(recorded, target.image, policy, { platform, bound: reached.bound });
 }
 
 /**
@@ -54,10 +65,11 @@ export async function explainRecorded(
   recorded: RecordedImage,
   image: string,
   policy: ExplainingPolicy,
-  { platform }: ExplainOptions = {},
+  { platform, bound }: ExplainOptions = {},
 ): Promise<Explanation> {
   const { document, rulebook, material } = policy;
-  const { target, source } = openRecorded(recorded, image);
+  const { target: opened, source } = openRecorded(recorded, image);
+  const target = { ...opened, bound };
   const options = { requirement: rulebook, sources: [source], platform, explained: true };
   const { verdicts } = await verifyImage(target, options);
   const [verdict] = verdicts;
@@ -106,11 +118,13 @@ async function subjectsOf(
   return [manifest.descriptor, ...all.filter((_, at) => rulings[at] !== undefined && isForDigest(rulings[at]))];
 }
 
-function subjectOf({ repository, manifest }: RecordedImage, { store }: Target, descriptor: Descriptor): Subject {
+function subjectOf({ repository, manifest }: RecordedImage, target: Target, descriptor: Descriptor): Subject {
+  const { store } = target;
   const listed = manifest.kind === "index" ? manifest.manifests.map(({ digest }) => digest) : [];
   const isRoot = descriptor.digest === manifest.descriptor.digest;
   const alsoRuns = isRoot ? listed : [manifest.descriptor.digest];
-  return { name: `${store.location}@${descriptor.digest}`, repository, descriptor, alsoRuns };
+  const name = `${store.location}@${descriptor.digest}`;
+  return { name, repository, descriptor, alsoRuns, signedTag: foundTag(target) };
 }
 
 function foundAbout({ subjects }: RecordedImage, { digest }: Descriptor): Pick<Evidence, "candidates" | "obstacles"> {

@@ -16,6 +16,7 @@ import { isRunnable, platformName } from "../core/oci/platform.ts";
 import { cosignTag, hasCosignTags } from "../core/oci/referrers.ts";
 import type { ContentStore, ReferrersListing } from "../core/ports.ts";
 import type { InspectedNode, Inspection, UntrustedDescription } from "../core/results.ts";
+import { DEFAULT_TAG_DEMAND, type SignedTags } from "../core/tags/signed-tag.ts";
 import { Budget } from "./budget.ts";
 import { mapConcurrently } from "./concurrency.ts";
 import { allReferrers } from "./referrers.ts";
@@ -47,6 +48,22 @@ export async function inspectImage(target: Target): Promise<Inspection> {
     root: node,
     incomplete: isIncomplete(node),
   };
+}
+
+/**
+ * What a reference means by the signed tags of its repository, where a root is pinned. What is looked at is what the registry calls
+ * so all the same: here both are shown.
+ */
+export async function inspectSignedTag(
+  { store, tag, digest }: Target,
+  signedTags: SignedTags,
+): Promise<Inspection["signedTag"]> {
+  try {
+    if (store.repository === undefined || !(await signedTags.isPinned(store.repository))) return undefined;
+    return (await signedTags.resolve({ store, tag, digest, demand: DEFAULT_TAG_DEMAND })).signedTag;
+  } catch (error) {
+    return findingUnlessInterrupted(error);
+  }
 }
 
 function isIncomplete(node: InspectedNode): boolean {

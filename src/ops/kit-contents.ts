@@ -1,6 +1,7 @@
 import { CountersignError } from "../core/errors.ts";
 import {
   checkKitManifest,
+  isHead,
   type KitBlob,
   type KitImage,
   type KitList,
@@ -361,11 +362,6 @@ function contentsOf(base: ContentStore, { digest, list, roots, trustRoots, liste
       return await base.readBlob({ mediaType: ANY_TYPE, digest: wanted, size }, LIMITS.tufTargetBytes);
     },
   };
-}
-
-/** Trust metadata that images of its repository are judged by: carried like an image, and none. */
-export function isHead({ repository, tag }: Pick<KitImage, "repository" | "tag">): boolean {
-  return repository !== undefined && tag === HEAD_TAG;
 }
 
 function broken(what: string, found: string, wanted?: string): CountersignError {

@@ -1,8 +1,8 @@
 import { CountersignError } from "../core/errors.ts";
-import { type KitImage, kitImageName, layoutNameOf } from "../core/formats/kit.ts";
+import { isHead, type KitImage, kitImageName, layoutNameOf } from "../core/formats/kit.ts";
 import { formatReference, parseReference, type Reference } from "../core/oci/reference.ts";
 import type { Collection, ContentStore, Destination } from "../core/ports.ts";
-import { isHead, type KitEntry } from "./kit-contents.ts";
+import type { KitEntry } from "./kit-contents.ts";
 import { placeHead } from "./tags/carry.ts";
 
 /** Where the images of a kit go, all of them together. */

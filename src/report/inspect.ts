@@ -5,11 +5,12 @@ import { describeType } from "../core/formats/predicates.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import { printable } from "../core/printable.ts";
 import type { InspectedNode, Inspection, UntrustedDescription } from "../core/results.ts";
+import { describeSignedTag } from "../core/tags/signed-tag-words.ts";
 import { formatInstant } from "../core/time.ts";
 import type { ClaimedMaterial } from "../core/trust/claimed-material.ts";
 import { describeIdentity } from "../core/trust/identity-mismatch.ts";
 import { plural } from "./amounts.ts";
-import { findingMember, formatDocument } from "./json.ts";
+import { findingMember, formatDocument, signedTagMember } from "./json.ts";
 import { PLAIN, type Style } from "./style.ts";
 
 const CAVEAT =
@@ -21,13 +22,24 @@ const INCOMPLETE = "Something could not be looked at: what is missing here is un
 export function inspectionText(inspection: Inspection, style: Style = PLAIN): string {
   const lines = [
     style.heading(printable(inspection.name)),
+    ...signedTagLines(inspection, style),
     ...below(inspection.root, "", style),
     "",
     ...(inspection.incomplete ? [style.undetermined(INCOMPLETE)] : []),
-    style.label(CAVEAT),
+    style.label(inspection.signedTag === undefined ? CAVEAT : CAVEAT.replace("Nothing here", "Nothing in the tree")),
     ...(claimsMore(inspection.root) ? [style.label(KEYLESS_CAVEAT)] : []),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** Proven, other than what follows: what the publisher signed, and whether the tree is of that. */
+function signedTagLines({ signedTag, root }: Inspection, style: Style): readonly string[] {
+  if (signedTag === undefined) return [];
+  if ("code" in signedTag) return [style.refused(printable(`signed tag: ${explainFinding(signedTag)}`))];
+  const { binding, freshUntil } = signedTag;
+  const line = `signed tag: ${describeSignedTag(signedTag)}, current until ${formatInstant(freshUntil)}`;
+  if (binding.digest === root.digest) return [style.accepted(printable(line))];
+  return [style.undetermined(printable(`${line}, for another image: ${binding.digest}`))];
 }
 
 function claimsMore({ signatures, attached, manifests }: InspectedNode): boolean {
@@ -131,8 +143,14 @@ export function inspectionDocument(inspection: Inspection): string {
     digest: inspection.root.digest,
     verified: false,
     incomplete: inspection.incomplete,
+    signedTag: signedTagOf(inspection),
     root: nodeMember(inspection.root),
   });
+}
+
+function signedTagOf({ signedTag }: Inspection): Readonly<Record<string, unknown>> | undefined {
+  if (signedTag === undefined) return undefined;
+  return "code" in signedTag ? { finding: findingMember(signedTag) } : signedTagMember(signedTag);
 }
 
 function nodeMember(node: InspectedNode): Readonly<Record<string, unknown>> {

@@ -1,5 +1,12 @@
 import { CountersignError } from "../core/errors.ts";
-import { type KitList, type KitPolicy, type KitTrust, kitImageName } from "../core/formats/kit.ts";
+import {
+  isHead,
+  type KitImage,
+  type KitList,
+  type KitPolicy,
+  type KitTrust,
+  kitImageName,
+} from "../core/formats/kit.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import { printable, printableLines } from "../core/printable.ts";
 import { describeAge, formatInstant, type Instant } from "../core/time.ts";
@@ -83,7 +90,8 @@ const NOTHING: Readonly<Record<KitResult["movement"], string>> = {
 
 function blockOf(kit: KitReport, { updates, used, isListing, now }: KitResult, style: Style): string {
   const { file, digest, list, trustRoots, bytes } = kit;
-  const { images, attached, trust, createdAt } = list;
+  const { attached, trust, createdAt } = list;
+  const [heads, images] = [list.images.filter(isHead), list.images.filter((image) => !isHead(image))];
   const rows: readonly Row[] = [
     ["digest", digest],
     ["made", `${describeAge(createdAt, now)}, at ${formatInstant(createdAt)}`],
@@ -92,6 +100,7 @@ function blockOf(kit: KitReport, { updates, used, isListing, now }: KitResult, s
       `${plural(images.length, "image")}, ${plural(attached.length, "attached manifest")}, ${formatBytes(bytes)}`,
     ],
     ...(isListing ? images.map((image): Row => ["image", imageText(image)]) : []),
+    ...heads.map(({ repository = "" }): Row => ["signed tags", repository]),
     ...trust.map((one, at): Row => ["trust root", trustText(one, trustRoots[at], now)]),
     ...(list.policy === undefined ? [] : [["policy", policyText(list.policy)] as const]),
     ...updates.map((one): Row => ["trust here", updateText(one, now)]),
@@ -182,11 +191,20 @@ function kitMember(
     digest,
     bytes,
     createdAt: formatInstant(list.createdAt),
-    images: list.images.map((image) => ({ image: kitImageName(image), digest: image.manifest.digest })),
+    images: list.images.filter((image) => !isHead(image)).map(imageMember),
+    ...(list.images.some(isHead) && { signedTags: list.images.filter(isHead).map(headMember) }),
     attached: list.attached,
     trust: list.trust.map((one, at) => trustMember(one, trustRoots[at], now)),
     policy: list.policy && { file: list.policy.file, digest: list.policy.digest },
   };
+}
+
+function imageMember(image: KitImage): Readonly<Record<string, unknown>> {
+  return { image: kitImageName(image), digest: image.manifest.digest };
+}
+
+function headMember({ repository, manifest }: KitImage): Readonly<Record<string, unknown>> {
+  return { repository, digest: manifest.digest };
 }
 
 function trustMember(trust: KitTrust, root: TrustRoot | undefined, now: Instant): Readonly<Record<string, unknown>> {

@@ -38,7 +38,7 @@ const HASHES = ["node:crypto"];
 export const ROOMS: readonly Room[] = [
   { path: "src/core/oci/", rooms: OCI, builtins: HASHES },
   { path: "src/core/crypto/", rooms: CRYPTO, builtins: HASHES, packages: ["@noble/curves"] },
-  { path: "src/core/formats/", rooms: FORMATS, builtins: HASHES },
+  { path: "src/core/formats/", rooms: [...FORMATS, "src/core/tags/names.ts"], builtins: HASHES },
   {
     path: "src/core/trust/",
     rooms: TRUST,

@@ -4,6 +4,7 @@ import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
 import { addRegistryOptions, collect, globalOptions, grouped, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
+import { addPinsOption } from "../tags-options.ts";
 import { IMAGE_ARGUMENT } from "./verify.ts";
 
 export function inspectCommand(context: Context): Command {
@@ -23,6 +24,7 @@ export function inspectCommand(context: Context): Command {
       `only attestations of this type, with what they say: ${PREDICATE_ALIASES.join(", ")}, or a URI (repeatable)`,
     ).argParser(collect),
   ]);
+  addPinsOption(command);
   addRegistryOptions(command);
   return withManual(command, {
     formats: ["text", "json", "tree"],
@@ -34,7 +36,10 @@ export function inspectCommand(context: Context): Command {
       },
       { command: "countersign inspect oci:build/out -o json", purpose: "the same of a layout, for a script" },
     ],
-    notes: ["Text and tree are the same. Exit 3 says that something could not be looked at."],
+    notes: [
+      "Text and tree are the same. Exit 3 says that something could not be looked at.",
+      "Where a root of the repository is pinned, what its signed tag means stands above the tree, which is what the registry calls so.",
+    ],
     seeAlso: ["countersign verify", "countersign attest"],
   });
 }

@@ -7,6 +7,7 @@ import { type Digest, isDigest } from "../oci/digest.ts";
 import { type ImageManifest, type Manifest, parseManifest } from "../oci/manifest.ts";
 import { EMPTY_JSON, isManifestType, MEDIA_TYPES } from "../oci/media-types.ts";
 import { parseReference, parseRepository, repositoryName } from "../oci/reference.ts";
+import { HEAD_TAG } from "../tags/names.ts";
 import { formatInstant, type Instant, parseInstant } from "../time.ts";
 import { describeValue, optionalList, requireClosed, requireString } from "./members.ts";
 
@@ -83,6 +84,11 @@ const READING = { what: WHAT, code: "layout-invalid", maxBytes: LIMITS.kitListBy
 export function kitImageName({ repository, tag, manifest }: KitImage): string {
   if (repository === undefined) return tag ?? manifest.digest;
   return tag === undefined ? `${repository}@${manifest.digest}` : `${repository}:${tag}`;
+}
+
+/** Trust metadata of signed tags, which images of its repository are judged by: carried like an image, and none. */
+export function isHead({ repository, tag }: Pick<KitImage, "repository" | "tag">): boolean {
+  return repository !== undefined && tag === HEAD_TAG;
 }
 
 /** How an image is called in the index of a layout: by its whole reference, so that other tools find it. */
