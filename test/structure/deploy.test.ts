@@ -57,6 +57,9 @@ const VALUES: Readonly<Record<string, string>> = {
   GITHUB_SHA: "0123456789abcdef",
   CI_PROJECT_URL: "https://git.example/acme/app",
   CI_COMMIT_SHA: "0123456789abcdef",
+  GITHUB_ACTOR: "release-bot",
+  CI_REGISTRY_USER: "release-bot",
+  REPOSITORIES: "registry.example/acme/app registry.example/acme/db",
 };
 
 /** The words of a simple line of shell, its variables filled in, what is behind a redirection left out. */
@@ -78,6 +81,8 @@ function countersignLines(scripts: readonly unknown[]): readonly string[] {
 const KUBERNETES = filesBelow("deploy/kubernetes", [".yaml"]);
 const WORKFLOW = readSource("deploy/github/audit-matrix.yml");
 const GITLAB = readSource("deploy/gitlab/countersign.gitlab-ci.yml");
+const REFRESH = readSource("deploy/github/trust-refresh.yml");
+const GITLAB_REFRESH = readSource("deploy/gitlab/trust-refresh.gitlab-ci.yml");
 const ACTION = readSource("action.yml");
 
 describe("commands in what is offered to be copied", () => {
@@ -89,15 +94,19 @@ describe("commands in what is offered to be copied", () => {
       .map(({ args }) => [path, args.map((word) => wordsOf(`"${word}"`)[0] ?? "")] as const),
   );
   const inPipelines = [
-    ...countersignLines(documentsOf(WORKFLOW.text).flatMap((document) => valuesOf(document, "run"))).map(
-      (line) => [WORKFLOW.path, wordsOf(line).slice(1)] as const,
+    ...[WORKFLOW, REFRESH].flatMap(({ path, text }) =>
+      countersignLines(documentsOf(text).flatMap((document) => valuesOf(document, "run"))).map(
+        (line) => [path, wordsOf(line).slice(1)] as const,
+      ),
     ),
-    ...countersignLines(documentsOf(GITLAB.text).flatMap((document) => valuesOf(document, "script"))).map(
-      (line) => [GITLAB.path, wordsOf(line).slice(1)] as const,
+    ...[GITLAB, GITLAB_REFRESH].flatMap(({ path, text }) =>
+      countersignLines(documentsOf(text).flatMap((document) => valuesOf(document, "script"))).map(
+        (line) => [path, wordsOf(line).slice(1)] as const,
+      ),
     ),
   ];
 
-  const onPages = ["docs/ci.md", "docs/audits-at-scale.md"].flatMap((path) =>
+  const onPages = ["docs/ci.md", "docs/audits-at-scale.md", "docs/signed-tags.md"].flatMap((path) =>
     countersignLines([readSource(path).text]).map((line) => {
       const [command = ""] = line.split(" #");
       return [path, wordsOf(command).slice(1)] as const;
@@ -204,7 +213,7 @@ describe("manifests for Kubernetes", () => {
 });
 
 describe("pipelines", () => {
-  const workflows = [WORKFLOW, ACTION].map(({ path, text }) => ({ path, text, documents: documentsOf(text) }));
+  const workflows = [WORKFLOW, REFRESH, ACTION].map(({ path, text }) => ({ path, text, documents: documentsOf(text) }));
 
   for (const { path, text, documents } of workflows) {
     it(`${path} names other people's actions by a commit, and says which release it is`, () => {
@@ -221,7 +230,8 @@ describe("pipelines", () => {
   }
 
   it("for GitLab put no input into a script either", () => {
-    const scripts = documentsOf(GITLAB.text).flatMap((document) => [
+    const documents = [GITLAB, GITLAB_REFRESH].flatMap(({ text }) => documentsOf(text));
+    const scripts = documents.flatMap((document) => [
       ...valuesOf(document, "script"),
       ...valuesOf(document, "before_script"),
     ]);
