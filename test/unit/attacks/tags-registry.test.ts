@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
+import { encodeUtf8 } from "../../../src/core/bytes.ts";
 import type { CountersignError } from "../../../src/core/errors.ts";
 import { describe as descriptorOf } from "../../../src/core/oci/descriptor.ts";
 import { digestOf } from "../../../src/core/oci/digest.ts";
@@ -11,6 +12,7 @@ import {
   METADATA_MEDIA_TYPE,
   TRUST_ARTIFACT_TYPE,
 } from "../../../src/core/tags/names.ts";
+import { resolveTarget } from "../../../src/ops/resolve.ts";
 import type { Fault } from "../../../src/testbed/faults.ts";
 import { type Registry, startRegistry } from "../../../src/testbed/registry.ts";
 import { rejectedBy } from "../../support/codes.ts";
@@ -258,6 +260,29 @@ describe("a registry that serves something else", () => {
     await rejectedBy(() => ask(), "metadata-malformed");
     put([{ mediaType: METADATA_MEDIA_TYPE, digest: IMAGE, size: 1, annotations: { [FILE_NAME_ANNOTATION]: "../x" } }]);
     await rejectedBy(() => ask(), "metadata-malformed");
+  });
+
+  it("has other bytes under the signed digest, or bytes of another length than was signed (5, 6)", async (t) => {
+    const { registry, repo, push, ask } = await scene(t);
+    const image = encodeUtf8(JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: [] }));
+    const digest = registry.control.putManifest(NAME, image, MEDIA_TYPES.ociIndex);
+    repo
+      .bind("2.0", digest, { length: image.byteLength })
+      .bind("3.0", digest, { length: image.byteLength + 1 })
+      .release();
+    push();
+    const reach = async (tag: string) => {
+      const store = openTestStore(registry.address);
+      const bound = { ...(await ask({ tag })), isExempt: false };
+      return await resolveTarget({ image: tag, store, tag, digest: undefined, bound }).finally(() => store.close());
+    };
+    assert.equal((await reach("2.0")).descriptor.digest, digest);
+    const error = await rejectedBy(() => reach("3.0"), "size-mismatch");
+    assert.match(error.message, /not as long as the publisher signed/);
+    registry.control.replaceBytes(digest, encodeUtf8(Buffer.from(image).toString().replace("2", "2 ")));
+    await rejectedBy(() => reach("2.0"), "digest-mismatch");
+    registry.control.deleteManifest(NAME, digest);
+    await rejectedBy(() => reach("2.0"), "not-found");
   });
 
   it("moves its own tag: nothing of that is believed", async (t) => {
