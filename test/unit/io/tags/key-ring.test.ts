@@ -254,7 +254,7 @@ describe("loading keys into the ring", () => {
 
 describe("where the ring is", () => {
   it("is XDG_DATA_HOME, else below the home folder", () => {
-    assert.equal(ringFolder({ XDG_DATA_HOME: "/data" }, "/home/u"), "/data/countersign/trust/keys");
-    assert.equal(ringFolder({ XDG_DATA_HOME: "relative" }, "/home/u"), "/home/u/.local/share/countersign/trust/keys");
+    assert.equal(ringFolder({ XDG_DATA_HOME: "/data" }, "/u"), "/data/countersign/trust/keys");
+    assert.equal(ringFolder({ XDG_DATA_HOME: "relative" }, "/u"), "/u/.local/share/countersign/trust/keys");
   });
 });

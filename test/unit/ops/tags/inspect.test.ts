@@ -124,7 +124,7 @@ describe("inspecting signed tags", () => {
     assert.deepEqual(codes((await inspectTrust(inspecting(trust))).notices), ["frozen"]);
     trust.clock.pass(320 * DAY);
     const { notices } = await inspectTrust(inspecting(trust));
-    assert.ok(notices.some(({ message }) => /root/.test(message)));
+    assert.ok(notices.some(({ message }) => message.includes("root")));
   });
 
   it("refuses what is no head, another repository's, or not of the pinned root", async () => {
