@@ -73,6 +73,9 @@ rules:
     require: {signature: {by: [anything-of-acme, builders]}}
     mode: warn
     platforms: index
+    signedTag: required
+    maxBindingAge: 90d
+    digestPulls: signed
   - images: registry.example/old/
     require: {never: "this registry was closed"}
 `;

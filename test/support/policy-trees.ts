@@ -180,6 +180,33 @@ function rules(names: readonly string[]): fc.Arbitrary<readonly object[]> {
 }
 
 function rule(names: readonly string[]): fc.Arbitrary<object> {
+  return fc.oneof(
+    fc.tuple(evidenceRule(names), tagTerms).map(([one, terms]) => ({ ...one, ...terms })),
+    boundRule,
+  );
+}
+
+/** With a requirement beside. */
+const tagTerms = fc.oneof(
+  fc.constant({}),
+  fc.record({ signedTag: fc.constant("optional"), digestPulls: fc.constantFrom("listed", "signed", "any") }),
+  fc.record(
+    {
+      signedTag: fc.constant("required"),
+      maxBindingAge: fc.constantFrom("90d", "36h", "1w"),
+      digestPulls: fc.constantFrom("listed", "signed", "any"),
+    },
+    { requiredKeys: ["signedTag"] },
+  ),
+);
+
+/** The signed tag alone. */
+const boundRule = fc.record(
+  { signedTag: fc.constant("required"), maxBindingAge: fc.constant("2d"), digestPulls: fc.constant("listed") },
+  { requiredKeys: ["signedTag"] },
+);
+
+function evidenceRule(names: readonly string[]): fc.Arbitrary<object> {
   return fc.record(
     {
       name: text,

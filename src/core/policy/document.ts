@@ -1,6 +1,5 @@
 import type { Severity } from "../formats/scans/severity.ts";
 import type { Digest } from "../oci/digest.ts";
-import type { TagDemand } from "../tags/signed-tag.ts";
 import type { Instant } from "../time.ts";
 import type { ClaimName } from "../trust/identity.ts";
 
@@ -146,7 +145,7 @@ export interface Rule {
   /** Milliseconds since the publisher bound the tag. */
   readonly maxBindingAge?: number | undefined;
   /** Of references by digest, where signed tags are; `listed` where nothing is said. */
-  readonly digestPulls?: TagDemand["digestPulls"] | undefined;
+  readonly digestPulls?: DigestPulls | undefined;
   readonly mode: RuleMode;
   /** `index`: what is said of an index covers the platforms it lists. `each`: every one of them needs its own. */
   readonly platforms: "index" | "each";
@@ -155,6 +154,12 @@ export interface Rule {
   readonly exceptions: readonly Exception[];
   readonly place: Place;
 }
+
+/**
+ * `listed`: the digest was released and not taken back. `signed`: it was not taken back. `any`: signed tags are not looked at
+ * (`TagDemand` in core/tags).
+ */
+export type DigestPulls = "listed" | "signed" | "any";
 
 /** What an image is called, for finding the rule that it falls under. */
 export interface ImageName {
