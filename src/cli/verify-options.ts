@@ -42,24 +42,22 @@ export function addJudgingOptions(command: Command): Command {
   addPolicyOptions(command, VERIFYING);
   addSignerOptions(command);
   addEvidenceOptions(command);
-  grouped(command, VERIFY_GROUP, [
-    new Option("-r, --recursive", "judge the index and every platform in it"),
-    new Option("--signed-as <name>", "for mirrors: the repository the image was signed under (repeatable)").argParser(
-      collect,
-    ),
-  ]);
   addAttestationOptions(command);
   addSignedTagOptions(command);
   return addGithubOptions(command);
 }
 
-/** What evidence has to be like, whoever made it. */
+/** What evidence has to be like, whoever made it, and what is judged. */
 function addEvidenceOptions(command: Command): Command {
   return grouped(command, VERIFY_GROUP, [
     new Option("--threshold <n>", "how many distinct keys and identities must have signed (default: 1)").argParser(
       count("--threshold", 1),
     ),
     new Option("-a, --annotations <name=value>", "an annotation the signature must carry (repeatable)").argParser(
+      collect,
+    ),
+    new Option("-r, --recursive", "judge the index and every platform in it"),
+    new Option("--signed-as <name>", "for mirrors: the repository the image was signed under (repeatable)").argParser(
       collect,
     ),
     new Option(
@@ -133,7 +131,7 @@ const EVIDENCE: readonly string[] = attributesOf((command) => {
   addAttestationOptions(command);
   addGithubOptions(command);
   return addEvidenceOptions(command);
-}).filter((name) => !attributesOf(addTrustOptions).includes(name));
+}).filter((name) => !["recursive", "signedAs", ...attributesOf(addTrustOptions)].includes(name));
 
 function attributesOf(add: (command: Command) => Command): readonly string[] {
   return add(new Command()).options.map((option) => option.attributeName());

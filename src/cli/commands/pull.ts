@@ -38,6 +38,10 @@ export function pullCommand(context: Context): Command {
         purpose: "what a workflow of this repository on GitHub signed, without a key",
       },
       {
+        command: "countersign pull --to docker registry.example/acme/app:1.4.2",
+        purpose: "what the publisher signed the tag for, where a root of the repository is pinned",
+      },
+      {
         command: "countersign pull --key cosign.pub --to docker registry.example/acme/app:1.4.2",
         purpose: "into Docker, which gets exactly the accepted digest",
       },
@@ -51,6 +55,12 @@ export function pullCommand(context: Context): Command {
       "A destination that exists is not overwritten; a tag that is not taken can be added to an OCI layout.",
       "Of an index all platforms are pulled, or the one of --platform, else the one of DOCKER_DEFAULT_PLATFORM.",
     ],
-    seeAlso: ["countersign verify", "countersign copy", "countersign policy", "countersign help identities"],
+    seeAlso: [
+      "countersign trust",
+      "countersign verify",
+      "countersign copy",
+      "countersign policy",
+      "countersign help identities",
+    ],
   });
 }

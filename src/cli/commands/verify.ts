@@ -82,6 +82,10 @@ export function verifyCommand(context: Context): Command {
           " registry.example/acme/app:1.4.2",
         purpose: "by the provenance that GitHub keeps",
       },
+      {
+        command: "countersign verify registry.example/acme/app:1.4.2",
+        purpose: "is it what the publisher signed the tag for? where a root of the repository is pinned",
+      },
       { command: "countersign verify --key cosign.pub oci:build/out -o json", purpose: "an OCI layout, for a script" },
     ],
     notes: [
@@ -102,12 +106,17 @@ export function verifyCommand(context: Context): Command {
       "--where is CEL over statement, subject, predicateType, predicate and now. It has to come to true: a member that is not" +
         " there, a comparison of different types or too much work is a refusal or undetermined, never met. matches takes RE2's" +
         " patterns, which a part of the text may meet.",
+      "Where a root of the repository is pinned (countersign trust pin), a tag means what its publisher signed, whatever else is" +
+        " asked for, and the registry's own tag is not looked at. That is enough by itself: without key, identity and policy" +
+        " the signed tag decides. With one of them both have to hold. countersign pull, copy and save do likewise.",
+      "DOCKER_CONTENT_TRUST=1 and COUNTERSIGN_TRUST=1 are --signed-tag required for everything that an environment runs.",
       "The signature of an index covers its platforms: --platform accepts a platform through a signed index that lists it.",
     ],
     seeAlso: [
       "countersign sign",
       "countersign pull",
       "countersign policy",
+      "countersign trust",
       "countersign help identities",
       "countersign help attestations",
       "countersign help reasons",

@@ -261,6 +261,32 @@ const RULES: Refused = [
   ["a glob that none is called", withImages("registry.example/a..*"), /which no image is called/],
   ["another mode", rule("{images: registry.example/a, require: {never: x}, mode: audit}"), /: audit$/],
   ["other platforms", rule("{images: registry.example/a, require: {never: x}, platforms: all}"), /: all$/],
+  [
+    "another word for signed tags",
+    rule("{images: registry.example/a, require: {never: x}, signedTag: yes}"),
+    /yes|true/,
+  ],
+  [
+    "an age of bindings where none is required",
+    rule("{images: registry.example/a, require: {never: x}, maxBindingAge: 90d}"),
+    /maxBindingAge where no signed tag is required/,
+  ],
+  [
+    "an age of bindings that is none",
+    rule("{images: registry.example/a, signedTag: required, maxBindingAge: soon}"),
+    /"soon"/,
+  ],
+  ["an optional signed tag and nothing else", rule("{images: registry.example/a, signedTag: optional}"), /no require/],
+  [
+    "digests of which nothing is required",
+    rule("{images: registry.example/a, signedTag: required, digestPulls: any}"),
+    /any, where nothing else is required of a digest/,
+  ],
+  [
+    "another word for references by digest",
+    rule("{images: registry.example/a, require: {never: x}, digestPulls: all}"),
+    /: all$/,
+  ],
   ["an empty name", rule("{images: registry.example/a, require: {never: x}, name: ''}"), /""/],
   ["an unknown field", rule("{images: registry.example/a, requires: {never: x}}"), /the unknown field requires/],
   [
