@@ -1,7 +1,10 @@
 import type { KeyObject } from "node:crypto";
 import { type PublicKey, publicKeyFrom } from "../core/crypto/public-key.ts";
+import { parseDctKeyFile } from "../core/dct/key-file.ts";
 import { type DctKey, plainKeyId } from "../core/dct/keys.ts";
 import { CountersignError } from "../core/errors.ts";
+import { explainBriefly } from "../core/explain.ts";
+import { LIMITS } from "../core/limits.ts";
 import { readKey, warnOfReaders } from "../io/keys/content.ts";
 import { openKey, readKeyFile } from "../io/keys/keyfile.ts";
 import type { AskPassword } from "../io/keys/passphrase.ts";
@@ -60,6 +63,43 @@ export class DockerKeys {
   async open(key: PublicKey, role: string): Promise<OpenedDockerKey | undefined> {
     const path = this.fileOf(key);
     if (path === undefined) return undefined;
+    const opened = await this.#open(path, role);
+    requireSame(opened.privateKey, key, path);
+    return opened;
+  }
+
+  /**
+   * Every other root key that is here: roots were rotated, and consumers may know an older one. One that cannot be opened is
+   * said and passed over.
+   */
+  async openOtherRoots(known: ReadonlySet<string>): Promise<readonly KeyObject[]> {
+    const opened: KeyObject[] = [];
+    for (const path of await this.#rootFiles()) {
+      try {
+        const { privateKey } = await this.#open(path, "root");
+        if (!known.has(publicKeyFrom(privateKey, path).fingerprint)) opened.push(privateKey);
+      } catch (thrown) {
+        if (!(thrown instanceof CountersignError) || thrown.class === "interrupted") throw thrown;
+        this.#output.warn(`an older root key vouches for nothing: ${explainBriefly(thrown)}`);
+      }
+    }
+    return opened;
+  }
+
+  async #rootFiles(): Promise<readonly string[]> {
+    const roots: string[] = [];
+    for (const path of this.#files.values()) {
+      const { content } = await readKey(path, this.#context);
+      if (parseDctKeyFile(content)?.role === "root") roots.push(path);
+    }
+    if (roots.length <= LIMITS.dctRootKeys) return roots;
+    throw new CountersignError("limit-reached", "Docker's folder has more root keys than are looked through", {
+      found: String(roots.length),
+      wanted: `at most ${LIMITS.dctRootKeys}`,
+    });
+  }
+
+  async #open(path: string, role: string): Promise<OpenedDockerKey> {
     const found = await readKey(path, this.#context);
     warnOfReaders(found, this.#output.warn);
     const variables = role === "root" ? ROOT_VARIABLES : role === "targets" ? TARGETS_VARIABLES : SIGNER_VARIABLES;
@@ -72,7 +112,6 @@ export class DockerKeys {
     }).catch((thrown: unknown) => {
       throw withVariables(thrown, role, variables);
     });
-    requireSame(privateKey, key, path);
     const renewed = fromEnvironment(env, role);
     return { privateKey, passphrase: renewed === undefined ? given : Buffer.from(renewed) };
   }

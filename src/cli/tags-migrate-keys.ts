@@ -35,7 +35,7 @@ export function readMigrationKeyFlags(raw: RawOptions): MigrationKeyFlags {
 
 export interface MigrationKeys {
   readonly roles: Readonly<Record<TopLevelRole, RoleKeysWish>>;
-  /** The old root's keys, where they are not the new root's own. */
+  /** Docker's root keys, older ones too, where they are not the new root's own. */
   readonly vouchers: readonly Signer[];
   /** Whether who trusts the old root can go over. */
   readonly hasContinuity: boolean;
@@ -102,12 +102,12 @@ export class MigrationKeyChoice {
       });
     }
     const root = given ?? (await this.#keyOf("root", undefined, usable));
-    if (old.some(({ key }) => key.fingerprint === root.signer.publicKey.fingerprint)) {
-      return { root, vouchers: [], hasContinuity: true };
-    }
-    const opened = here === undefined ? undefined : await this.#docker.open(here.key, "root");
-    const vouchers = opened === undefined ? [] : [await signerOf(opened.privateKey, "Docker's root key")];
-    return { root, vouchers, hasContinuity: vouchers.length > 0 };
+    const known = new Set([root.signer.publicKey.fingerprint]);
+    const older = await this.#docker.openOtherRoots(known);
+    const vouchers = await Promise.all(older.map((key) => signerOf(key, "a root key of Docker's")));
+    const vouching = new Set([...known, ...vouchers.map(({ publicKey }) => publicKey.fingerprint)]);
+    const hasContinuity = old.some(({ key }) => vouching.has(key.fingerprint));
+    return { root, vouchers, hasContinuity };
   }
 
   /** The key that is named, else the first of Docker's that is here and can sign, else a new one. */

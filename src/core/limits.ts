@@ -377,7 +377,7 @@ export const LIMITS = {
   ringKeys: 1_000,
   /**
    * Docker Content Trust's metadata: a file (five thousand tags take about a megabyte), all of one repository's; roles, keys,
-   * tags in a role; roots between the one that is known and the newest; key files that are looked through for one key.
+   * tags in a role; roots between the one that is known and the newest; key files that are looked through, and root keys among them.
    */
   dctFileBytes: 8 * MIB,
   dctRepositoryBytes: 64 * MIB,
@@ -386,6 +386,7 @@ export const LIMITS = {
   dctTags: 50_000,
   dctRoots: 256,
   dctKeyFiles: 10_000,
+  dctRootKeys: 16,
   /**
    * Signed tags: signers of a repository; hash bins of a role, in bits; files that a snapshot lists; other names of a repository,
    * and a name; a pattern of paths and the asterisks in one part of it; identities that one binding demands; a text in metadata.
