@@ -6,9 +6,10 @@ import { isListed, parseFileName } from "./files.ts";
 import type { HeadFiles } from "./head.ts";
 import { checkCeiling, checkExpiry } from "./lifetimes.ts";
 import type { RoleKeys, RootRole, SignedRole, TargetsRole, TufKey } from "./metadata.ts";
+import { checkPlace } from "./place.ts";
 import type { TrustView } from "./ports.ts";
 import { readRole } from "./read.ts";
-import { checkPlace, type TrustFinding } from "./trust-view.ts";
+import type { TrustFinding } from "./trust-view.ts";
 import { requireThreshold } from "./verify-role.ts";
 
 /** What a head and the stages beside it come to together. */

@@ -26,7 +26,7 @@ export interface TrustView {
   readonly targets: SignedRole<TargetsRole>;
   /** Signers' roles and bins, by name; as far as they could be verified. */
   readonly roles: ReadonlyMap<string, SignedRole<TargetsRole>>;
-  /** undefined where they have to be made anew: expired, or by keys that do not count any more. */
+  /** undefined where they are missing, damaged, or by keys that count no longer. Expired ones stay: nothing may go below them. */
   readonly snapshot: SignedRole<SnapshotRole> | undefined;
   readonly timestamp: SignedRole<TimestampRole> | undefined;
   /** The head that it was read from. */

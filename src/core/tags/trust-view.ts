@@ -3,7 +3,7 @@ import type { Digest } from "../oci/digest.ts";
 import { digestOf } from "../oci/digest.ts";
 import type { Manifest } from "../oci/manifest.ts";
 import type { Instant } from "../time.ts";
-import { binNames, binPrefix, isBin } from "./bins.ts";
+import { binNames } from "./bins.ts";
 import { isListed, parseFileName } from "./files.ts";
 import type { HeadFiles } from "./head.ts";
 import { checkCeiling, checkExpiry } from "./lifetimes.ts";
@@ -19,6 +19,7 @@ import type {
   TufKey,
 } from "./metadata.ts";
 import type { RootPin } from "./pin.ts";
+import { checkPlace } from "./place.ts";
 import type { TrustView } from "./ports.ts";
 import { type RoleKind, type RoleOfKind, readRole } from "./read.ts";
 import { requireThreshold, verifyFirstRoot, verifyNextRoot } from "./verify-role.ts";
@@ -64,19 +65,6 @@ export function checkGun({ body }: SignedRole<RootRole>, gun: string): void {
     found: names.join(", "),
     wanted: gun,
   });
-}
-
-/**
- * Signers delegate to nobody but bins of their own, and bins to nobody: two of them could not claim one name otherwise.
- *
- * @throws CountersignError `metadata-malformed`.
- */
-export function checkPlace(name: string, { bins, delegations }: TargetsRole): void {
-  const isNested = name !== "targets" && delegations.length > 0;
-  const wanted = isBin(name) ? "nothing" : binPrefix(name);
-  const found = isNested ? (delegations[0]?.name ?? "") : bins?.prefix;
-  if (!isNested && (bins === undefined || (bins.prefix === wanted && !isBin(name)))) return;
-  throw new CountersignError("metadata-malformed", `${name} delegates to what is not its own`, { found, wanted });
 }
 
 interface Versioned {

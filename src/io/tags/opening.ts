@@ -1,16 +1,14 @@
 import { join } from "node:path";
 import { CountersignError, toFinding } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
-import { digestOf } from "../../core/oci/digest.ts";
 import type { ContentStore } from "../../core/ports.ts";
 import type { ReasonCode } from "../../core/reasons.ts";
-import { checkCeiling } from "../../core/tags/lifetimes.ts";
-import type { RootRole, SignedRole } from "../../core/tags/metadata.ts";
+import type { Role, RootRole, SignedRole } from "../../core/tags/metadata.ts";
 import type { RootPin } from "../../core/tags/pin.ts";
+import { checkPlace } from "../../core/tags/place.ts";
 import { readRole } from "../../core/tags/read.ts";
 import { describeAge, formatInstant, type Instant } from "../../core/time.ts";
 import { marksOf, refuseOlder } from "../tuf/marks.ts";
-import { nameRole } from "../tuf/refusal.ts";
 import { TufUpdater } from "../tuf/updater.ts";
 import type { SignedTagsOptions } from "./client.ts";
 import { type ClientState, ClientStore, type KeptHead } from "./client-store.ts";
@@ -18,6 +16,7 @@ import { KEPT_FAULTS, SERVED_FAULTS } from "./faults.ts";
 import { askForHead, HeadSource } from "./head-source.ts";
 import { Keeper, Overtaken, type Roots, since, type Verified } from "./keeper.ts";
 import { TrustSession } from "./session.ts";
+import { checkRoot, type Expected, findAnchor, pinOnFirstUse } from "./verified-root.ts";
 
 export interface SessionRequest {
   /** The name that trust is bound to. */
@@ -35,13 +34,19 @@ export interface SessionRequest {
  * @throws CountersignError.
  */
 export async function openSession(request: SessionRequest): Promise<TrustSession> {
-  try {
-    return await open(request);
-  } catch (thrown) {
-    if (!(thrown instanceof Overtaken)) throw thrown;
-    // By what the other process has seen, this is either current by now or a rollback.
-    return await open(request);
+  for (let round = 1; ; round++) {
+    try {
+      return await open(request);
+    } catch (thrown) {
+      // By what the other process has seen, this is either current by now or a rollback.
+      if (!(thrown instanceof Overtaken)) throw thrown;
+      if (round >= LIMITS.mergeRounds) throw alwaysOvertaken(request, thrown);
+    }
   }
+}
+
+function alwaysOvertaken({ gun }: SessionRequest, cause: Overtaken): CountersignError {
+  return new CountersignError("write-conflict", `other processes keep seeing newer signed tags of ${gun}`, { cause });
 }
 
 async function open(request: SessionRequest): Promise<TrustSession> {
@@ -134,7 +139,7 @@ class Opening {
         wanted: "trust metadata of its publisher",
       });
     }
-    const seen = this.#before === undefined ? undefined : this.#before.kept.refreshedAt;
+    const seen = this.#before?.head === undefined ? undefined : this.#before.kept.refreshedAt;
     const { now } = this.#request.options;
     return new CountersignError("signed-tags-vanished", `the signed tags of ${this.#name} have disappeared`, {
       found: `no trust metadata at ${store.location}`,
@@ -173,19 +178,19 @@ class Opening {
       kept: kept?.metadata ?? new Map(),
       offline: options.offline,
     });
-    const anchor = await this.#anchor(source);
+    const anchor = await findAnchor(source, pin, this.#name);
     const updater = new TufUpdater(new Map([...(kept?.metadata ?? []), ["root", anchor]]), {
       name: this.#name,
       now: options.now,
       source,
       faults: isKept ? KEPT_FAULTS : SERVED_FAULTS,
-      inspect: (bytes, kind, what) => void readRole(bytes, kind, what, options.now),
+      inspect: (bytes, kind, what, role) => inspect(bytes, kind, what, role, options.now),
       allowUnlistedRoles: true,
       listedFiles: LIMITS.tagRoleFiles,
       rootSteps: LIMITS.tufRootSteps + (kept?.roots.length ?? 0),
     });
     const verified = await this.#refresh(updater, { anchor, head });
-    const root = this.#checkRoot(updater);
+    const root = checkRoot(updater, this.#expected);
     if (!isKept) await this.#keeper.keep(verified, updater);
     const chosen = pin ?? (await this.#pinFirst(root));
     return new TrustSession({
@@ -198,25 +203,6 @@ class Opening {
       source,
       unheard: unheard === undefined ? undefined : toFinding(unheard),
       keep: () => (isKept ? Promise.resolve() : this.#keepMore(verified, updater)),
-    });
-  }
-
-  /** The pinned root, or, where none is, the first one that is served. @throws CountersignError `pin-mismatch`. */
-  async #anchor(source: HeadSource): Promise<Uint8Array> {
-    const { pin } = this.#request;
-    if (pin !== undefined) {
-      const root = await source.rootWith(pin.root, LIMITS.tufRootBytes);
-      if (root !== undefined) return root;
-      const versions = await source.rootVersions();
-      throw new CountersignError("pin-mismatch", `the root that is pinned for ${this.#name} is not among its roots`, {
-        found: `${versions.length} other roots: ${versions.slice(0, ROOTS_NAMED).join(", ") || "none"}`,
-        wanted: `version ${pin.rootVersion}, ${pin.root}`,
-      });
-    }
-    const first = await source.firstRoot(LIMITS.tufRootBytes);
-    if (first !== undefined) return first;
-    throw new CountersignError("metadata-malformed", `the signed tags of ${this.#name} name no root`, {
-      wanted: "every root from the first one on",
     });
   }
 
@@ -254,39 +240,18 @@ class Opening {
     await this.#keeper.keepRoots(roots, marks);
   }
 
-  /** What the root says of itself and of what rests on it: whose it is, and how long anything may claim to live. */
-  #checkRoot(updater: TufUpdater): SignedRole<RootRole> {
-    const { gun, options } = this.#request;
-    const root = readRole(bytesOf(updater, "root"), "root", `the root of ${this.#name}`);
-    const { profile } = root.body;
-    if (profile.gun !== gun && !profile.aliases.includes(gun)) {
-      throw new CountersignError("root-of-another", `the root that ${this.#name} has is for another repository`, {
-        found: [profile.gun, ...profile.aliases].join(", "),
-        wanted: gun,
-      });
-    }
-    for (const kind of ["timestamp", "snapshot", "targets"] as const) {
-      const what = `${nameRole(kind)} of ${this.#name}`;
-      checkCeiling(readRole(bytesOf(updater, kind), kind, what).body, profile.ceilings, options.now, what);
-    }
-    return root;
-  }
-
   /** Only where somebody has asked for it: the newest root that is served counts from now on. */
-  async #pinFirst({ body, bytes }: SignedRole<RootRole>): Promise<RootPin> {
-    const { gun, options } = this.#request;
-    const pin: RootPin = {
-      gun,
-      rootVersion: body.version,
-      root: digestOf(bytes),
-      rootKeyIds: body.roles.root.keyids,
-      threshold: body.roles.root.threshold,
-      mode: "tofu",
-      firstSeen: options.now,
-    };
+  async #pinFirst(root: SignedRole<RootRole>): Promise<RootPin> {
+    const { options } = this.#request;
+    const pin = pinOnFirstUse(root, this.#expected);
     await options.pins.put(pin);
     options.onPinned?.(pin);
     return pin;
+  }
+
+  get #expected(): Expected {
+    const { gun, options } = this.#request;
+    return { gun, name: this.#name, now: options.now };
   }
 
   /** Where another process has seen something newer since, this run stays with what it has verified. */
@@ -299,18 +264,15 @@ class Opening {
   }
 }
 
-/** Roots that a message names. */
-const ROOTS_NAMED = 8;
-
-function bytesOf(updater: TufUpdater, role: string): Uint8Array {
-  const bytes = updater.metadata.get(role);
-  if (bytes !== undefined) return bytes;
-  throw new CountersignError("internal", `${role} was read before it was verified`);
-}
-
 /** What says that the registry could not be asked, as against that it answered. That access is denied is an answer. */
 const UNHEARD: readonly ReasonCode[] = ["unreachable", "timeout", "throttled", "server-error"];
 
 function isUnheard(thrown: unknown): thrown is CountersignError {
   return thrown instanceof CountersignError && UNHEARD.includes(thrown.code);
+}
+
+/** One profile, whoever reads it: publishers ask the same of every file (`readTrust`). */
+function inspect(bytes: Uint8Array, kind: Role["kind"], what: string, role: string, now: Instant): void {
+  const { body } = readRole(bytes, kind, what, now);
+  if (body.kind === "targets") checkPlace(role, body);
 }

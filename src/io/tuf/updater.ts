@@ -27,7 +27,7 @@ export interface UpdaterSettings {
   /** What is wrong, in codes; those of trust roots where nothing is said. */
   readonly faults?: FaultTable | undefined;
   /** A narrower reading, before every other one. @throws CountersignError. */
-  readonly inspect?: ((bytes: Uint8Array, kind: Kind, what: string) => void) | undefined;
+  readonly inspect?: ((bytes: Uint8Array, kind: Kind, what: string, role: string) => void) | undefined;
   /**
    * A delegated role that the snapshot does not list binds nothing yet: its signer has not signed. TUF does not say what then;
    * tuf-js gives up on everything. That a role which was listed stays so is checked from one snapshot to the next.
@@ -243,7 +243,7 @@ function readStrictly(
   code: ReasonCode,
 ): UntrustedMetadata {
   const what = `${nameRole(role)} of ${name}`;
-  inspect?.(bytes, kindOf(role), what);
+  inspect?.(bytes, kindOf(role), what, role);
   return readMetadata(bytes, kindOf(role), { what, code, anyRoleName, listedFiles });
 }
 

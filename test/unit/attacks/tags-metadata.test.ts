@@ -6,8 +6,8 @@ import { daysLater, GUN, IMAGE, NOW, OTHER, type TagRepository, tagScene } from 
 import { DAY, type Json, type JsonObject, makeKey } from "../../support/tuf-repository.ts";
 
 /**
- * What a thief of keys or whoever runs the registry does to signed tags, each with the reason that is its own: the scenarios of
- * docs/signed-tags.md, "What is refused", by their numbers there.
+ * What a thief of keys or whoever runs the registry does to signed tags, each with the reason that is its own. The numbers are those
+ * of the scenarios that the design started from.
  */
 
 /** What is released under the same versions once more, as somebody would who holds all the keys and has forgotten the past. */
@@ -422,6 +422,21 @@ describe("metadata that is made to be misread, or to take for ever", () => {
       const { repo, ask } = await tagScene(t);
       repo.signer("releases", [pattern]).release("releases");
       await rejectedBy(() => ask({ tag: "2.0" }), "pattern-unsupported");
+    }
+  });
+
+  it("delegates from a signer to what is not its own: another signer's bins, and signers of its own", async (t) => {
+    const bins = (keyids: Json, prefix: string) => ({ keyids, threshold: 1, bit_length: 1, name_prefix: prefix });
+    for (const delegation of ["bins", "signers"] as const) {
+      const { repo, ask } = await tagScene(t);
+      repo.signer("nightly");
+      const { id, value } = makeKey();
+      const roles = [{ name: "x", keyids: [id], threshold: 1, terminating: false, paths: ["tags/*"] }];
+      const below = delegation === "bins" ? { succinct_roles: bins([id], "releases.bin") } : { roles };
+      repo.part("nightly")["delegations"] = { keys: { [id]: value }, ...below };
+      repo.release("nightly");
+      const error = await rejectedBy(() => ask({ tag: "2.0" }), "metadata-malformed");
+      assert.match(error.message, /nightly delegates to what is not its own/);
     }
   });
 
