@@ -123,7 +123,7 @@ export class RoleBook {
     if (before?.revoked !== undefined) {
       throw new CountersignError("revoked", "this digest was taken back", {
         found: before.revoked.reason,
-        next: "sign another digest, or take the revocation back first",
+        next: "sign another digest; --reinstate signs this one again, where that is what you want",
       });
     }
     const bound = tags.map((tag): Binding => {

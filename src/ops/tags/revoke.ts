@@ -3,7 +3,7 @@ import type { Digest } from "../../core/oci/digest.ts";
 import type { Binding, Revocation } from "../../core/tags/binding.ts";
 import type { RoleBook } from "../../core/tags/entries.ts";
 import { wholeSecond } from "../../core/tags/lifetimes.ts";
-import { findBinding } from "../../core/tags/lookup.ts";
+import { effectiveBindings, findBinding } from "../../core/tags/lookup.ts";
 import { pathOfDigest, pathOfTag } from "../../core/tags/names.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
 import type { RevokedEntry, RevokeTagsResult } from "../../core/tags/publish-results.ts";
@@ -68,7 +68,10 @@ class Revoking implements Change {
     const here = await rolesHere(this.#publisher.ring, view, (role) => this.#isIn(bookOf(view, role)));
     const roles = here.filter((role) => this.#wish.signers?.includes(role) ?? true);
     for (const path of this.#paths()) requireBinder(view, path, roles);
-    this.#warnings = this.#paths().flatMap((path) => stillBound(view, path, roles));
+    this.#warnings = [
+      ...this.#paths().flatMap((path) => stillBound(view, path, roles)),
+      ...underOtherTags(view, this.#wish),
+    ];
     const revocation = { at: wholeSecond(editing.now), reason: this.#wish.reason };
     return await editRoles(this.#publisher, whole, roles, {
       paths: () => undefined,
@@ -148,4 +151,18 @@ function stillBound(view: TrustView, path: string, roles: readonly string[]): re
       wanted: `a key of ${found.role}`,
     },
   ];
+}
+
+/** A tag was taken back, and its image stays released under another: who meant the image has to say so. */
+function underOtherTags(view: TrustView, { tags, digests }: RevokeTagsWish): readonly Finding[] {
+  const images = tags.flatMap((tag) => findBinding(view, pathOfTag(tag)).found?.binding.digest ?? []);
+  return [...new Set(images)].flatMap((digest) => {
+    const others = effectiveBindings(view).flatMap(({ binding }) => {
+      const { tag, revoked } = binding;
+      return tag === undefined || tags.includes(tag) || revoked !== undefined || binding.digest !== digest ? [] : [tag];
+    });
+    if (others.length === 0 || digests.includes(digest)) return [];
+    const message = "the same image is still signed under another tag; name its digest to take it back under every one";
+    return [{ code: "revoked", message, found: `${others.slice(0, 8).join(", ")}: ${digest}` } as const];
+  });
 }
