@@ -1,6 +1,6 @@
 import type { FaultTable } from "../tuf/faults.ts";
 
-/** What a registry serves has its own reasons, each of them a refusal: docs/signed-tags.md, "What is refused". */
+/** What a registry serves has its own reasons, each of them a refusal: docs/signed-tags.md, "What a refusal means". */
 export const SERVED_FAULTS: FaultTable = {
   codes: {
     malformed: "metadata-malformed",

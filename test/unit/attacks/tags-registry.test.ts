@@ -128,6 +128,7 @@ describe("a registry that does not show the signed tags", () => {
     assert.match(error.wanted ?? "", /what was last verified at 2026-09-01T12:00:00Z, just now/);
     const anew = await rejectedBy(() => ask({ anew: true }), "signed-tags-vanished");
     assert.match(anew.wanted ?? "", /what starts from the pinned root sha256:/);
+    assert.match(anew.next, /treat the registry as tampered with/);
   });
 
   it("denies access: nobody could look, and what is kept does not count for that (52)", async (t) => {

@@ -40,6 +40,15 @@ describe("what a client remembers of signed tags", () => {
     await rejectedBy(() => ask({ now: NOW, offline: true }), "clock-rollback");
   });
 
+  it("was not verified where only roots were: no date is made up for what has disappeared", async (t) => {
+    const { repo, ask } = await tagScene(t);
+    repo.publish("root").putHead();
+    await rejectedBy(() => ask({ now: daysLater(100) }), "frozen");
+    repo.head = undefined;
+    const error = await rejectedBy(() => ask(), "signed-tags-vanished");
+    assert.match(error.wanted ?? "", /^what starts from the pinned root/);
+  });
+
   it("is not moved by a clock that was wrong when nothing was current", async (t) => {
     const { repo, ask } = await tagScene(t);
     repo.publish("root").putHead();
