@@ -1,7 +1,7 @@
-import { type Digest, digestOf } from "../../core/oci/digest.ts";
+import type { Digest } from "../../core/oci/digest.ts";
 import { binNames, isBin, ownerOf } from "../../core/tags/bins.ts";
 import { nextSnapshot, nextTimestamp } from "../../core/tags/derive.ts";
-import { fileNameOf, isListed, parseFileName } from "../../core/tags/files.ts";
+import { fileNameOf, parseFileName } from "../../core/tags/files.ts";
 import { type BinSet, type BuiltHead, buildHead, type HeadPart } from "../../core/tags/head.ts";
 import { expiryOf, isDue, type Lifetimes, lifetimesUnder, nextVersion } from "../../core/tags/lifetimes.ts";
 import type { ListedFile, RootRole, SignedRole, SnapshotRole, TimestampRole } from "../../core/tags/metadata.ts";
@@ -39,19 +39,19 @@ export interface Assembled {
  * The head that follows from what was seen: a snapshot where the one that is there does not list all of it or ends soon, and a new
  * timestamp. Roots, and what did not have to be read, are taken over as they are.
  *
- * @param least the version that the timestamp has to exceed, where one was published that is not to be seen any more.
+ * @param least the version that a new timestamp and a new snapshot have to exceed: what consumers may have seen already.
  */
 export async function assembleHead(
   publisher: Publisher,
   look: Look,
   online: OnlineSigners,
-  least: number | undefined,
+  least: number,
 ): Promise<Assembled> {
   const now = publisher.clock.now();
   const lifetimes = lifetimesOf(publisher, look.view);
-  const snapshot = await snapshotFor(look.view, online.snapshot, now, lifetimes);
+  const snapshot = await snapshotFor(look.view, online.snapshot, now, lifetimes, least);
   const before = look.view.timestamp?.body;
-  const version = nextVersion(Math.max(before?.version ?? 0, least ?? 0), now);
+  const version = nextVersion(Math.max(before?.version ?? 0, least), now);
   const expires = expiryOf("timestamp", now, lifetimes);
   const next = { ...nextTimestamp(snapshot, before, now, expires), version };
   const bytes = await sealed(signedPart(next), online.timestamp);
@@ -79,12 +79,14 @@ async function snapshotFor(
   signers: readonly RoleSigner[],
   now: Instant,
   lifetimes: Lifetimes,
+  least: number,
 ): Promise<SignedRole<SnapshotRole>> {
   const before = view.snapshot;
   const next = nextSnapshot(view, before?.body, now, expiryOf("snapshot", now, lifetimes));
   const isSame = before !== undefined && sameLists(before.body.roles, next.roles);
   if (isSame && !isDue("snapshot", before.body.expires, now, lifetimes)) return before;
-  return readRole(await sealed(signedPart(next), signers), "snapshot", "the new snapshot", now);
+  const version = nextVersion(Math.max(before?.body.version ?? 0, least), now);
+  return readRole(await sealed(signedPart({ ...next, version }), signers), "snapshot", "the new snapshot", now);
 }
 
 function sameLists(a: ReadonlyMap<string, ListedFile>, b: ReadonlyMap<string, ListedFile>): boolean {
@@ -152,14 +154,4 @@ function keptFiles({ listing, view }: Look): readonly (readonly [string, HeadPar
 /** All roots there ever were: who starts from the first one has to get to the last. */
 function rootParts({ view }: Look): readonly (readonly [string, HeadPart])[] {
   return view.roots.map(({ body, bytes }) => [fileNameOf("root", body.version), bytes] as const);
-}
-
-/** Whether a head has exactly these files of the roles, and a timestamp that was made for them. */
-export function isSameSnapshot(view: TrustView, snapshot: SignedRole<SnapshotRole>): boolean {
-  const { timestamp } = view;
-  return timestamp !== undefined && isListed(snapshot.bytes, timestamp.body.snapshot);
-}
-
-export function digestOfRoot({ bytes }: SignedRole<RootRole>): Digest {
-  return digestOf(bytes);
 }

@@ -62,6 +62,8 @@ class Publishing {
   /** Heads that are no surprise: the first one, ours, and those that were noticed already. */
   readonly #heads = new Set<Digest>();
   #minted: SignedRole<TimestampRole> | undefined;
+  /** The version of a timestamp that consumers may have seen: the next one is above it. */
+  #least = 0;
   #puts = 0;
   #delays = 0;
   #isContested = false;
@@ -77,7 +79,7 @@ class Publishing {
 
   async run(): Promise<Published> {
     let look = await this.#look();
-    await this.#refuseRollback(look.view);
+    await this.#refuseRollback(look);
     for (let step = 0; step < LIMITS.publishSteps && this.#puts < LIMITS.publishTries; step++) {
       const result = await this.#step(look);
       if (result !== undefined) return result;
@@ -112,13 +114,20 @@ class Publishing {
     this.#disturbedAt = this.#publisher.clock.now();
   }
 
-  /** Who builds on a head that was rolled back would sign away what came after it. */
-  async #refuseRollback(view: TrustView): Promise<void> {
+  /**
+   * Who builds on roles that were rolled back would sign away what came after. A timestamp or a snapshot that went back is mended:
+   * a head that was written long ago may have landed only now. Under a new root versions may begin again, which is how a
+   * repository recovers from a thief who counted far ahead.
+   */
+  async #refuseRollback({ view }: Look): Promise<void> {
     const { memory, gun } = this.#publisher;
     const seen = (await memory?.recall(gun)) ?? new Map<string, number>();
-    for (const [role, version] of versionsIn(view)) {
+    this.#least = Math.max(seen.get("timestamp") ?? 0, seen.get("snapshot") ?? 0);
+    const versions = versionsIn(view);
+    const isNewRoot = (versions.get("root") ?? 0) > (seen.get("root") ?? 0);
+    for (const [role, version] of isNewRoot ? [] : versions) {
       const least = seen.get(role) ?? 0;
-      if (version >= least) continue;
+      if (version >= least || role === "timestamp" || role === "snapshot") continue;
       throw new CountersignError("rollback", `a rollback: ${role} was newer when it was seen here last`, {
         found: `version ${version}`,
         wanted: `version ${least} or a later one`,
@@ -184,12 +193,13 @@ class Publishing {
     requireRoot(look, this.#publisher.clock.now());
     const online = await onlineSigners(this.#publisher, rootOf(look.view));
     if (online === undefined) return this.#leaveStaged(look);
-    const assembled = await assembleHead(this.#publisher, look, online, this.#minted?.body.version);
+    const assembled = await assembleHead(this.#publisher, look, online, this.#least);
     await this.#pushParts(assembled);
     if (this.#isLate(look)) return undefined;
     const { store, head } = this.#publisher;
     await store.pushManifest(assembled.built.manifest, head, { isShared: true });
     this.#minted = assembled.timestamp;
+    this.#least = Math.max(this.#least, assembled.timestamp.body.version, assembled.snapshot.body.version);
     this.#heads.add(assembled.built.manifest.descriptor.digest);
     this.#disturbedAt = this.#publisher.clock.now();
     // The first look after a write is at once; where it did not stay, others are given way.
@@ -391,13 +401,18 @@ function requireRoot({ view }: Look, now: Instant): void {
   checkExpiry(rootOf(view), now, "the root");
 }
 
+/** Of the root, the timestamp, the snapshot and all that it lists, and of what was read: that may be newer. */
 function versionsIn({ roots, targets, roles, snapshot, timestamp }: TrustView): ReadonlyMap<string, number> {
-  const named = [
+  const listed = [...(snapshot?.body.roles ?? [])].map(([role, { version }]) => [role, version] as const);
+  const read = [
     ["root", roots.at(-1)],
-    ["targets", targets],
-    ["snapshot", snapshot],
     ["timestamp", timestamp],
+    ["snapshot", snapshot],
+    ["targets", targets],
     ...roles,
   ] as const;
-  return new Map(named.flatMap(([name, role]) => (role === undefined ? [] : [[name, role.body.version] as const])));
+  return new Map([
+    ...listed,
+    ...read.flatMap(([name, role]) => (role === undefined ? [] : [[name, role.body.version] as const])),
+  ]);
 }

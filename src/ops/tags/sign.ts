@@ -5,14 +5,13 @@ import type { ContentStore } from "../../core/ports.ts";
 import type { Binding, RequiredIdentity } from "../../core/tags/binding.ts";
 import type { RoleBook } from "../../core/tags/entries.ts";
 import { wholeSecond } from "../../core/tags/lifetimes.ts";
-import { findBinding, mayBind } from "../../core/tags/lookup.ts";
+import { filesFor, findBinding, mayBind, searchOrder } from "../../core/tags/lookup.ts";
 import { isTrustTag, pathOfDigest, pathOfTag } from "../../core/tags/names.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
 import type { BoundTag, SignTagsResult } from "../../core/tags/publish-results.ts";
 import { shortKeyId } from "../../core/tags/verify-role.ts";
 import type { Change, Draft, Editing, PendingDraft } from "./change.ts";
 import { editRoles } from "./edit-roles.ts";
-import type { Look } from "./look.ts";
 import { publishChange } from "./publish.ts";
 import type { Publisher } from "./publisher.ts";
 import { rolesHere } from "./signers-here.ts";
@@ -51,7 +50,7 @@ export async function signTags(publisher: Publisher, wish: SignTagsWish): Promis
     tags: signing.bound,
     isChanged,
     publication,
-    warnings: publication.state === "published" ? wish.tags.flatMap((tag) => shadowOf(look, tag, image)) : [],
+    warnings: signing.warnings,
   };
 }
 
@@ -79,7 +78,8 @@ class Signing implements Change {
   readonly #image: Manifest;
   /** What it came to, by the last edit that was needed. */
   #bound: readonly BoundTag[] = [];
-  #was = new Map<string, Digest | undefined>();
+  #warnings: readonly Finding[] = [];
+  readonly #was = new Map<string, Digest | undefined>();
 
   constructor(publisher: Publisher, wish: SignTagsWish, image: Manifest) {
     this.#publisher = publisher;
@@ -91,9 +91,13 @@ class Signing implements Change {
     return this.#bound;
   }
 
+  get warnings(): readonly Finding[] {
+    return this.#warnings;
+  }
+
   async edit(editing: Editing): Promise<Draft | PendingDraft | undefined> {
     const tags = await this.#tagsByRole(editing.view);
-    this.#note(editing.view, tags);
+    await this.#note(editing, tags);
     return await editRoles(this.#publisher, editing, [...tags.keys()], {
       paths: (role) => [...(tags.get(role) ?? []).map(pathOfTag), pathOfDigest(this.#image.descriptor.digest)],
       change: (book) => this.#bind(book, tags.get(book.name) ?? [], editing),
@@ -115,14 +119,17 @@ class Signing implements Change {
     return new Map(found);
   }
 
-  #note(view: TrustView, tags: ReadonlyMap<string, readonly string[]>): void {
-    const { digest } = this.#image.descriptor;
+  async #note(editing: Editing, tags: ReadonlyMap<string, readonly string[]>): Promise<void> {
+    const { descriptor } = this.#image;
+    const paths = this.#wish.tags.map(pathOfTag);
+    const view = await editing.withFiles(paths.flatMap((path) => filesFor(editing.view, path)));
     this.#bound = this.#wish.tags.map((tag) => {
       const before = findBinding(view, pathOfTag(tag)).found?.binding.digest;
       if (!this.#was.has(tag)) this.#was.set(tag, before);
       const roles = [...tags].flatMap(([role, own]) => (own.includes(tag) ? [role] : []));
-      return { tag, digest, was: this.#was.get(tag), roles };
+      return { tag, digest: descriptor.digest, was: this.#was.get(tag), roles };
     });
+    this.#warnings = this.#bound.flatMap((bound) => shadowOf(view, bound));
   }
 
   /** undefined where the role binds all of it just so. */
@@ -161,16 +168,20 @@ function keyMissing(view: TrustView, tag: string): CountersignError {
   });
 }
 
-/** What consumers get instead, where an earlier role binds the tag to another image. */
-function shadowOf({ view }: Look, tag: string, { descriptor }: Manifest): readonly Finding[] {
-  const { found } = findBinding(view, pathOfTag(tag));
-  if (found === undefined || found.binding.digest === descriptor.digest) return [];
+/** What consumers get instead, where a role before ours binds the tag to another image. */
+function shadowOf(view: TrustView, { tag, digest, roles }: BoundTag): readonly Finding[] {
+  const path = pathOfTag(tag);
+  const { found } = findBinding(view, path);
+  if (found === undefined || found.binding.digest === digest) return [];
+  const { asked } = searchOrder(view.targets.body, path);
+  const isFirst = roles.some((role) => asked.indexOf(role) <= asked.indexOf(found.role));
+  if (isFirst) return [];
   return [
     {
       code: "binding-mismatch",
       message: `${tag} is signed and does not count: ${found.role} comes first and binds another image`,
       found: found.binding.digest,
-      wanted: descriptor.digest,
+      wanted: digest,
     },
   ];
 }

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { CountersignError } from "../../../../src/core/errors.ts";
 import { parseHead } from "../../../../src/core/tags/head.ts";
 import { HEAD_TAG, stagingTag } from "../../../../src/core/tags/names.ts";
+import type { PublisherMemory } from "../../../../src/ops/tags/publisher.ts";
 import { refreshTrust } from "../../../../src/ops/tags/refresh.ts";
 import { signTags } from "../../../../src/ops/tags/sign.ts";
 import { rejectedBy } from "../../../support/codes.ts";
@@ -31,6 +32,16 @@ function putBack(scene: PublishingScene): () => void {
   const before = scene.store.names.get(HEAD_TAG);
   assert.ok(before !== undefined);
   return () => void scene.store.names.set(HEAD_TAG, before);
+}
+
+function rememberer(): PublisherMemory {
+  let seen: ReadonlyMap<string, number> = new Map();
+  return {
+    recall: async () => seen,
+    note: async (_gun, versions) => {
+      seen = versions;
+    },
+  };
 }
 
 describe("publishing beside others", () => {
@@ -63,7 +74,10 @@ describe("publishing beside others", () => {
     assert.equal(result.publication.state, "published");
     const consumer = new Consumer(t, scene);
     assert.deepEqual([await consumer.digestOf("1"), await consumer.digestOf("2")], [first, second]);
-    assert.ok(scene.clock.slept.some((each) => each >= 10_000), "it waits for whoever else may be writing");
+    assert.ok(
+      scene.clock.slept.some((each) => each >= 10_000),
+      "it waits for whoever else may be writing",
+    );
   });
 
   it("publishes with the next refresh what a publisher staged who was killed before the head (44)", async (t) => {
@@ -128,18 +142,25 @@ describe("publishing beside others", () => {
     assert.equal(await new Consumer(t, scene).digestOf("1"), digest);
   });
 
+  it("mends a head that went back, with a timestamp above the one that was seen", async (t) => {
+    const scene = await publishingScene();
+    const digest = scene.image("1");
+    const restore = putBack(scene);
+    const memory = rememberer();
+    await sign(scene, "1", { memory });
+    const consumer = new Consumer(t, scene);
+    assert.equal(await consumer.digestOf("1"), digest);
+    restore();
+    await refreshTrust(scene.publisher({ memory }));
+    assert.equal(await consumer.digestOf("1"), digest);
+  });
+
   it("does not build on a head that is older than what was seen here", async () => {
     const scene = await publishingScene();
     scene.image("1");
     scene.image("2");
     const restore = putBack(scene);
-    const seen = new Map<string, number>();
-    const memory = {
-      recall: async () => seen,
-      note: async (_gun: string, versions: ReadonlyMap<string, number>) => {
-        for (const [role, version] of versions) seen.set(role, version);
-      },
-    };
+    const memory = rememberer();
     await sign(scene, "1", { memory });
     restore();
     scene.store.names.delete(stagingTag("targets"));
@@ -193,7 +214,10 @@ describe("publishing beside others", () => {
     scene.store.names.set(stagingTag("root"), scene.image("2"));
     const { publication } = await sign(scene, "1");
     assert.ok(publication.state === "published");
-    assert.match(publication.warnings[0]?.message ?? "", /what is staged under countersign-trust\.role\.root does not count/);
+    assert.match(
+      publication.warnings[0]?.message ?? "",
+      /what is staged under countersign-trust\.role\.root does not count/,
+    );
   });
 
   it("keeps every root and names the heads before", async () => {
