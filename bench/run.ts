@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: measures countersign beside its peers and writes bench/RESULTS.md.
  *
- *   npm run bench -- [--quick] [--only requests,latency,bulk,audit,workers,keyless,bundles,policy,judging,large-pull,start-up]
+ *   npm run bench -- [--quick] [--only requests,latency,bulk,audit,workers,tags,keyless,bundles,policy,judging,large-pull,start-up]
  *
  * With either flag the results are printed and nothing is written: only a whole run is worth keeping.
  */
@@ -22,6 +22,7 @@ import { measurePolicy } from "./policy.ts";
 import { measureRequests } from "./requests.ts";
 import { formatResults, formatSection, type Section } from "./results.ts";
 import { measureStartUp } from "./start-up.ts";
+import { measureTags } from "./tags.ts";
 import { measureWorkers } from "./workers.ts";
 
 const SUBJECTS: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
@@ -30,6 +31,7 @@ const SUBJECTS: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   bulk: measureBulk,
   audit: measureAudit,
   workers: measureWorkers,
+  tags: measureTags,
   keyless: measureKeyless,
   bundles: measureBundles,
   policy: measurePolicy,
