@@ -5,11 +5,13 @@ import type { Manifest } from "../../core/oci/manifest.ts";
 import type { ContentStore } from "../../core/ports.ts";
 import type { GcResult } from "../../core/tags/admin-results.ts";
 import { type HeadListing, parseHead } from "../../core/tags/head.ts";
-import { isTrustTag, partTag, pendingTag, probeTag, stagingTag } from "../../core/tags/names.ts";
+import { isTrustTag, partTag, pendingTag, stagingTag } from "../../core/tags/names.ts";
 import type { TrustReading } from "../../core/tags/trust-view.ts";
 import type { Instant } from "../../core/time.ts";
+import { mapConcurrently } from "../concurrency.ts";
 import { readPending, rolesThatWait } from "./pending.ts";
 import { MetadataReader } from "./reader.ts";
+import { removeTrustTag } from "./remove-tag.ts";
 import { readWholeTrust, type TrustPlace } from "./whole.ts";
 
 export interface GcWish extends TrustPlace {
@@ -35,14 +37,18 @@ export async function collectGarbage(wish: GcWish): Promise<GcResult> {
   const heads = await headsBefore(wish, view);
   const old = heads.filter(({ age }, place) => place >= wish.keep && age > wish.olderThanMs);
   const kept = heads.filter((head) => !old.includes(head)).map(({ digest }) => digest);
-  const tags = await uselessTags(wish, view);
-  const doomed = [...tags, ...old.map(({ digest }) => digest), ...partsOnlyIn(old, kept, heads, view)];
-  const unsupported = wish.isDryRun ? undefined : await removeAll(wish.store, doomed);
+  const tags = await trustTags(wish, view);
+  const parts = partsOnlyIn(old, kept, heads, view);
+  const doomed = [...old.map(({ digest }) => digest), ...parts];
+  const { gone, unsupported } = wish.isDryRun
+    ? { gone: new Set([...tags.useless, ...doomed]), unsupported: undefined }
+    : await remove(wish.store, tags, doomed, view);
+  const removed = old.map(({ digest }) => digest).filter((digest) => gone.has(digest));
   return {
     gun: view.gun,
-    removed: unsupported === undefined ? old.map(({ digest }) => digest) : [],
-    kept: unsupported === undefined ? kept : heads.map(({ digest }) => digest),
-    tags: unsupported === undefined ? tags : [],
+    removed,
+    kept: heads.map(({ digest }) => digest).filter((digest) => !removed.includes(digest)),
+    tags: tags.useless.filter((tag) => gone.has(tag)),
     isDryRun: wish.isDryRun,
     unsupported,
   };
@@ -107,20 +113,25 @@ function partsOnlyIn(
   return [...new Set(old.flatMap(({ parts }) => parts))].filter((part) => !needed.has(part));
 }
 
-/** Tags of looks, of parts that a head had, of signers that are gone and of changes that nothing can come of any more. */
-async function uselessTags(wish: GcWish, view: TrustReading): Promise<readonly string[]> {
+interface TrustTags {
+  readonly useful: readonly string[];
+  /** Of looks, of parts that a head had, of signers that are gone and of changes that nothing can come of any more. */
+  readonly useless: readonly string[];
+}
+
+async function trustTags(wish: GcWish, view: TrustReading): Promise<TrustTags> {
   const { store, head } = wish;
   const parts = partsOf(view.head).map((_, place) => partTag(place, head));
   const staged = ["root", "targets", ...view.targets.body.delegations.map(({ name }) => name)];
   const waiting = await rolesWithChanges(wish, view);
-  const useful = new Set([
+  const wanted = new Set([
     head,
     ...parts,
     ...staged.map((role) => stagingTag(role, head)),
     ...waiting.map((role) => pendingTag(role, head)),
   ]);
-  const own = (await store.tags()).filter((tag) => isTrustTag(tag, head));
-  return own.filter((tag) => !useful.has(tag) || tag === probeTag(head)).toSorted();
+  const own = (await store.tags()).filter((tag) => isTrustTag(tag, head)).toSorted();
+  return { useful: own.filter((tag) => wanted.has(tag)), useless: own.filter((tag) => !wanted.has(tag)) };
 }
 
 async function rolesWithChanges({ store, head }: GcWish, view: TrustReading): Promise<readonly string[]> {
@@ -132,22 +143,52 @@ async function rolesWithChanges({ store, head }: GcWish, view: TrustReading): Pr
   return waiting;
 }
 
-/** undefined where all of it went; a registry that does not delete says so at the first. */
-async function removeAll(store: ContentStore, doomed: readonly (string | Digest)[]): Promise<Finding | undefined> {
-  for (const target of doomed) {
-    try {
-      const outcome = (await store.remove?.(target)) ?? "unsupported";
-      if (outcome !== "unsupported") continue;
-    } catch (thrown) {
-      if (thrown instanceof CountersignError && thrown.code === "denied") return toFinding(thrown);
-      throw thrown;
+interface Removing {
+  /** Tags and digests that are there no more. */
+  readonly gone: ReadonlySet<string>;
+  readonly unsupported: Finding | undefined;
+}
+
+/** Tags and manifests; a registry that does not delete says so at the first manifest. */
+async function remove(
+  store: ContentStore,
+  { useful, useless }: TrustTags,
+  digests: readonly Digest[],
+  view: TrustReading,
+): Promise<Removing> {
+  const gone = new Set<string>();
+  try {
+    const needed = useless.length === 0 ? new Set<Digest>() : await digestsNamed(store, useful, view);
+    for (const tag of useless) {
+      if ((await removeTrustTag(store, tag, needed)) !== "unsupported") gone.add(tag);
     }
-    return {
-      code: "unsupported",
-      message: `${store.location} does not delete`,
-      found: "405, or no such operation",
-      next: "leave old heads to the registry's own cleaning of untagged manifests; nothing depends on them",
-    };
+    for (const digest of digests) {
+      const outcome = (await store.remove?.(digest)) ?? "unsupported";
+      if (outcome === "unsupported") return { gone, unsupported: doesNotDelete(store) };
+      gone.add(digest);
+    }
+    const isRefused = gone.size === 0 && useless.length > 0;
+    return { gone, unsupported: isRefused ? doesNotDelete(store) : undefined };
+  } catch (thrown) {
+    if (!(thrown instanceof CountersignError) || thrown.code !== "denied") throw thrown;
+    return { gone, unsupported: toFinding(thrown) };
   }
-  return undefined;
+}
+
+async function digestsNamed(
+  store: ContentStore,
+  tags: readonly string[],
+  view: TrustReading,
+): Promise<ReadonlySet<Digest>> {
+  const named = await mapConcurrently(tags, LIMITS.tagWorkers, (tag) => store.resolve(tag));
+  return new Set([...partsOf(view.head), ...named.flatMap((manifest) => manifest?.descriptor.digest ?? [])]);
+}
+
+function doesNotDelete({ location }: ContentStore): Finding {
+  return {
+    code: "unsupported",
+    message: `${location} does not delete`,
+    found: "405, or no such operation",
+    next: "leave old heads to the registry's own cleaning of untagged manifests; nothing depends on them",
+  };
 }

@@ -9,6 +9,7 @@ import type { ReasonCode } from "../../core/reasons.ts";
 import { probeTag, TRUST_ARTIFACT_TYPE } from "../../core/tags/names.ts";
 import { formatInstantExactly, type Instant } from "../../core/time.ts";
 import { sourceOf } from "../prepare-signature.ts";
+import { removeTrustTag } from "./remove-tag.ts";
 
 /**
  * Finds out whether a tag can be moved there: trust metadata cannot live where it cannot. A tag beside the head is used, under
@@ -26,7 +27,7 @@ export async function requireMovableTags(store: ContentStore, head: string, now:
   await move(store, second, tag);
   const found = (await store.resolve(tag))?.descriptor.digest;
   if (found === second.descriptor.digest) {
-    await store.remove?.(tag).catch(() => undefined);
+    await removeTrustTag(store, tag).catch(() => undefined);
     return;
   }
   // 201, and the tag stays where it was: some registries freeze tags without a word.

@@ -5,9 +5,11 @@ import type { Digest } from "../../../../src/core/oci/digest.ts";
 import { MEDIA_TYPES } from "../../../../src/core/oci/media-types.ts";
 import { HEAD_TAG, pendingTag, probeTag, stagingTag } from "../../../../src/core/tags/names.ts";
 import { collectGarbage, type GcWish } from "../../../../src/ops/tags/gc.ts";
+import { requireMovableTags } from "../../../../src/ops/tags/probe.ts";
 import { refreshTrust } from "../../../../src/ops/tags/refresh.ts";
 import { rotateKeys } from "../../../../src/ops/tags/rotate.ts";
 import { addSigner, removeSigner } from "../../../../src/ops/tags/signers.ts";
+import { pushStage } from "../../../../src/ops/tags/staging.ts";
 import { rejectedBy } from "../../../support/codes.ts";
 import { makeImage, pushImage } from "../../../support/images.ts";
 import {
@@ -118,6 +120,26 @@ describe("collecting heads that were replaced", () => {
     assert.ok(trust.store.names.has(stagingTag("cd")));
     assert.ok(trust.store.names.has(stagingTag("targets")));
     assert.ok(trust.store.names.has("v1"));
+  });
+});
+
+describe("a registry that removes nothing but digests, as CNCF distribution 2", () => {
+  it("loses tags by what they name, where nobody else needs that", async () => {
+    const { trust } = await afterDays(2);
+    await released(trust, "v1");
+    const remove = trust.store.remove.bind(trust.store);
+    trust.store.remove = (target) =>
+      target.includes(":") ? remove(target) : (Promise.resolve("unsupported") as never);
+    await requireMovableTags(trust.store, HEAD_TAG, trust.clock.now());
+    assert.equal(trust.store.names.has(probeTag()), false);
+    const image = await pushImage(trust.store, await makeImage(), pendingTag("root"));
+    const shared = trust.store.names.get(stagingTag("targets")) ?? assert.fail();
+    trust.store.names.set(stagingTag("gone"), shared);
+    await pushStage(trust.store, stagingTag("cd"), new Map());
+    const { tags, unsupported } = await collectGarbage(wish(trust, { keep: 0, olderThanMs: 0 }));
+    assert.deepEqual([tags, unsupported], [[stagingTag("cd")], undefined]);
+    assert.ok(trust.store.manifests.has(image.descriptor.digest));
+    assert.ok(trust.store.names.has(stagingTag("targets")));
   });
 });
 
