@@ -48,6 +48,7 @@ export type Standing = Pick<SignedTag, "gun" | "pin" | "versions" | "freshUntil"
 export class TrustSession {
   readonly #opened: Opened;
   readonly #roles = new Map<string, SignedRole<TargetsRole>>();
+  readonly #signers = new WeakMap<SignedRole, readonly string[]>();
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(opened: Opened) {
@@ -107,8 +108,16 @@ export class TrustSession {
     checkCeiling(role.body, root.body.profile.ceilings, now, this.#what(name));
     const binding = role.body.bindings.find((one) => pathOfBinding(one) === path);
     if (binding === undefined) return undefined;
+    return { binding, role: ownerOf(name), keyIds: this.#signersOf(role, name, delegator) };
+  }
+
+  #signersOf(role: SignedRole<TargetsRole>, name: string, delegator: string): readonly string[] {
+    const before = this.#signers.get(role);
+    if (before !== undefined) return before;
     const { keys, roleKeys } = this.#keysOf(name, delegator);
-    return { binding, role: ownerOf(name), keyIds: validSignatures(role, keys, roleKeys) };
+    const keyIds = validSignatures(role, keys, roleKeys);
+    this.#signers.set(role, keyIds);
+    return keyIds;
   }
 
   /** Whose signatures a role needs, by the role that delegates to it. */
