@@ -35,23 +35,31 @@ export interface Assembled {
   readonly snapshot: SignedRole<SnapshotRole>;
 }
 
+/** What consumers may have seen already, though the head that is there is another one. */
+export interface Minted {
+  /** The highest version of a timestamp: a new one is above it. */
+  readonly timestamp: number;
+  /** The same of a snapshot. */
+  readonly snapshot: number;
+  /** Our own of that version: as long as it says what is to be said, it is the one that is published. */
+  readonly ours?: SignedRole<SnapshotRole> | undefined;
+}
+
 /**
  * The head that follows from what was seen: a snapshot where the one that is there does not list all of it or ends soon, and a new
  * timestamp. Roots, and what did not have to be read, are taken over as they are.
- *
- * @param least the version that a new timestamp and a new snapshot have to exceed: what consumers may have seen already.
  */
 export async function assembleHead(
   publisher: Publisher,
   look: Look,
   online: OnlineSigners,
-  least: number,
+  minted: Minted,
 ): Promise<Assembled> {
   const now = publisher.clock.now();
   const lifetimes = lifetimesOf(publisher, look.view);
-  const snapshot = await snapshotFor(look.view, online.snapshot, now, lifetimes, least);
+  const snapshot = await snapshotFor(look.view, online.snapshot, now, lifetimes, minted);
   const before = look.view.timestamp?.body;
-  const version = nextVersion(Math.max(before?.version ?? 0, least), now);
+  const version = nextVersion(Math.max(before?.version ?? 0, minted.timestamp), now);
   const expires = expiryOf("timestamp", now, lifetimes);
   const next = { ...nextTimestamp(snapshot, before, now, expires), version };
   const bytes = await sealed(signedPart(next), online.timestamp);
@@ -79,14 +87,20 @@ async function snapshotFor(
   signers: readonly RoleSigner[],
   now: Instant,
   lifetimes: Lifetimes,
-  least: number,
+  minted: Minted,
 ): Promise<SignedRole<SnapshotRole>> {
   const before = view.snapshot;
   const next = nextSnapshot(view, before?.body, now, expiryOf("snapshot", now, lifetimes));
-  const isSame = before !== undefined && sameLists(before.body.roles, next.roles);
-  if (isSame && !isDue("snapshot", before.body.expires, now, lifetimes)) return before;
-  const version = nextVersion(Math.max(before?.body.version ?? 0, least), now);
-  return readRole(await sealed(signedPart({ ...next, version }), signers), "snapshot", "the new snapshot", now);
+  const least = Math.max(before?.body.version ?? 0, minted.snapshot);
+  // Two snapshots that say the same would make a rollback of the older one, should its head land late. Without one that counts the
+  // keys are new, and ours may be by the old ones.
+  const kept = [before, before && minted.ours].find((each) => {
+    if (each === undefined || each.body.version < least) return false;
+    return sameLists(each.body.roles, next.roles) && !isDue("snapshot", each.body.expires, now, lifetimes);
+  });
+  if (kept !== undefined) return kept;
+  const body = { ...next, version: nextVersion(least, now) };
+  return readRole(await sealed(signedPart(body), signers), "snapshot", "the new snapshot", now);
 }
 
 function sameLists(a: ReadonlyMap<string, ListedFile>, b: ReadonlyMap<string, ListedFile>): boolean {

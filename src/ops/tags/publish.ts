@@ -14,7 +14,7 @@ import { requireThreshold } from "../../core/tags/verify-role.ts";
 import type { Instant } from "../../core/time.ts";
 import { forEachConcurrently } from "../concurrency.ts";
 import { sourceOf } from "../prepare-signature.ts";
-import { type Assembled, assembleHead, onlineSigners } from "./assemble.ts";
+import { type Assembled, assembleHead, type Minted, onlineSigners } from "./assemble.ts";
 import {
   authorityOf,
   type Change,
@@ -61,9 +61,8 @@ class Publishing {
   readonly #lineage = new Lineage();
   /** Heads that are no surprise: the first one, ours, and those that were noticed already. */
   readonly #heads = new Set<Digest>();
-  #minted: SignedRole<TimestampRole> | undefined;
-  /** The version of a timestamp that consumers may have seen: the next one is above it. */
-  #least = 0;
+  #timestamp: SignedRole<TimestampRole> | undefined;
+  #minted: Minted = { timestamp: 0, snapshot: 0 };
   #puts = 0;
   #delays = 0;
   #isContested = false;
@@ -122,7 +121,7 @@ class Publishing {
   async #refuseRollback({ view }: Look): Promise<void> {
     const { memory, gun } = this.#publisher;
     const seen = (await memory?.recall(gun)) ?? new Map<string, number>();
-    this.#least = Math.max(seen.get("timestamp") ?? 0, seen.get("snapshot") ?? 0);
+    this.#minted = { timestamp: seen.get("timestamp") ?? 0, snapshot: seen.get("snapshot") ?? 0 };
     const versions = versionsIn(view);
     const isNewRoot = (versions.get("root") ?? 0) > (seen.get("root") ?? 0);
     for (const [role, version] of isNewRoot ? [] : versions) {
@@ -184,8 +183,8 @@ class Publishing {
   /** The head has everything, and a timestamp that is no older than ours. */
   #isDone({ isWhole, view: { timestamp } }: Look): boolean {
     if (!isWhole || timestamp === undefined) return false;
-    if (this.#minted === undefined) return this.#change.renews !== true;
-    const { body, bytes } = this.#minted;
+    if (this.#timestamp === undefined) return this.#change.renews !== true;
+    const { body, bytes } = this.#timestamp;
     return timestamp.body.version > body.version || digestOf(timestamp.bytes) === digestOf(bytes);
   }
 
@@ -193,13 +192,13 @@ class Publishing {
     requireRoot(look, this.#publisher.clock.now());
     const online = await onlineSigners(this.#publisher, rootOf(look.view));
     if (online === undefined) return this.#leaveStaged(look);
-    const assembled = await assembleHead(this.#publisher, look, online, this.#least);
+    const assembled = await assembleHead(this.#publisher, look, online, this.#minted);
     await this.#pushParts(assembled);
     if (this.#isLate(look)) return undefined;
     const { store, head } = this.#publisher;
     await store.pushManifest(assembled.built.manifest, head, { isShared: true });
-    this.#minted = assembled.timestamp;
-    this.#least = Math.max(this.#least, assembled.timestamp.body.version, assembled.snapshot.body.version);
+    this.#timestamp = assembled.timestamp;
+    this.#minted = mintedIn(assembled);
     this.#heads.add(assembled.built.manifest.descriptor.digest);
     this.#disturbedAt = this.#publisher.clock.now();
     // The first look after a write is at once; where it did not stay, others are given way.
@@ -251,7 +250,7 @@ class Publishing {
       head: look.head.descriptor.digest,
       warnings: look.findings,
     };
-    return { publication, look, isChanged: this.#lineage.isChanged || this.#minted !== undefined };
+    return { publication, look, isChanged: this.#lineage.isChanged || this.#timestamp !== undefined };
   }
 
   /** Parts of a large head have tags of their own, which keeps garbage collectors away from them. */
@@ -284,13 +283,17 @@ class Publishing {
 
   #unconfirmed(look: Look): CountersignError {
     const { store, head } = this.#publisher;
-    const isOurs = this.#minted !== undefined && look.view.timestamp?.body.version === this.#minted.body.version;
+    const isOurs = this.#timestamp !== undefined && look.view.timestamp?.body.version === this.#timestamp.body.version;
     return new CountersignError("write-unconfirmed", `${store.location} does not keep what is published`, {
       found: `${head} names ${look.head.descriptor.digest} after ${this.#puts} tries`,
-      wanted: isOurs ? "a head that has everything" : `the timestamp ${this.#minted?.body.version ?? ""}`,
+      wanted: isOurs ? "a head that has everything" : `the timestamp ${this.#timestamp?.body.version ?? ""}`,
       next: "what was signed is staged, and the next countersign trust refresh publishes it; if none does, ask the registry's operator",
     });
   }
+}
+
+function mintedIn({ timestamp, snapshot }: Assembled): Minted {
+  return { timestamp: timestamp.body.version, snapshot: snapshot.body.version, ours: snapshot };
 }
 
 /** Where our files come from: tells others' work on the same role from what was there before. */

@@ -7,11 +7,6 @@ import { type HeadFile, type HeadListing, type HeadPart, parseHead, parseHeadPar
 import { mapConcurrently } from "../concurrency.ts";
 import { parseStage, readFile, type StagedFiles } from "./staging.ts";
 
-/** A tag's manifest as it was read last: asked for again, it is sent only where it has changed. */
-export interface NamedManifest {
-  readonly manifest: Manifest;
-}
-
 /** Reads trust metadata, past every cache where it can change, and never twice where it cannot. */
 export class MetadataReader {
   readonly store: ContentStore;
