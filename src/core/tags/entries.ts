@@ -206,7 +206,9 @@ export class RoleBook {
   #roleOf(file: string, { version, expires, signers, keys }: RoleMaking): TargetsRole {
     const bindings = [...this.#page(file).values()];
     const common = { kind: "targets", version: version(file), expires, bindings } as const;
-    if (file !== this.name) return { ...common, keys: new Map(), delegations: [], bins: undefined };
+    if (file !== this.name) {
+      return { ...common, keys: new Map(), delegations: [], bins: undefined, binBits: this.bitLength };
+    }
     if (this.bitLength === undefined) {
       const { keys: below = new Map(), delegations = [] } = this.#role ?? {};
       return { ...common, keys: below, delegations, bins: undefined };

@@ -5,12 +5,12 @@ import { binNames } from "./bins.ts";
 import { isListed, parseFileName } from "./files.ts";
 import type { HeadFiles } from "./head.ts";
 import { checkCeiling, checkExpiry } from "./lifetimes.ts";
-import type { RoleKeys, RootRole, SignedRole, TargetsRole, TufKey } from "./metadata.ts";
+import type { Bins, RoleKeys, RootRole, SignedRole, TargetsRole, TufKey } from "./metadata.ts";
 import { checkPlace } from "./place.ts";
 import type { TrustView } from "./ports.ts";
 import { readRole } from "./read.ts";
 import type { TrustFinding } from "./trust-view.ts";
-import { requireThreshold } from "./verify-role.ts";
+import { requireThreshold, validSignatures } from "./verify-role.ts";
 
 /** What a head and the stages beside it come to together. */
 export interface Merged extends Pick<TrustView, "targets" | "roles"> {
@@ -43,6 +43,7 @@ class Merge {
   readonly #now: Instant;
   readonly #root: RootRole | undefined;
   readonly #staged = new Map<string, Map<string, Candidate>>();
+  readonly #read = new Map<string, readonly Targets[]>();
   readonly #taken: string[] = [];
   readonly #rejected: TrustFinding[] = [];
 
@@ -86,13 +87,14 @@ class Merge {
     role: string,
     current: Targets | undefined,
     keys: ReadonlyMap<string, TufKey>,
-    roleKeys: RoleKeys,
+    roleKeys: RoleKeys & Partial<Pick<Bins, "bitLength">>,
   ): Targets | undefined {
-    const valid = (file: Targets) =>
-      this.#attempt(role, () => requireThreshold(file, keys, roleKeys, role)) !== undefined;
+    const valid = (file: Targets) => {
+      return this.#attempt(role, () => requireThreshold(file, keys, roleKeys, role)) !== undefined;
+    };
     const kept = current !== undefined && valid(current) ? current : undefined;
     const newer = this.#candidates(role).filter((file) => this.#isNewer(role, file, kept) && valid(file));
-    const usable = newer.filter((file) => this.#isUsable(role, file));
+    const usable = newer.filter((file) => this.#isUsable(role, file, kept, roleKeys.bitLength));
     const best = usable.sort((a, b) => b.body.version - a.body.version || compareBytes(a, b))[0];
     const twins = usable.filter(({ body }) => body.version === best?.body.version);
     if (twins.length > 1) this.#reject(role, forked(role, twins));
@@ -102,49 +104,61 @@ class Merge {
   }
 
   #candidates(role: string): readonly Targets[] {
+    const known = this.#read.get(role);
+    if (known !== undefined) return known;
     const files = [...(this.#staged.get(role)?.values() ?? [])];
-    return files.flatMap(({ name, bytes }) => {
+    const read = files.flatMap(({ name, bytes }) => {
       return this.#attempt(role, () => readRole(bytes, "targets", `the staged ${name}`, this.#now)) ?? [];
     });
+    this.#read.set(role, read);
+    return read;
   }
 
-  /** Older ones are what a stage holds after it was published. */
+  /** Older ones are what a stage holds after it was published; the listed version is good where the head had lost it. */
   #isNewer(role: string, { body, bytes }: Targets, kept: Targets | undefined): boolean {
     const listed = this.#view.snapshot?.body.roles.get(role);
     const { version } = body;
-    if (listed !== undefined && version === listed.version && !isListed(bytes, listed)) {
+    if (listed?.version === version && !isListed(bytes, listed)) {
       this.#reject(role, forked(role, [{ body }]));
+      return false;
     }
-    return version > Math.max(kept?.body.version ?? 0, (listed?.version ?? 1) - 1) && this.#fits(version, bytes, role);
+    return version > (kept?.body.version ?? 0) && version >= (listed?.version ?? 0);
   }
 
-  /** The listed version is good where the head had lost it. */
-  #fits(version: number, bytes: Uint8Array, role: string): boolean {
-    const listed = this.#view.snapshot?.body.roles.get(role);
-    return listed === undefined || version > listed.version || isListed(bytes, listed);
-  }
-
-  #isUsable(role: string, { body }: Targets): boolean {
+  #isUsable(role: string, { body }: Targets, kept: Targets | undefined, bits: number | undefined): boolean {
     const ceilings = this.#root?.profile.ceilings;
     const checked = this.#attempt(role, () => {
-      checkPlace(role, body);
+      checkPlace(role, body, bits);
       checkExpiry(body, this.#now, `the staged metadata of ${role}`);
       if (ceilings !== undefined) checkCeiling(body, ceilings, this.#now, `the staged metadata of ${role}`);
-      this.#requireBins(role, body);
+      this.#requireBins(role, body, kept);
       return true;
     });
     return checked === true;
   }
 
-  /** A role whose bins are not there yet would hide all that it binds. */
-  #requireBins(role: string, { bins }: TargetsRole): void {
-    const missing = (bins === undefined ? [] : binNames(role, bins.bitLength)).find((name) => {
-      return (
-        !this.#staged.has(name) && !this.#view.roles.has(name) && this.#view.snapshot?.body.roles.has(name) !== true
-      );
-    });
+  /**
+   * A role whose bins are not there would hide all that it binds: each has to be known, and where the role had other bins or
+   * none before, each has to come with it.
+   */
+  #requireBins(role: string, { bins, keys }: TargetsRole, kept: Targets | undefined): void {
+    if (bins === undefined) return;
+    const areNew = kept !== undefined && kept.body.bins?.bitLength !== bins.bitLength;
+    const isThere = (name: string) => {
+      const comes = this.#candidates(name).some((file) => {
+        const isSigned =
+          validSignatures(file, keys, bins).length >= bins.threshold && file.body.binBits === bins.bitLength;
+        return isSigned && this.#isNewer(name, file, this.#view.roles.get(name));
+      });
+      return comes || (!areNew && this.#isKnown(name));
+    };
+    const missing = binNames(role, bins.bitLength).find((name) => !isThere(name));
     if (missing === undefined) return;
     throw new CountersignError("metadata-malformed", `${role} is staged without its bins`, { wanted: missing });
+  }
+
+  #isKnown(role: string): boolean {
+    return this.#view.roles.has(role) || this.#view.snapshot?.body.roles.has(role) === true;
   }
 
   #attempt<Result>(role: string, run: () => Result): Result | undefined {
@@ -158,7 +172,11 @@ class Merge {
   }
 
   #reject(role: string, error: CountersignError): void {
-    this.#rejected.push({ role, ...toFinding(error) });
+    const finding = { role, ...toFinding(error) };
+    const isSaid = this.#rejected.some(({ code, message, found }) => {
+      return code === finding.code && message === finding.message && found === finding.found;
+    });
+    if (!isSaid) this.#rejected.push(finding);
   }
 }
 

@@ -69,6 +69,8 @@ export interface TargetsRole {
   readonly keys: ReadonlyMap<string, TufKey>;
   readonly delegations: readonly Delegation[];
   readonly bins: Bins | undefined;
+  /** Of a bin: how many there are with it, in bits. A bin of eight is not one of sixteen, though it may be called the same. */
+  readonly binBits?: number | undefined;
 }
 
 /** A file of metadata as the one that lists it describes it: always all three. */

@@ -17,7 +17,8 @@ export function readTargets(signed: JsonObject, members: Members): Omit<TargetsR
   if (below.bins !== undefined && bindings.length > 0) {
     members.refuse("it has hash bins and entries of its own", `${bindings.length} entries`, "all of them in the bins");
   }
-  return { bindings, ...below };
+  const bits = members.optional(signed["x-countersign"], (value) => readBinBits(value, members));
+  return { bindings, ...below, ...(bits !== undefined && { binBits: bits }) };
 }
 
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
@@ -130,6 +131,11 @@ function readName(name: string, members: Members): void {
       "a lower-case letter, then lower-case letters, digits and ._-",
     );
   }
+}
+
+function readBinBits(value: JsonValue, members: Members): number {
+  const { bits } = members.exactly(value, "x-countersign", ["bits"]);
+  return members.count(bits, "the number of bins that it is one of, in bits", 1, LIMITS.tagBinBits);
 }
 
 function readBins(value: JsonValue, keys: ReadonlyMap<string, TufKey>, members: Members): Bins {

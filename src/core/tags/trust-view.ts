@@ -8,6 +8,7 @@ import { isListed, parseFileName } from "./files.ts";
 import type { HeadFiles } from "./head.ts";
 import { checkCeiling, checkExpiry } from "./lifetimes.ts";
 import type {
+  Bins,
   ListedFile,
   Role,
   RoleKeys,
@@ -74,6 +75,8 @@ interface Versioned {
 }
 
 type Signed<Body extends Role> = SignedRole<Body>;
+/** Of a bin with the number of them. */
+type DelegatedKeys = RoleKeys & Partial<Pick<Bins, "bitLength">>;
 
 class TrustReader {
   readonly #byRole = new Map<string, Versioned[]>();
@@ -189,7 +192,7 @@ class TrustReader {
   #role(
     name: string,
     keys: ReadonlyMap<string, TufKey>,
-    roleKeys: RoleKeys,
+    roleKeys: DelegatedKeys,
     root: RootRole,
     snapshot: SnapshotRole | undefined,
   ): Signed<TargetsRole> | undefined {
@@ -206,7 +209,7 @@ class TrustReader {
   #delegated(
     name: string,
     keys: ReadonlyMap<string, TufKey>,
-    roleKeys: RoleKeys,
+    roleKeys: DelegatedKeys,
     snapshot: SnapshotRole | undefined,
   ): Signed<TargetsRole> {
     const listed = snapshot?.roles.get(name);
@@ -215,7 +218,7 @@ class TrustReader {
     const role = this.#parse("targets", file, this.#options.now);
     if (snapshot !== undefined) checkListed(role, listed, file.name);
     requireThreshold(role, keys, roleKeys, file.name);
-    checkPlace(name, role.body);
+    checkPlace(name, role.body, roleKeys.bitLength);
     return role;
   }
 

@@ -48,7 +48,7 @@ export function rootPart(root: RootRole): JsonObject {
 /** @throws CountersignError `usage` for a digest by another hash than SHA-256, which is what metadata lists. */
 export function targetsPart(targets: TargetsRole): JsonObject {
   const entries = targets.bindings.map((binding) => [pathOfBinding(binding), bindingPart(binding)] as const);
-  const { delegations, bins } = targets;
+  const { delegations, bins, binBits } = targets;
   const delegated = delegations.length > 0 || bins !== undefined;
   return {
     ...common(targets),
@@ -59,6 +59,7 @@ export function targetsPart(targets: TargetsRole): JsonObject {
         ...(bins === undefined ? { roles: delegations.map(delegationPart) } : { succinct_roles: binsPart(bins) }),
       },
     }),
+    ...(binBits !== undefined && { "x-countersign": { bits: binBits } }),
   };
 }
 

@@ -6,7 +6,7 @@ import { nextSnapshot, nextTimestamp } from "../../../../src/core/tags/derive.ts
 import { RoleBook } from "../../../../src/core/tags/entries.ts";
 import { fileNameOf, listingOf } from "../../../../src/core/tags/files.ts";
 import type { HeadFiles } from "../../../../src/core/tags/head.ts";
-import { findBinding } from "../../../../src/core/tags/lookup.ts";
+import { effectiveBindings, findBinding } from "../../../../src/core/tags/lookup.ts";
 import { type Merged, mergeRoles } from "../../../../src/core/tags/merge.ts";
 import type { ListedFile, TargetsRole } from "../../../../src/core/tags/metadata.ts";
 import { instant } from "../../../../src/core/time.ts";
@@ -181,7 +181,7 @@ describe("what is staged and counts for nothing", () => {
 
 describe("bins that are staged", () => {
   async function stagedBins(world: TrustWorld, bindings: readonly Binding[]): Promise<Map<string, Uint8Array>> {
-    const book = RoleBook.open("a", world.read().roles.get("a")).withBindings(bindings).rebinned();
+    const book = RoleBook.open("a", world.read().roles.get("a"), world.read().roles).withBindings(bindings).rebinned();
     const making = { signers: world.keysOf("a"), keys: world.tufKeys("a"), expires: EXPIRES };
     const files = new Map<string, Uint8Array>();
     for (const [name, role] of book.roles({ ...making, version: () => NOW + 1 })) {
@@ -197,6 +197,44 @@ describe("bins that are staged", () => {
     assert.deepEqual(merged.taken, ["a", "a.bin-0", "a.bin-1"]);
     const view = { ...merged, snapshot: undefined };
     for (const tag of ["v1", "v2", "v3"]) assert.equal(findBinding(view, `tags/${tag}`).found?.role, "a");
+  });
+
+  for (const [title, junk] of [
+    ["junk", async () => encodeUtf8("junk")],
+    [
+      "somebody else's",
+      async (world: TrustWorld) =>
+        await world.seal({ ...(world.roles.get("b") as TargetsRole), version: NOW + 1 }, ["b"]),
+    ],
+  ] as const) {
+    it(`one of which is ${title} are not taken, nor is the role that would need it`, async () => {
+      const world = await twoSigners();
+      const staged = await stagedBins(world, [bindingOf("v2")]);
+      staged.set(fileNameOf("a.bin-1", NOW + 1), await junk(world));
+      const merged = mergeRoles(world.read(), [staged], NOW);
+      assert.deepEqual(merged.taken, []);
+      assert.deepEqual(tagsOf(merged, "a"), ["v1"]);
+      assert.ok(rejections(merged).includes("a: metadata-malformed"));
+    });
+  }
+
+  it("of another number have to come all anew: an old one of the same name holds other entries", async () => {
+    const world = await TrustWorld.make({ signers: [{ name: "a" }] });
+    const many = (count: number) => Array.from({ length: count }, (_, index) => bindingOf(`v${index}`));
+    await world.putBins("a", many(1_700));
+    await world.publish();
+    const staged = await stagedBins(world, many(3_300));
+    assert.equal(staged.size, 65);
+    const view = world.read();
+    assert.equal(mergeRoles(view, [staged], NOW).taken.length, 65);
+    staged.delete(fileNameOf("a.bin-03", NOW + 1));
+    assert.deepEqual(mergeRoles(view, [staged], NOW).taken, []);
+    // Who holds the registry can leave files out of a stage, which nobody signs as a whole.
+    staged.delete(fileNameOf("a", NOW + 1));
+    const merged = mergeRoles(view, [staged], NOW);
+    assert.deepEqual(merged.taken, []);
+    assert.ok(rejections(merged).includes("a.bin-00: metadata-malformed"));
+    assert.equal(effectiveBindings({ ...merged, snapshot: undefined }).length, 1_700);
   });
 
   it("that stayed behind are no reason to lose the others", async () => {

@@ -348,6 +348,12 @@ describe("what targets are refused for", () => {
       "limit-reached",
     ],
     ["signers and bins at once", (signed) => set(member(signed, "delegations"), "succinct_roles", {})],
+    ["a number of bins that is none", (signed) => set(signed, "x-countersign", { bits: 0 })],
+    [
+      "a number of bins that there cannot be",
+      (signed) => set(signed, "x-countersign", { bits: LIMITS.tagBinBits + 1 }),
+    ],
+    ["a mark of ours with more in it", (signed) => set(signed, "x-countersign", { bits: 1, more: 1 })],
     ["delegations with more in them", (signed) => set(member(signed, "delegations"), "more", {})],
   ];
   for (const [title, change, code] of cases) it(title, () => refuses("targets", change, code));

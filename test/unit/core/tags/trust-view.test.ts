@@ -337,6 +337,16 @@ describe("bins", () => {
     assert.deepEqual(codes(world.read()), ["releases.bin-0: forked"]);
   });
 
+  it("of another number are not the role's, whatever they are called", async () => {
+    for (const binBits of [undefined, 2]) {
+      const world = await binned();
+      const bin = world.roles.get("releases.bin-0") as TargetsRole;
+      world.roles.set("releases.bin-0", { ...bin, binBits });
+      await world.publish();
+      assert.deepEqual(codes(world.read()), ["releases.bin-0: metadata-malformed"]);
+    }
+  });
+
   it("that nobody delegates to are not looked at", async () => {
     const world = await binned();
     world.files.set(fileNameOf("releases.bin-7", NOW), encodeUtf8("junk"));
