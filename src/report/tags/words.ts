@@ -22,10 +22,18 @@ export function shortId(id: string): string {
   return `${id.slice(0, 12)}…`;
 }
 
-/** `until 2027-11-23T07:33:00Z (in 364 days)`, `expired 2026-11-20T…Z (3 days ago)`. */
+/** `until 2027-11-23T07:33:00Z (in 365 days)`, `expired 2026-11-20T…Z (3 days ago)`. */
 export function describeExpiry(expires: Instant, now: Instant): string {
   const word = expires <= now ? "expired" : "until";
-  return `${word} ${formatInstant(expires)} (${describeAge(expires, now)})`;
+  return `${word} ${formatInstant(expires)} (${describeDistance(expires, now)})`;
+}
+
+const DAY_MS = 86_400_000;
+
+/** In whole days where there are some: what was signed a second ago for seven days ends in seven days. */
+function describeDistance(expires: Instant, now: Instant): string {
+  const days = Math.round((expires - now) / DAY_MS);
+  return days >= 2 ? `in ${days} days` : describeAge(expires, now);
 }
 
 /** `1 key`, `2 of 3 keys`: how many have to sign of how many that may. */
