@@ -177,6 +177,11 @@ export class TufUpdater {
         load: (role) => this.#known(role),
         keep: (role, bytes) => {
           this.metadata.set(role, bytes);
+          // It was read when it was served, which is just before.
+          const { last } = this.#fetcher;
+          if (last?.role === role && isSameMemory(last.bytes, bytes)) {
+            this.#readings.set(role, { bytes, metadata: last.metadata });
+          }
           if (role === "root") this.newRoots.push(bytes);
         },
         search: (role) => this.#search(role),
@@ -213,6 +218,10 @@ export class TufUpdater {
     const isListed = bytes === undefined || entry?.version !== this.read("snapshot")?.version || matches(bytes, entry);
     return isListed ? bytes : undefined;
   }
+}
+
+function isSameMemory(a: Uint8Array, b: Uint8Array): boolean {
+  return a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.byteLength === b.byteLength;
 }
 
 function matches(bytes: Uint8Array, entry: FileEntry | undefined): boolean {
