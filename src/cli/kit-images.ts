@@ -5,6 +5,7 @@ import type { Manifest } from "../core/oci/manifest.ts";
 import { parseReference, type Reference, repositoryName } from "../core/oci/reference.ts";
 import { isCompanionTag } from "../core/oci/referrers.ts";
 import type { Collection, ContentStore } from "../core/ports.ts";
+import { isTrustTag } from "../core/tags/names.ts";
 import type { Verdict } from "../core/verify/verdict.ts";
 import type { KitEntry } from "../ops/kit-contents.ts";
 import type { Target } from "../ops/verify.ts";
@@ -33,7 +34,7 @@ function asName(reference: Reference): Pick<KitImage, "repository" | "tag"> {
 async function onlyNameOf(store: ContentStore, { descriptor }: Manifest): Promise<string | undefined> {
   const names: string[] = [];
   for (const name of await store.tags()) {
-    if (isCompanionTag(name)) continue;
+    if (isCompanionTag(name) || isTrustTag(name)) continue;
     const named = await store.resolve(name);
     if (named?.descriptor.digest === descriptor.digest) names.push(name);
   }

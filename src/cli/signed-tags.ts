@@ -134,9 +134,7 @@ export async function requirePinned(
     if (repository !== undefined && (await signedTags.isPinned(repository))) continue;
     throw new CountersignError("usage", "nothing says whose signature is wanted", {
       found: `neither a policy, nor a key, nor an identity${repository === undefined ? "" : `, and no pinned root of ${repository}`}`,
-      wanted:
-        "--policy FILE, --key KEY, or --certificate-identity NAME and --certificate-oidc-issuer URL; or a repository with" +
-        " signed tags and a pinned root",
+      wanted: "--policy FILE, --key KEY, or --certificate-identity NAME and --certificate-oidc-issuer URL",
     });
   }
 }

@@ -6,6 +6,7 @@ import { artifactTypeOf, type Manifest, parseManifest } from "../../core/oci/man
 import { isManifestType, MEDIA_TYPES } from "../../core/oci/media-types.ts";
 import { isCompanionTag } from "../../core/oci/referrers.ts";
 import type { BlobSource, ContentStore, ReferrersListing } from "../../core/ports.ts";
+import { isTrustTag } from "../../core/tags/names.ts";
 import { gather } from "../disk/files.ts";
 import type { Backing } from "./backing.ts";
 import { readBounded } from "./docker-save.ts";
@@ -125,7 +126,7 @@ export class LayoutStore implements ContentStore {
   /** Image-layout.md, "index.json": what is in it is what the layout offers; signatures are offered beside the images. */
   async #onlyImage(index: LayoutIndex): Promise<Manifest | undefined> {
     const offered = index.entries.filter(
-      ({ tag, descriptor }) => !isCompanionTag(tag ?? "") && isManifestType(descriptor.mediaType),
+      ({ tag, descriptor }) => !isNoImage(tag ?? "") && isManifestType(descriptor.mediaType),
     );
     const images: IndexEntry[] = [];
     const unreadable: Descriptor[] = [];
@@ -169,4 +170,9 @@ function referrerDescriptor({ manifest, descriptor }: Listed): Descriptor {
   if (manifest === undefined) return descriptor;
   const { mediaType, digest, size } = manifest.descriptor;
   return { mediaType, digest, size, artifactType: artifactTypeOf(manifest), annotations: manifest.annotations };
+}
+
+/** Signatures, and the metadata of signed tags, go along with images under tags of their own. */
+function isNoImage(tag: string): boolean {
+  return isCompanionTag(tag) || isTrustTag(tag);
 }
