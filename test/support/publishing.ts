@@ -7,7 +7,7 @@ import type { RoleKeyring } from "../../src/core/tags/ports.ts";
 import { DEFAULT_TAG_DEMAND, type TagAnswer } from "../../src/core/tags/signed-tag.ts";
 import { openSignedTags } from "../../src/io/tags/client.ts";
 import type { SignerWish } from "../../src/ops/tags/delegations.ts";
-import type { Publisher } from "../../src/ops/tags/publisher.ts";
+import type { Publisher, PublisherMemory } from "../../src/ops/tags/publisher.ts";
 import { addSigner } from "../../src/ops/tags/signers.ts";
 import type { MemoryStore } from "./memory-store.ts";
 import { initialised, TestRing, type TestTrust } from "./tag-publisher.ts";
@@ -50,6 +50,16 @@ export async function becomesSigner(
 ): Promise<void> {
   const keys = signers.map(({ publicKey }) => publicKey);
   await addSigner(scene.publisher(), { name, keys, takesOver: false, ...more });
+}
+
+export function rememberer(): PublisherMemory {
+  let seen: ReadonlyMap<string, number> = new Map();
+  return {
+    recall: async () => seen,
+    note: async (_gun, versions) => {
+      seen = versions;
+    },
+  };
 }
 
 /** Somebody who pulls, with the root pinned and a memory of their own. */

@@ -32,6 +32,8 @@ export interface Look {
   readonly view: TrustView;
   /** Roles and bins of which what is staged counts instead of what the head has. */
   readonly taken: readonly string[];
+  /** Whether clients believe the head as it is: its timestamp is there, by the keys of its own root, and has not expired. */
+  readonly isCurrent: boolean;
   /** Whether the head has it all: nothing is staged that counts, and nothing in it has to be made anew. */
   readonly isWhole: boolean;
   /** By the role whose stage it is; proven or not. */
@@ -89,6 +91,7 @@ class Looking {
       listing: this.#listing,
       view: { ...view, targets, roles },
       taken,
+      isCurrent: isCurrent(served),
       isWhole,
       staged: this.#staged,
       findings: this.#findings,
@@ -186,6 +189,10 @@ function isSignedFor(targets: TrustView["targets"], roots: TrustView["roots"]): 
   const root = roots.at(-1)?.body;
   if (root === undefined) return false;
   return validSignatures(targets, root.keys, root.roles.targets).length >= root.roles.targets.threshold;
+}
+
+function isCurrent({ timestamp, findings }: TrustReading): boolean {
+  return timestamp !== undefined && !findings.some(({ role }) => role === "timestamp");
 }
 
 /** Whether the timestamp is the snapshot's. */

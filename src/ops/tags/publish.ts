@@ -11,7 +11,7 @@ import { partTag, stagingTag } from "../../core/tags/names.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
 import { readRole } from "../../core/tags/read.ts";
 import { requireThreshold } from "../../core/tags/verify-role.ts";
-import type { Instant } from "../../core/time.ts";
+import { formatInstant, type Instant } from "../../core/time.ts";
 import { forEachConcurrently } from "../concurrency.ts";
 import { sourceOf } from "../prepare-signature.ts";
 import { type Assembled, assembleHead, type Minted, onlineSigners } from "./assemble.ts";
@@ -118,9 +118,10 @@ class Publishing {
    * a head that was written long ago may have landed only now. Under a new root versions may begin again, which is how a
    * repository recovers from a thief who counted far ahead.
    */
-  async #refuseRollback({ view }: Look): Promise<void> {
-    const { memory, gun } = this.#publisher;
+  async #refuseRollback({ view, isCurrent }: Look): Promise<void> {
+    const { memory, gun, allowsExpired } = this.#publisher;
     const seen = (await memory?.recall(gun)) ?? new Map<string, number>();
+    if (!isCurrent && seen.size === 0 && allowsExpired !== true) throw expiredHead(view, this.#publisher);
     this.#minted = { timestamp: seen.get("timestamp") ?? 0, snapshot: seen.get("snapshot") ?? 0 };
     const versions = versionsIn(view);
     const isNewRoot = (versions.get("root") ?? 0) > (seen.get("root") ?? 0);
@@ -145,7 +146,8 @@ class Publishing {
     const draft = await this.#change.edit({
       view: base,
       now,
-      isForced: foreign.size > 0,
+      // Theirs that counts already is merely what there is: written again, it would go on for ever among several.
+      isForced: [...foreign].some(([file, { bytes }]) => !isCurrent(look.view, file, bytes)),
       taken: look.taken,
       version: (file) => versionAfter(look.view, file, this.#lineage.versionOf(file), now),
       withFiles: (files) => withFiles(this.#reader, base, files, now),
@@ -353,6 +355,12 @@ class Lineage {
   }
 }
 
+/** Whether these are the bytes that count of a file. */
+function isCurrent({ targets, roles }: TrustView, file: string, bytes: Uint8Array): boolean {
+  const current = file === "targets" ? targets : roles.get(file);
+  return current !== undefined && digestOf(current.bytes) === digestOf(bytes);
+}
+
 /** undefined for what does not hold: nobody's work is lost with it. */
 async function readForeign(
   reader: MetadataReader,
@@ -405,6 +413,23 @@ function requireRoot({ view }: Look, now: Instant): void {
 }
 
 /** Of the root, the timestamp, the snapshot and all that it lists, and of what was read: that may be newer. */
+/**
+ * What has expired may be as old as the registry likes, and signed anew it would count again: with what was taken back since. Who
+ * has published before knows how far it was.
+ */
+function expiredHead({ timestamp }: TrustView, { gun }: Publisher): CountersignError {
+  return new CountersignError(
+    "frozen",
+    `what the registry shows of ${gun} has expired, and nothing is known here of what was last`,
+    {
+      found:
+        timestamp === undefined ? "no timestamp that counts" : `expired at ${formatInstant(timestamp.body.expires)}`,
+      wanted: "a timestamp that has not expired, or a machine that has published here before",
+      next: "publish from there; if there is none, make sure that it is the newest state (countersign trust inspect), then --allow-expired",
+    },
+  );
+}
+
 function versionsIn({ roots, targets, roles, snapshot, timestamp }: TrustView): ReadonlyMap<string, number> {
   const listed = [...(snapshot?.body.roles ?? [])].map(([role, { version }]) => [role, version] as const);
   const read = [

@@ -25,6 +25,11 @@ export interface Publisher {
   readonly writers: "one" | "several" | "unknown";
   /** What this machine has seen: what is older is a rollback, on which nobody builds. */
   readonly memory?: PublisherMemory | undefined;
+  /**
+   * Builds on a head that has expired although this machine remembers nothing of the repository: somebody has made sure that it is
+   * no old one which the registry shows again.
+   */
+  readonly allowsExpired?: boolean | undefined;
   /** Called with what should be known and stops nothing. */
   readonly warn?: ((finding: Finding) => void) | undefined;
 }

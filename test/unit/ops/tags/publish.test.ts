@@ -3,12 +3,17 @@ import { describe, it } from "node:test";
 import { CountersignError } from "../../../../src/core/errors.ts";
 import { parseHead } from "../../../../src/core/tags/head.ts";
 import { HEAD_TAG, stagingTag } from "../../../../src/core/tags/names.ts";
-import type { PublisherMemory } from "../../../../src/ops/tags/publisher.ts";
 import { refreshTrust } from "../../../../src/ops/tags/refresh.ts";
 import { signTags } from "../../../../src/ops/tags/sign.ts";
 import { rejectedBy } from "../../../support/codes.ts";
 import type { Call } from "../../../support/memory-store.ts";
-import { becomesSigner, Consumer, type PublishingScene, publishingScene } from "../../../support/publishing.ts";
+import {
+  becomesSigner,
+  Consumer,
+  type PublishingScene,
+  publishingScene,
+  rememberer,
+} from "../../../support/publishing.ts";
 import { roleSigner, TestRing } from "../../../support/tag-publisher.ts";
 
 function sign(scene: PublishingScene, tag: string, more: Parameters<PublishingScene["publisher"]>[0] = {}) {
@@ -32,16 +37,6 @@ function putBack(scene: PublishingScene): () => void {
   const before = scene.store.names.get(HEAD_TAG);
   assert.ok(before !== undefined);
   return () => void scene.store.names.set(HEAD_TAG, before);
-}
-
-function rememberer(): PublisherMemory {
-  let seen: ReadonlyMap<string, number> = new Map();
-  return {
-    recall: async () => seen,
-    note: async (_gun, versions) => {
-      seen = versions;
-    },
-  };
 }
 
 describe("publishing beside others", () => {
@@ -179,8 +174,8 @@ describe("publishing beside others", () => {
     const scene = await publishingScene();
     scene.image("1");
     scene.clock.pass(400 * 86_400_000);
-    await rejectedBy(() => sign(scene, "1"), "root-expired");
-    await rejectedBy(() => refreshTrust(scene.publisher()), "root-expired");
+    await rejectedBy(() => sign(scene, "1", { allowsExpired: true }), "root-expired");
+    await rejectedBy(() => refreshTrust(scene.publisher({ allowsExpired: true })), "root-expired");
     assert.equal(scene.store.names.has(stagingTag("targets")), false);
   });
 
