@@ -65,7 +65,7 @@ class Revoking implements Change {
     // Whether another tag is bound to the same digest can be anywhere in a role: all of it is read.
     const view = await editing.withFiles(allFiles(editing.view));
     const whole = { ...editing, view };
-    const here = await rolesHere(this.#publisher.ring, view, (role) => this.#isIn(bookOf(view, role)));
+    const here = await rolesHere(this.#publisher.ring, view, (role) => this.#isIn(bookOf(view, role)), "all");
     const roles = here.filter((role) => this.#wish.signers?.includes(role) ?? true);
     for (const path of this.#paths()) requireBinder(view, path, roles);
     this.#warnings = [

@@ -27,16 +27,19 @@ export function rootOf({ roots }: Pick<TrustView, "roots">): RootRole {
 /**
  * The roles that bind tags and of which a key is here: `targets` while there are no signers, else the signers. A key is asked for
  * only where the role may be needed.
+ *
+ * @param which `all`: `targets` beside signers too, for what it bound before there were any.
  */
 export async function rolesHere(
   ring: RoleKeyring,
   { roots, targets }: Pick<TrustView, "roots" | "targets">,
   isWanted: (role: string) => boolean,
+  which: "signing" | "all" = "signing",
 ): Promise<readonly string[]> {
   const { delegations } = targets.body;
-  const roles = delegations.length === 0 ? [{ name: "targets", ...rootOf({ roots }).roles.targets }] : delegations;
+  const own = { name: "targets", ...rootOf({ roots }).roles.targets };
   const here: string[] = [];
-  for (const role of roles) {
+  for (const role of delegations.length === 0 || which === "all" ? [own, ...delegations] : delegations) {
     if (isWanted(role.name) && (await signersOf(ring, role)).length > 0) here.push(role.name);
   }
   return here;

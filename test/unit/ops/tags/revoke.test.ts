@@ -120,6 +120,16 @@ describe("taking a tag back", () => {
     await rejectedBy(() => new Consumer(t, scene).ask("1.0"), "revoked");
   });
 
+  it("is done by targets for what it bound before there were signers", async (t) => {
+    const scene = await publishingScene();
+    scene.image("1.0");
+    await sign(scene, ["1.0"]);
+    await becomesSigner(scene, "ann", [roleSigner("ann")]);
+    const { revoked } = await revoke(scene, { tags: ["1.0"] });
+    assert.deepEqual([...new Set(revoked.map(({ role }) => role))], ["targets"]);
+    await rejectedBy(() => new Consumer(t, scene).ask("1.0"), "revoked");
+  });
+
   it("is staged where the online key is elsewhere", async (t) => {
     const scene = await publishingScene();
     const digest = scene.image("1.0");
