@@ -11,7 +11,7 @@ import { type Instant, instant } from "../../src/core/time.ts";
 import { openSignedTags, type Pins, type SignedTagsOptions } from "../../src/io/tags/client.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { temporaryFolder } from "./temp.ts";
-import { DAY, type Json, type JsonObject, type TestKey, TestRepository } from "./tuf-repository.ts";
+import { DAY, type Json, type JsonObject, sha256, type TestKey, TestRepository } from "./tuf-repository.ts";
 
 export const GUN = "registry.example/app";
 /** The time of these tests: some hours after the metadata was made. */
@@ -80,6 +80,35 @@ export class TagRepository extends TestRepository {
   /** A signer below targets with a key of its own; asked in the order of these calls. */
   signer(name: string, paths: readonly string[] = ["tags/*", "digests/*"], members: JsonObject = {}): this {
     return this.delegate(name, { paths: [...paths], ...members });
+  }
+
+  /** Hash bins below a signer's role, with its key: `name.bin-00` and so on. Their names. */
+  bins(name: string, bitLength: number): string[] {
+    const [key] = this.keys.get(name) ?? [];
+    if (key === undefined) throw new Error(`there is no role ${name}`);
+    const digits = (2 ** bitLength - 1).toString(16).length;
+    const names = Array.from(
+      { length: 2 ** bitLength },
+      (_, at) => `${name}.bin-${at.toString(16).padStart(digits, "0")}`,
+    );
+    for (const bin of names) {
+      this.keys.set(bin, [key]);
+      this.signed.set(bin, { ...structuredClone(this.part(name)), version: 0, targets: {} });
+    }
+    this.part(name)["delegations"] = {
+      keys: { [key.id]: key.value },
+      succinct_roles: { keyids: [key.id], threshold: 1, bit_length: bitLength, name_prefix: `${name}.bin` },
+    };
+    return names;
+  }
+
+  /** The same as `bind`, each entry in the bin that its path's hash says. */
+  bindInBins(tag: string, digest: Digest, bins: readonly string[]): this {
+    for (const path of [pathOfTag(tag), pathOfDigest(digest)]) {
+      const bits = Number.parseInt(sha256(Buffer.from(path)).slice(0, 8), 16) >>> 0;
+      this.entry(path, entryOf(digest, 100, {}), bins[Math.floor(bits / (2 ** 32 / bins.length))] ?? "");
+    }
+    return this;
   }
 
   revoke(path: string, reason: string, role = "targets"): this {

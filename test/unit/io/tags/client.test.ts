@@ -87,26 +87,13 @@ describe("a tag that is resolved through signed tags", () => {
 
   it("is found below a role's hash bins, and its signer is named", async (t) => {
     const { repo, ask } = await tagScene(t);
-    const bins = ["releases.bin-0", "releases.bin-1"];
-    repo.signer("releases");
-    const [key] = repo.keys.get("releases") ?? [];
-    assert.ok(key);
-    for (const bin of bins) {
-      repo.keys.set(bin, [key]);
-      repo.signed.set(bin, { ...structuredClone(repo.part("releases")), version: 0, targets: {} });
-    }
-    repo.part("releases")["delegations"] = {
-      keys: { [key.id]: key.value },
-      succinct_roles: { keyids: [key.id], threshold: 1, bit_length: 1, name_prefix: "releases.bin" },
-    };
-    const binOf = (path: string) => bins[(digestOf(Buffer.from(path)).at(7) ?? "0") >= "8" ? 1 : 0];
-    for (const path of [pathOfTag("2.0"), pathOfDigest(OTHER)]) {
-      const entry = { length: 1, hashes: { sha256: OTHER.slice(7) }, custom: { countersign: {} } };
-      repo.entry(path, entry, binOf(path));
-    }
-    repo.publish(...bins).release("releases");
+    const bins = repo.signer("releases").bins("releases", 1);
+    repo
+      .bindInBins("2.0", OTHER, bins)
+      .publish(...bins)
+      .release("releases");
     const { signedTag } = await ask({ tag: "2.0" });
-    assert.deepEqual([signedTag?.role, signedTag?.keyIds], ["releases", [key.id]]);
+    assert.deepEqual([signedTag?.role, signedTag?.keyIds], ["releases", repo.keyIds("releases")]);
     await rejectedBy(() => ask({ tag: "3.0" }), "tag-unlisted");
   });
 
@@ -226,6 +213,9 @@ describe("a repository without a pin", () => {
     repo.profile({ gun: "registry.example/other" }).setNext("root", 1).publish("root").putHead();
     await rejectedBy(() => ask({ tofu: true }), "root-of-another");
     await rejectedBy(() => ask({ tofu: true, now: daysLater(8) }), "frozen");
+    repo.served.set("1.root.json", undefined);
+    repo.putHead();
+    await rejectedBy(() => ask({ tofu: true }), "metadata-malformed");
     assert.equal(pins.pins.size, 0);
   });
 
@@ -265,6 +255,33 @@ describe("the registry's part in it", () => {
     repo.publish("timestamp").putHead();
     await ask();
     assert.deepEqual(requests(), [`resolve ${HEAD_TAG}`], "a new timestamp is in the head");
+  });
+
+  it("is asked for the bins that are needed alone, where a large repository has many", async (t) => {
+    const { repo, ask, requests } = await tagScene(t);
+    const bins = repo.signer("releases").bins("releases", 5);
+    for (let at = 0; at < 40; at++) repo.bindInBins(`2.${at}`, digestOf(Buffer.from(`${at}`)), bins);
+    repo.publish(...bins).release("releases");
+    const { signedTag } = await ask({ tag: "2.7" });
+    assert.deepEqual([signedTag?.role, signedTag?.binding.digest], ["releases", digestOf(Buffer.from("7"))]);
+    const first = requests();
+    assert.equal(first.filter((call) => call.startsWith("manifest ")).length, 1, "one set of bins");
+    assert.ok(first.length <= 7, first.join("\n"));
+    await ask({ tag: "2.7" });
+    assert.deepEqual(requests(), [`resolve ${HEAD_TAG}`]);
+    assert.equal((await ask({ tag: "2.7", offline: true })).signedTag?.role, "releases");
+    const error = await rejectedBy(() => ask({ tag: "2.8", offline: true }), "trust-stale");
+    assert.match(error.message, /was never fetched to this machine/);
+    assert.deepEqual(requests(), []);
+  });
+
+  it("may be one that cannot be asked for changes", async (t) => {
+    const { repo, ask } = await tagScene(t);
+    const plain = new MemoryStore("registry", GUN);
+    for (const [digest, stored] of repo.store.manifests) plain.manifests.set(digest, stored);
+    for (const [tag, digest] of repo.store.names) plain.names.set(tag, digest);
+    await ask({ from: plain });
+    assert.equal((await ask({ from: plain })).signedTag?.binding.digest, IMAGE);
   });
 
   it("is asked once for all references that one command has", async (t) => {
