@@ -64,18 +64,25 @@ export function addPublishOptions(command: Command): Command {
   return grouped(command, PUBLISH_GROUP, [
     new Option("--single-writer", "nobody else publishes to this repository at the same time: do not wait for others"),
     new Option("--settle", "always wait until whoever publishes at the same time is done, and look again"),
+    new Option(
+      "--allow-expired",
+      "publish on top of metadata that has expired and was never seen on this machine: whoever runs the registry may be showing an" +
+        " old state, and what was taken back since would count again",
+    ),
   ]);
 }
 
 export interface PublishFlags {
   /** Undefined: where another writer was seen. */
   readonly settle: boolean | undefined;
+  readonly allowsExpired: boolean;
 }
 
 /** @throws CountersignError `usage` for flags that contradict each other. */
 export function readPublishFlags(raw: RawOptions): PublishFlags {
   refuseBoth(raw, ["settle", "--settle"], ["singleWriter", "--single-writer"]);
-  return { settle: flag(raw, "settle") ? true : flag(raw, "singleWriter") ? false : undefined };
+  const settle = flag(raw, "settle") ? true : flag(raw, "singleWriter") ? false : undefined;
+  return { settle, allowsExpired: flag(raw, "allowExpired") };
 }
 
 /** @throws CountersignError `usage` where both are given. */

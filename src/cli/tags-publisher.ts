@@ -61,7 +61,7 @@ export async function openPublishing(
  */
 export async function openPublisher(publishing: Publishing, repository: Repository): Promise<Publisher> {
   const { context, output, wiring, raw, ring } = publishing;
-  const { settle } = readPublishFlags(raw);
+  const { settle, allowsExpired } = readPublishFlags(raw);
   const { gun } = repository;
   const pin = await pinOf(context, raw, gun);
   return {
@@ -72,6 +72,7 @@ export async function openPublisher(publishing: Publishing, repository: Reposito
     ring,
     clock: publisherClock(context),
     writers: settle === undefined ? "unknown" : settle ? "several" : "one",
+    allowsExpired,
     memory: new PublisherMemory(stateFolder(context.env, context.homeDirectory), context.signal),
     warn: (finding) => output.warn(`${gun}: ${explainFinding(finding)}`),
   };
