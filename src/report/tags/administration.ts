@@ -40,6 +40,7 @@ export interface InitAddition {
 
 export function initText(result: InitResult, addition: InitAddition, now: Instant, style: Style = PLAIN): string {
   const { gun, location, pin, roles, head } = result;
+  const elsewhere = location === gun ? "" : ` --location ${location}`;
   const rows: readonly Row[] = [
     ...(location === gun ? [] : [["kept in", location] as const]),
     ...roles.map((role): Row => [role.name, describeRole(role, now)]),
@@ -50,7 +51,7 @@ export function initText(result: InitResult, addition: InitAddition, now: Instan
     ["pinned", `${pin.root} in ${addition.pinsFile}`],
     ...addition.cautions.map((caution): Row => ["warning", caution]),
     ["next", `countersign trust sign ${gun}:TAG`],
-    ["consumers", `countersign trust pin ${gun} --root-checksum ${pin.root}`],
+    ["consumers", `countersign trust pin ${gun} --root-checksum ${pin.root}${elsewhere}`],
   ];
   return formatBlock(headingOf("set up", gun, undefined, style), rows, style);
 }
