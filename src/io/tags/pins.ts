@@ -41,8 +41,11 @@ export class PinsOnDisk implements Pins {
   }
 
   async originOf(repository: string): Promise<string> {
-    const { mirrors } = await this.all();
-    return Object.hasOwn(mirrors, repository) ? (mirrors[repository] ?? repository) : repository;
+    const { pins, mirrors } = await this.all();
+    const names = spellings(repository);
+    const mirror = names.find((name) => Object.hasOwn(mirrors, name));
+    if (mirror !== undefined) return mirrors[mirror] ?? repository;
+    return names.find((name) => pins.some(({ gun }) => gun === name)) ?? repository;
   }
 
   async put(pin: RootPin): Promise<void> {
@@ -98,4 +101,11 @@ export class PinsOnDisk implements Pins {
       wanted: "a file that countersign trust pin has written",
     });
   }
+}
+
+/** The port that HTTPS has anyway makes no other repository: a name with it must not be one without a pin. */
+function spellings(repository: string): readonly string[] {
+  const [, host, port, path] = /^([^/]+?)(:443)?(\/.*)$/.exec(repository) ?? [];
+  if (host === undefined || (port === undefined && /:[0-9]+$/.test(host))) return [repository];
+  return [repository, port === undefined ? `${host}:443${path}` : `${host}${path}`];
 }

@@ -50,6 +50,25 @@ describe("the file of pinned roots", () => {
     assert.equal((await open().find(GUN))?.root, IMAGE);
   });
 
+  it("has one pin for a repository with and without the port that goes without saying", async (t) => {
+    const { open } = await book(t);
+    await open().put(pin("registry.example/app"));
+    await open().put(pin("other.example:443/app"));
+    await open().putMirror("mirror.example/app", "registry.example/app");
+    for (const [asked, gun] of [
+      ["registry.example:443/app", "registry.example/app"],
+      ["registry.example/app", "registry.example/app"],
+      ["other.example/app", "other.example:443/app"],
+      ["mirror.example:443/app", "registry.example/app"],
+      ["registry.example:5000/app", "registry.example:5000/app"],
+      ["registry.example:4430/app", "registry.example:4430/app"],
+      ["registry.example:443/another", "registry.example:443/another"],
+      ["[::1]:443/app", "[::1]:443/app"],
+    ] as const) {
+      assert.equal(await open().originOf(asked), gun, asked);
+    }
+  });
+
   it("is not read as anything else", async (t) => {
     const { path, open } = await book(t);
     await open().put(pin(GUN));
