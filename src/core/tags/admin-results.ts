@@ -1,7 +1,7 @@
 import type { Finding } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Instant } from "../time.ts";
-import type { Binding } from "./binding.ts";
+import type { Binding, RequiredIdentity } from "./binding.ts";
 import type { RootPin } from "./pin.ts";
 
 /** What the commands that look after signed tags come to: plain data, to be printed. */
@@ -138,6 +138,8 @@ export type TrustChange =
       readonly tag: string;
       readonly digest: Digest;
       readonly was: Digest | undefined;
+      /** Whose signatures are demanded as well. */
+      readonly requires: readonly RequiredIdentity[];
     }
   | { readonly kind: "unbound"; readonly role: string; readonly tag: string; readonly was: Digest }
   | { readonly kind: "revoked"; readonly role: string; readonly what: string; readonly reason: string }

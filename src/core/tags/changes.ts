@@ -107,8 +107,14 @@ function entryChange(role: string, was: Binding | undefined, is: Binding | undef
   const isNew = was === undefined || was.revoked !== undefined || was.digest !== digest;
   if (tag === undefined) return isNew ? { kind: "released", role, digest } : undefined;
   // A tag that is bound again to what it meant is confirmed, and no older than that.
-  const isTold = isNew || was.signedAt !== is.signedAt;
-  return isTold ? { kind: "bound", role, tag, digest, was: was?.digest } : undefined;
+  const isTold = isNew || was.signedAt !== is.signedAt || !sameDemands(was, is);
+  return isTold ? { kind: "bound", role, tag, digest, was: was?.digest, requires: is.requires } : undefined;
+}
+
+/** Whoever approves a binding that demands less than before has to see that. */
+function sameDemands(a: Binding, b: Binding): boolean {
+  const written = ({ requires }: Binding) => requires.map(({ identity, issuer }) => JSON.stringify([identity, issuer]));
+  return sameSet(written(a), written(b));
 }
 
 function goneChange(role: string, { tag, digest }: Binding): TrustChange {

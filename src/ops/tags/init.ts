@@ -196,6 +196,8 @@ async function pushFirst({ store, gun, head }: InitWish, files: FirstFiles): Pro
     await store.pushBlob(descriptor, sourceOf(bytes));
   });
   for (const [at, part] of built.manifests.entries()) await store.pushManifest(part, partTag(at, head));
+  // Passphrases were typed since the first look.
+  await requireNoHead(store, head);
   await store.pushManifest(built.manifest, head);
   const { digest } = built.manifest.descriptor;
   const found = (await store.resolve(head))?.descriptor.digest;

@@ -45,6 +45,7 @@ export async function readPending(
     });
     const change: Proposal = { role, files: new Map(files) };
     if (!follows(view, change)) return undefined;
+    requireSameProfile(view, change);
     requireSomebody(view, change);
     return change;
   } catch (thrown) {
@@ -71,6 +72,17 @@ export function follows(view: TrustView, { files }: Proposal): boolean {
     if (name === "root") return body.version === newestRoot(view).body.version + 1;
     const current = name === "targets" ? view.targets : view.roles.get(name);
     return body.version > (current?.body.version ?? 0);
+  });
+}
+
+/** Keys are what is shown of a root to whoever signs it, so keys are all that may differ. */
+function requireSameProfile(view: TrustView, { files }: Proposal): void {
+  const next = files.get("root")?.signed;
+  const own = newestRoot(view).signed;
+  if (next === undefined || sameJson(next["x-countersign"], own["x-countersign"])) return;
+  throw new CountersignError("metadata-malformed", "the root that waits changes more than keys", {
+    found: "another x-countersign",
+    wanted: "the name, aliases and ceilings that the repository has",
   });
 }
 

@@ -106,10 +106,17 @@ export function describeBinding({ tag, digest }: Pick<Binding, "tag" | "digest">
   return tag === undefined ? digest : `${tag} is ${digest}`;
 }
 
+/** A tag that is bound to what it meant may be confirmed, or demand something else. */
+function boundBefore({ was, digest, requires }: Extract<TrustChange, { readonly kind: "bound" }>): string {
+  const demanded = requires.map(({ identity, issuer }) => `${identity} (${issuer})`).join(", ");
+  const before = was === undefined ? "" : was === digest ? " again" : `, before ${was}`;
+  return `${before}${demanded === "" ? "" : `, with a signature by ${demanded}`}`;
+}
+
 export function describeChange(change: TrustChange): string {
   switch (change.kind) {
     case "bound":
-      return `${change.role} binds ${change.tag} to ${change.digest}${change.was === undefined ? "" : `, before ${change.was}`}`;
+      return `${change.role} binds ${change.tag} to ${change.digest}${boundBefore(change)}`;
     case "unbound":
       return `${change.role} no longer binds ${change.tag}, before ${change.was}`;
     case "revoked":

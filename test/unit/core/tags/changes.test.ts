@@ -57,13 +57,24 @@ describe("what two states of signed tags differ in", () => {
     assert.deepEqual(
       found.toSorted((x, y) => JSON.stringify(x).localeCompare(JSON.stringify(y))),
       [
-        { kind: "bound", role: "a", tag: "v1", digest: digest("new"), was: digest("v1") },
-        { kind: "bound", role: "a", tag: "v3", digest: digest("v3"), was: undefined },
+        { kind: "bound", role: "a", tag: "v1", digest: digest("new"), was: digest("v1"), requires: [] },
+        { kind: "bound", role: "a", tag: "v3", digest: digest("v3"), was: undefined, requires: [] },
         { kind: "released", role: "a", digest: digest("v3") },
         { kind: "unbound", role: "a", tag: "v2", was: digest("v2") },
         { kind: "withdrawn", role: "a", digest: digest("v1") },
       ],
     );
+  });
+
+  it("a tag that demands less than before, though it means the same", async () => {
+    const demanding = await TrustWorld.make({
+      signers: [{ name: "a", bindings: [{ ...bindingOf("v1"), requires: [{ identity: "i", issuer: "s" }] }] }],
+    });
+    const lenient = await TrustWorld.make({ signers: [{ name: "a", bindings: [bindingOf("v1")] }] });
+    const found = changesBetween(demanding.read(), lenient.read()).filter(({ kind }) => kind === "bound");
+    assert.deepEqual(found, [
+      { kind: "bound", role: "a", tag: "v1", digest: digest("v1"), was: digest("v1"), requires: [] },
+    ]);
   });
 
   it("a tag that is confirmed", async () => {
@@ -73,7 +84,9 @@ describe("what two states of signed tags differ in", () => {
         bindings: bindings.map((each) => (each.tag === "v1" ? { ...each, signedAt } : each)),
       })),
     );
-    assert.deepEqual(found, [{ kind: "bound", role: "a", tag: "v1", digest: digest("v1"), was: digest("v1") }]);
+    assert.deepEqual(found, [
+      { kind: "bound", role: "a", tag: "v1", digest: digest("v1"), was: digest("v1"), requires: [] },
+    ]);
   });
 
   it("what is taken back, a tag and a digest, once", async () => {

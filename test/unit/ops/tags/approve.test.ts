@@ -187,6 +187,23 @@ describe("what somebody puts under the tag of a change who may push and has no k
     assert.equal((await changesThatWait(publisherOf(trust))).length, 1);
   });
 
+  it("is not shown where a root would change more than keys: nobody would see it", async () => {
+    const trust = await initialised();
+    const { roots } = await wholeTrust(trust);
+    const { body } = roots.at(-1) ?? assert.fail();
+    const by = [{ keyId: idOf(trust.online), signer: trust.online }];
+    for (const more of [
+      { aliases: ["evil.example/app"] },
+      { ceilings: { ...body.profile.ceilings, timestamp: 3650 * 86_400_000 } },
+    ]) {
+      const profile = { ...body.profile, ...more };
+      const { files } = await propose("root", new Map([["root", { ...body, version: 2, profile }]]));
+      const bytes = await sealed(files.get("root")?.signed ?? assert.fail(), by);
+      await pushStage(trust.store, pendingTag("root"), new Map([["2.root.json", bytes]]));
+      assert.deepEqual(await changesThatWait(publisherOf(trust)), []);
+    }
+  });
+
   it("is not shown where it is damaged, misnamed, no metadata at all, or another image", async () => {
     const trust = await initialised();
     const { targets } = await wholeTrust(trust);

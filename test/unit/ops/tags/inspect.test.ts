@@ -217,12 +217,12 @@ describe("what is different", () => {
     const last = await diffTrust(place(trust), now, { from: "previous", to: "head" });
     assert.deepEqual(
       last.changes.filter(({ kind }) => kind === "bound"),
-      [{ kind: "bound", role: "targets", tag: "v1", digest: second, was: first }],
+      [{ kind: "bound", role: "targets", tag: "v1", digest: second, was: first, requires: [] }],
     );
     const all = await diffTrust(place(trust), now, { from: trust.result.head, to: "head" });
     assert.deepEqual(
       all.changes.filter(({ kind }) => kind === "bound"),
-      [{ kind: "bound", role: "targets", tag: "v1", digest: second, was: undefined }],
+      [{ kind: "bound", role: "targets", tag: "v1", digest: second, was: undefined, requires: [] }],
     );
     assert.deepEqual((await diffTrust(place(trust), now, { from: "head", to: "staged" })).changes, []);
     const away = publisherOf(trust, trust.ring.without(trust.online));

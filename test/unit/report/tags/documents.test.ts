@@ -118,8 +118,8 @@ const INSPECTED: InspectResult = {
 };
 
 const CHANGES: readonly TrustChange[] = [
-  { kind: "bound", role: "ci", tag: "1.4", digest: digest("2"), was: undefined },
-  { kind: "bound", role: "ci", tag: "latest", digest: digest("2"), was: digest("3") },
+  { kind: "bound", role: "ci", tag: "1.4", digest: digest("2"), was: undefined, requires: [] },
+  { kind: "bound", role: "ci", tag: "latest", digest: digest("2"), was: digest("3"), requires: [] },
   { kind: "unbound", role: "ci", tag: "1.2", was: digest("4") },
   { kind: "revoked", role: "ci", what: "1.3", reason: "CVE-2024-3094 in xz" },
   { kind: "released", role: "ci", digest: digest("2") },
