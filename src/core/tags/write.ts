@@ -23,6 +23,7 @@ import type {
   TufKey,
 } from "./metadata.ts";
 import { pathOfDigest, pathOfTag } from "./names.ts";
+import { type RoleKind, readRole } from "./read.ts";
 import { keyIdOf, tufKeyOf } from "./tuf-key.ts";
 import { isSignedBy } from "./verify-role.ts";
 
@@ -100,7 +101,8 @@ export interface RoleSigner {
  * A file of metadata: the signed part with a signature by each signer, and those of others over the same part that are `kept`.
  * The same input gives the same bytes, as far as the keys' algorithms do.
  *
- * @throws CountersignError `keyid-mismatch` where a signer is another key than it is called, `key-unavailable` where what a
+ * @throws CountersignError as `readRole` for what every reader would refuse: a note that is too long, a pattern that is read
+ * differently; `keyid-mismatch` where a signer is another key than it is called, `key-unavailable` where what a
  * key returned does not verify: a service that signs with another hash must not publish what nobody accepts.
  */
 export async function sealed(
@@ -109,9 +111,16 @@ export async function sealed(
   kept: SignedRole["signatures"] = [],
 ): Promise<Uint8Array> {
   const content = canonicalJson(signed);
+  // Before a key is asked for, which may mean somebody's passphrase or touch.
+  readRole(fileBytes(signed, []), kindOf(signed), "what would be signed");
   const signatures = new Map(kept.map(({ keyid, sig }) => [keyid, sig]));
   for (const each of signers) signatures.set(each.keyId, encodeHex(await signatureBy(each, content)));
   return fileBytes(signed, sorted([...signatures]));
+}
+
+function kindOf({ _type: kind }: JsonObject): RoleKind {
+  if (kind === "root" || kind === "targets" || kind === "snapshot" || kind === "timestamp") return kind;
+  throw new CountersignError("internal", "what would be signed is no role");
 }
 
 async function signatureBy({ keyId, signer }: RoleSigner, content: Uint8Array): Promise<Uint8Array> {

@@ -3,16 +3,17 @@ import { generateKeyPairSync, sign } from "node:crypto";
 import { describe, it } from "node:test";
 import { decodeUtf8 } from "../../../../src/core/bytes.ts";
 import { publicKeyFrom } from "../../../../src/core/crypto/public-key.ts";
+import { LIMITS } from "../../../../src/core/limits.ts";
 import type { Signer } from "../../../../src/core/ports.ts";
 import { canonicalJson } from "../../../../src/core/tags/canonical.ts";
 import type { RoleKeys, SignedRole, TufKey } from "../../../../src/core/tags/metadata.ts";
 import { readRole } from "../../../../src/core/tags/read.ts";
 import { keyIdOf, tufKeyOf } from "../../../../src/core/tags/tuf-key.ts";
 import { requireThreshold, validSignatures } from "../../../../src/core/tags/verify-role.ts";
-import { sealed, timestampPart } from "../../../../src/core/tags/write.ts";
+import { sealed, targetsPart, timestampPart } from "../../../../src/core/tags/write.ts";
 import { rejectedBy, thrownBy } from "../../../support/codes.ts";
 import { idOf, NOW, roleSigner } from "../../../support/tag-publisher.ts";
-import { at } from "../../../support/trust-world.ts";
+import { at, bindingOf } from "../../../support/trust-world.ts";
 
 const LISTED = { version: 1, length: 2, sha256: "ab".repeat(32) };
 const PART = timestampPart({ kind: "timestamp", version: 7, expires: at("2030-01-01T00:00:00Z"), snapshot: LISTED });
@@ -56,6 +57,23 @@ describe("sealing a role's metadata", () => {
     const { publicKey } = roleSigner("kms");
     const broken: Signer = { publicKey, sign: async () => new Uint8Array(64) };
     await rejectedBy(() => sealed(PART, [by(broken)]), "key-unavailable");
+  });
+
+  it("refuses what every reader would refuse, before it is published", async () => {
+    const role = {
+      kind: "targets",
+      version: 1,
+      expires: at("2030-01-01T00:00:00Z"),
+      keys: new Map(),
+      bins: undefined,
+    } as const;
+    const long = bindingOf("v1", "v1", { note: "x".repeat(LIMITS.tagTextCharacters + 1) });
+    const many = Array.from({ length: LIMITS.tufFiles + 1 }, (_, index) => bindingOf(`v${index}`));
+    for (const bindings of [[long], many]) {
+      await rejectedBy(() => sealed(targetsPart({ ...role, bindings, delegations: [] }), []), "limit-reached");
+    }
+    await rejectedBy(() => sealed({ ...PART, version: 0 }, []), "metadata-malformed");
+    await rejectedBy(() => sealed({}, []), "internal");
   });
 
   it("refuses a key that may not sign", async () => {
