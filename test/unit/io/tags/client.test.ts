@@ -85,6 +85,24 @@ describe("a tag that is resolved through signed tags", () => {
     await rejectedBy(() => ask({ tag: "3.0" }), "tag-unlisted");
   });
 
+  it("is nobody's while the signer whose word would be the last one has not signed", async (t) => {
+    const { repo, ask } = await tagScene(t);
+    repo.signer("production", ["tags/prod-*"], { terminating: true }).signer("others");
+    repo.bind("prod-1", OTHER, { role: "others" });
+    repo.signed.delete("production");
+    repo.release("others");
+    await rejectedBy(() => ask({ tag: "prod-1" }), "tag-unlisted");
+  });
+
+  it("is refused where an earlier signer's word does not verify, whatever later ones say", async (t) => {
+    const { repo, ask } = await tagScene(t);
+    repo.signer("first").signer("second").bind("2.0", OTHER, { role: "second" });
+    repo.expire("first", -1).release("first", "second");
+    const error = await rejectedBy(() => ask({ tag: "2.0" }), "frozen");
+    assert.match(error.message, /the role first of registry\.example\/app has expired/);
+    assert.equal((await ask()).signedTag?.binding.digest, IMAGE, "what is bound before it is not concerned");
+  });
+
   it("is found below a role's hash bins, and its signer is named", async (t) => {
     const { repo, ask } = await tagScene(t);
     const bins = repo.signer("releases").bins("releases", 1);
