@@ -139,15 +139,16 @@ class Publishing {
 
   async #edit(look: Look): Promise<Draft | PendingDraft | undefined> {
     const now = this.#publisher.clock.now();
-    const foreign = await this.#lineage.foreignIn(look, this.#reader, now);
-    if (foreign.size > 0) this.#noticeOthers();
-    const view = { ...look.view, targets: foreign.get("targets") ?? look.view.targets };
-    const base = { ...view, roles: new Map([...view.roles, ...[...foreign].filter(([file]) => file !== "targets")]) };
+    const found = await this.#lineage.foreignIn(look, this.#reader, now);
+    if (found.size > 0) this.#noticeOthers();
+    // What is newer than ours is in the view, and whoever made it sees to ours: to write it again would never end. What is older
+    // than ours would be lost under it.
+    const older = new Map([...found].filter(([file, { body }]) => body.version < (this.#lineage.versionOf(file) ?? 0)));
+    const base = withFilesOf(look.view, older);
     const draft = await this.#change.edit({
       view: base,
       now,
-      // Theirs that counts already is merely what there is: written again, it would go on for ever among several.
-      isForced: [...foreign].some(([file, { bytes }]) => !isCurrent(look.view, file, bytes)),
+      isForced: older.size > 0,
       taken: look.taken,
       version: (file) => versionAfter(look.view, file, this.#lineage.versionOf(file), now),
       withFiles: (files) => withFiles(this.#reader, base, files, now),
@@ -162,7 +163,7 @@ class Publishing {
     if (this.#isLate(look)) return;
     const { store, head } = this.#publisher;
     if (draft.roots.length > 0) await pushStage(store, stagingTag("root", head), rootFiles(look, draft.roots));
-    const view = withDraft(look.view, draft);
+    const view = withFilesOf(look.view, draft.roles);
     for (const owner of ownersIn(draft)) await pushStage(store, stagingTag(owner, head), stageOf(view, owner));
     this.#lineage.add(draft);
     this.#disturbedAt = this.#publisher.clock.now();
@@ -355,12 +356,6 @@ class Lineage {
   }
 }
 
-/** Whether these are the bytes that count of a file. */
-function isCurrent({ targets, roles }: TrustView, file: string, bytes: Uint8Array): boolean {
-  const current = file === "targets" ? targets : roles.get(file);
-  return current !== undefined && digestOf(current.bytes) === digestOf(bytes);
-}
-
 /** undefined for what does not hold: nobody's work is lost with it. */
 async function readForeign(
   reader: MetadataReader,
@@ -386,7 +381,7 @@ function ownersIn({ roles }: Draft): readonly string[] {
   return [...owners].sort((a, b) => Number(b === "targets") - Number(a === "targets"));
 }
 
-function withDraft(view: TrustView, { roles }: Draft): TrustView {
+function withFilesOf(view: TrustView, roles: ReadonlyMap<string, TrustView["targets"]>): TrustView {
   const targets = roles.get("targets") ?? view.targets;
   const others = [...roles].filter(([file]) => file !== "targets");
   return { ...view, targets, roles: new Map([...view.roles, ...others]) };
@@ -412,7 +407,6 @@ function requireRoot({ view }: Look, now: Instant): void {
   checkExpiry(rootOf(view), now, "the root");
 }
 
-/** Of the root, the timestamp, the snapshot and all that it lists, and of what was read: that may be newer. */
 /**
  * What has expired may be as old as the registry likes, and signed anew it would count again: with what was taken back since. Who
  * has published before knows how far it was.
@@ -430,6 +424,7 @@ function expiredHead({ timestamp }: TrustView, { gun }: Publisher): CountersignE
   );
 }
 
+/** Of the root, the timestamp, the snapshot and all that it lists, and of what was read: that may be newer. */
 function versionsIn({ roots, targets, roles, snapshot, timestamp }: TrustView): ReadonlyMap<string, number> {
   const listed = [...(snapshot?.body.roles ?? [])].map(([role, { version }]) => [role, version] as const);
   const read = [
