@@ -17,6 +17,7 @@ export { parsePolicy } from "./core/policy/parse.ts";
 export type { ContentStore, Destination, Signer, TransferEvent } from "./core/ports.ts";
 export { REASONS, type ReasonClass, type ReasonCode, reasonClass } from "./core/reasons.ts";
 export type { AttestationListing, Inspection, SignedImage } from "./core/results.ts";
+export type { SignedTag, SignedTags, TagAnswer, TagQuestion } from "./core/tags/signed-tag.ts";
 export { type Instant, instant } from "./core/time.ts";
 export type { Rulebook, Ruling } from "./core/verify/criterion.ts";
 export type { Requirement } from "./core/verify/requirement.ts";
@@ -29,6 +30,13 @@ export { inspectImage } from "./ops/inspect.ts";
 export { listAttestations } from "./ops/list-attestations.ts";
 export { type PullRequest, type PullResult, pullImage } from "./ops/pull.ts";
 export { type SignOptions, signImage, signImages } from "./ops/sign.ts";
-export { type Target, type VerifiedImage, type VerifyOptions, verifyImage, verifyImages } from "./ops/verify.ts";
+export {
+  type TagJudging,
+  type Target,
+  type VerifiedImage,
+  type VerifyOptions,
+  verifyImage,
+  verifyImages,
+} from "./ops/verify.ts";
 export { VERSION } from "./version.ts";
 export { type RegistrySettings, type Surroundings, Wiring } from "./wire.ts";

@@ -65,7 +65,7 @@ async function copyOne(
       openLayerDigester: layerDigesters(),
       onTransfer: progress.onTransfer,
       maxWorkers,
-      carry: carriesTags(place, target, verdicts) ? (store) => carryFrom(target.store, store, maxWorkers) : undefined,
+      carry: carriesTags(place, target, image) ? (store) => carryFrom(target.store, store, maxWorkers) : undefined,
     });
     return { verdicts, destination: formatLocation(place), summary };
   } catch (error) {
@@ -73,9 +73,12 @@ async function copyOne(
   }
 }
 
-/** Signed tags come along where the image was reached by one; out of a file, where there are any. */
-function carriesTags(place: Place, { store }: Target, verdicts: VerifiedImage["verdicts"]): boolean {
-  if (place.kind === "docker-archive") return false;
+/**
+ * Signed tags come along where the image was reached by one; out of a file, where there are any. One platform alone is not what a
+ * tag is signed for: nobody could reach it by the tag.
+ */
+function carriesTags(place: Place, { store }: Target, { root, selected, verdicts }: VerifiedImage): boolean {
+  if (place.kind === "docker-archive" || root?.descriptor.digest !== selected?.digest) return false;
   return store.kind !== "registry" || verdicts.some(({ signedTag }) => signedTag !== undefined);
 }
 

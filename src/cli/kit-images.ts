@@ -47,9 +47,11 @@ async function onlyNameOf(store: ContentStore, { descriptor }: Manifest): Promis
  */
 export function explainPlatform(verdict: Verdict, platform: Platform | undefined): Verdict {
   const [first, ...others] = verdict.reasons;
-  if (platform === undefined || first?.code !== "unsigned") return verdict;
+  if (platform === undefined || (first?.code !== "unsigned" && first?.code !== "binding-mismatch")) return verdict;
   const next =
-    "take all platforms, by leaving --platform away, or ask the publisher to sign each of them (countersign sign -r)";
+    first.code === "unsigned"
+      ? "take all platforms, by leaving --platform away, or ask the publisher to sign each of them (countersign sign -r)"
+      : "take all platforms, by leaving --platform away: the signed tag is for the index that lists them";
   return { ...verdict, reasons: [{ ...first, next }, ...others] };
 }
 

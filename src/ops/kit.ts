@@ -1,6 +1,7 @@
 import { CountersignError, toFinding } from "../core/errors.ts";
 import {
   formatKitList,
+  isHead,
   type KitBlob,
   type KitImage,
   type KitList,
@@ -89,7 +90,12 @@ export async function loadKit(request: LoadKitRequest): Promise<readonly CopyRes
   const { entries, place } = request;
   try {
     const copies = await copyAll(request, entries, (image) => place.storeFor(image));
-    for (const entry of entries) await saying(entry, () => place.name(entry));
+    // Signed tags first: an image gets its name where it can be reached by it.
+    const [heads, images] = [
+      entries.filter(({ image }) => isHead(image)),
+      entries.filter(({ image }) => !isHead(image)),
+    ];
+    for (const entry of [...heads, ...images]) await saying(entry, () => place.name(entry));
     await place.commit();
     return copies;
   } catch (error) {

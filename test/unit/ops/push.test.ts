@@ -131,6 +131,46 @@ describe("Pushing an image", () => {
   });
 });
 
+describe("Pushing an image whose tag is signed too", () => {
+  const binding = (on: Scene, changes: Partial<PushRequest> = {}): Promise<PushResult> => {
+    const bind = async () => {
+      on.steps.push("bind");
+    };
+    const verify: PushRequest["verify"] = async (store, image, stage) => {
+      on.steps.push(`as ${stage}`);
+      return await judge({ ...on, steps: [] })(store, image, stage);
+    };
+    return push(on, { bind, verify, ...changes });
+  };
+
+  it("signs the tag once the image would be accepted, and moves it when consumers get it by that", async () => {
+    const on = scene();
+    assert.equal((await binding(on)).isNamed, true);
+    assert.deepEqual(on.steps, ["sign", "as unbound", "bind", "as published"]);
+    assert.equal(on.target.names.get("1.4"), on.root.descriptor.digest);
+  });
+
+  it("signs no tag for what is not accepted", async () => {
+    const on = scene();
+    const result = await binding(on, { sign: async () => {} });
+    assert.deepEqual([result.isNamed, on.steps], [false, ["as unbound"]]);
+    assertTagUnmoved(on);
+  });
+
+  it("leaves the tag where it was when the binding is not published, or does not reach consumers", async () => {
+    const staged = scene();
+    const bind = () => Promise.reject(new CountersignError("publish-staged", "it waits for the online key"));
+    await rejectedBy(() => binding(staged, { bind }), "publish-staged");
+    assertTagUnmoved(staged);
+    const lost = scene();
+    const verify: PushRequest["verify"] = async (_store, _image, stage) => [
+      verdict(stage === "published" ? "binding-mismatch" : undefined),
+    ];
+    assert.equal((await binding(lost, { verify })).isNamed, false);
+    assertTagUnmoved(lost);
+  });
+});
+
 describe("The tag stays where it was", () => {
   it("when the verification after signing does not accept", async () => {
     const on = scene();
