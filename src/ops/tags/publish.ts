@@ -3,33 +3,23 @@ import { LIMITS } from "../../core/limits.ts";
 import { type Digest, digestOf } from "../../core/oci/digest.ts";
 import type { Publication } from "../../core/tags/admin-results.ts";
 import { ownerOf } from "../../core/tags/bins.ts";
-import { fileNameOf, parseFileName } from "../../core/tags/files.ts";
-import type { HeadFile, HeadPart } from "../../core/tags/head.ts";
+import { fileNameOf } from "../../core/tags/files.ts";
+import type { HeadPart } from "../../core/tags/head.ts";
 import { checkExpiry } from "../../core/tags/lifetimes.ts";
 import type { SignedRole, TimestampRole } from "../../core/tags/metadata.ts";
 import { partTag, stagingTag } from "../../core/tags/names.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
-import { readRole } from "../../core/tags/read.ts";
-import { requireThreshold } from "../../core/tags/verify-role.ts";
-import { formatInstant, type Instant } from "../../core/time.ts";
+import type { Instant } from "../../core/time.ts";
 import { forEachConcurrently } from "../concurrency.ts";
 import { sourceOf } from "../prepare-signature.ts";
 import { type Assembled, assembleHead, type Minted, onlineSigners } from "./assemble.ts";
-import {
-  authorityOf,
-  type Change,
-  type Draft,
-  isPending,
-  listedFile,
-  type PendingDraft,
-  stageOf,
-  versionAfter,
-  withFiles,
-} from "./change.ts";
-import { digestsOf, type Look, lookAround } from "./look.ts";
+import { type Change, type Draft, isPending, type PendingDraft, stageOf, versionAfter, withFiles } from "./change.ts";
+import { Lineage } from "./lineage.ts";
+import { type Look, lookAround } from "./look.ts";
 import { leavePending } from "./pending.ts";
 import type { Publisher } from "./publisher.ts";
 import { MetadataReader } from "./reader.ts";
+import { Seen, versionsIn } from "./seen.ts";
 import { rootOf } from "./signers-here.ts";
 import { pushStage, type StagedFiles } from "./staging.ts";
 
@@ -78,11 +68,14 @@ class Publishing {
 
   async run(): Promise<Published> {
     let look = await this.#look();
-    await this.#refuseRollback(look);
+    const seen = await Seen.before(this.#publisher, look);
+    this.#minted = seen.minted;
+    seen.follow(look.view);
     for (let step = 0; step < LIMITS.publishSteps && this.#puts < LIMITS.publishTries; step++) {
       const result = await this.#step(look);
       if (result !== undefined) return result;
       look = await this.#look();
+      seen.follow(look.view);
     }
     // What the last write came to, nobody has looked at yet.
     if (this.#isDone(look)) return await this.#published(look);
@@ -111,28 +104,6 @@ class Publishing {
   #noticeOthers(): void {
     this.#isContested = true;
     this.#disturbedAt = this.#publisher.clock.now();
-  }
-
-  /**
-   * Who builds on roles that were rolled back would sign away what came after. A timestamp or a snapshot that went back is mended:
-   * a head that was written long ago may have landed only now. Under a new root versions may begin again, which is how a
-   * repository recovers from a thief who counted far ahead.
-   */
-  async #refuseRollback({ view, isCurrent }: Look): Promise<void> {
-    const { memory, gun, allowsExpired } = this.#publisher;
-    const seen = (await memory?.recall(gun)) ?? new Map<string, number>();
-    if (!isCurrent && seen.size === 0 && allowsExpired !== true) throw expiredHead(view, this.#publisher);
-    this.#minted = { timestamp: seen.get("timestamp") ?? 0, snapshot: seen.get("snapshot") ?? 0 };
-    const versions = versionsIn(view);
-    const isNewRoot = (versions.get("root") ?? 0) > (seen.get("root") ?? 0);
-    for (const [role, version] of isNewRoot ? [] : versions) {
-      const least = seen.get(role) ?? 0;
-      if (version >= least || role === "timestamp" || role === "snapshot") continue;
-      throw new CountersignError("rollback", `a rollback: ${role} was newer when it was seen here last`, {
-        found: `version ${version}`,
-        wanted: `version ${least} or a later one`,
-      });
-    }
   }
 
   // --- our part -------------------------------------------------------------------------------------------------------
@@ -299,82 +270,6 @@ function mintedIn({ timestamp, snapshot }: Assembled): Minted {
   return { timestamp: timestamp.body.version, snapshot: snapshot.body.version, ours: snapshot };
 }
 
-/** Where our files come from: tells others' work on the same role from what was there before. */
-class Lineage {
-  /** Files that ours are based on, or that are ours. */
-  readonly #known = new Set<Digest>();
-  /** The version of each file that we made last. */
-  readonly #made = new Map<string, number>();
-
-  get owners(): readonly string[] {
-    return [...new Set([...this.#made.keys()].map(ownerOf))];
-  }
-
-  get isChanged(): boolean {
-    return this.#made.size > 0;
-  }
-
-  versionOf(file: string): number | undefined {
-    return this.#made.get(file);
-  }
-
-  /** What is there of a role is what ours will be based on. */
-  follow(look: Look, owner: string): void {
-    for (const digest of digestsOf(look, owner)) this.#known.add(digest);
-  }
-
-  add({ roles }: Draft): void {
-    for (const [file, { body, bytes }] of roles) {
-      this.#known.add(digestOf(bytes));
-      this.#made.set(file, body.version);
-    }
-  }
-
-  /** Files of the roles that we changed which somebody else made at the same time: the newest of each, if any. */
-  async foreignIn(
-    look: Look,
-    reader: MetadataReader,
-    now: Instant,
-  ): Promise<ReadonlyMap<string, TrustView["targets"]>> {
-    const found = new Map<string, TrustView["targets"]>();
-    for (const file of this.#made.keys()) {
-      const candidates = this.#unknown(look, file);
-      for (const { descriptor } of candidates) this.#known.add(descriptor.digest);
-      const valid = await Promise.all(candidates.map((each) => readForeign(reader, look.view, file, each, now)));
-      const [newest] = valid.flatMap((each) => each ?? []).sort((a, b) => b.body.version - a.body.version);
-      if (newest !== undefined) found.set(file, newest);
-    }
-    return found;
-  }
-
-  #unknown({ view, staged }: Look, file: string): readonly HeadFile[] {
-    const inStage = [...(staged.get(ownerOf(file)) ?? [])].filter(([name]) => parseFileName(name)?.role === file);
-    const listed = view.snapshot?.body.roles.get(file);
-    const inHead = listed === undefined ? [] : [listedFile(listed.sha256, listed.length)];
-    const all = [...inStage.map(([, each]) => each), ...inHead];
-    return all.filter(({ descriptor }) => !this.#known.has(descriptor.digest));
-  }
-}
-
-/** undefined for what does not hold: nobody's work is lost with it. */
-async function readForeign(
-  reader: MetadataReader,
-  view: TrustView,
-  file: string,
-  part: HeadFile,
-  now: Instant,
-): Promise<TrustView["targets"] | undefined> {
-  const { keys, roleKeys } = authorityOf(view, ownerOf(file));
-  try {
-    const role = readRole(await reader.content(part, LIMITS.tufTargetsBytes), "targets", file, now);
-    requireThreshold(role, keys, roleKeys, file);
-    return role;
-  } catch (thrown) {
-    if (thrown instanceof CountersignError && thrown.class === "refused") return undefined;
-    throw thrown;
-  }
-}
-
 /** In the order in which they are staged: who signs before what they sign. */
 function ownersIn({ roles }: Draft): readonly string[] {
   const owners = new Set([...roles.keys()].map(ownerOf));
@@ -405,37 +300,4 @@ function isStaged(staged: StagedFiles | undefined, wanted: ReadonlyMap<string, H
 /** @throws CountersignError `root-expired`: nobody would believe what is published under it. */
 function requireRoot({ view }: Look, now: Instant): void {
   checkExpiry(rootOf(view), now, "the root");
-}
-
-/**
- * What has expired may be as old as the registry likes, and signed anew it would count again: with what was taken back since. Who
- * has published before knows how far it was.
- */
-function expiredHead({ timestamp }: TrustView, { gun }: Publisher): CountersignError {
-  return new CountersignError(
-    "frozen",
-    `what the registry shows of ${gun} has expired, and nothing is known here of what was last`,
-    {
-      found:
-        timestamp === undefined ? "no timestamp that counts" : `expired at ${formatInstant(timestamp.body.expires)}`,
-      wanted: "a timestamp that has not expired, or a machine that has published here before",
-      next: "publish from there; if there is none, make sure that it is the newest state (countersign trust inspect), then --allow-expired",
-    },
-  );
-}
-
-/** Of the root, the timestamp, the snapshot and all that it lists, and of what was read: that may be newer. */
-function versionsIn({ roots, targets, roles, snapshot, timestamp }: TrustView): ReadonlyMap<string, number> {
-  const listed = [...(snapshot?.body.roles ?? [])].map(([role, { version }]) => [role, version] as const);
-  const read = [
-    ["root", roots.at(-1)],
-    ["timestamp", timestamp],
-    ["snapshot", snapshot],
-    ["targets", targets],
-    ...roles,
-  ] as const;
-  return new Map([
-    ...listed,
-    ...read.flatMap(([name, role]) => (role === undefined ? [] : [[name, role.body.version] as const])),
-  ]);
 }

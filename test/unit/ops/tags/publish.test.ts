@@ -163,6 +163,25 @@ describe("publishing beside others", () => {
     assert.match(error.message, /a rollback: targets was newer/);
   });
 
+  it("does not go on where the registry goes back while it publishes, stages and all", async () => {
+    const scene = await publishingScene();
+    scene.image("1");
+    scene.image("2");
+    await sign(scene, "1");
+    const before = new Map(scene.store.names);
+    scene.clock.pass(1000);
+    await sign(scene, "2");
+    scene.image("3");
+    let resolved = 0;
+    scene.store.misbehaviour = {
+      before: (call) => {
+        if (call !== `resolve ${HEAD_TAG}` || ++resolved !== 2) return;
+        for (const [name, digest] of before) scene.store.names.set(name, digest);
+      },
+    };
+    await rejectedBy(() => sign(scene, "3"), "rollback");
+  });
+
   it("ends where the head is gone", async () => {
     const scene = await publishingScene();
     scene.image("1");
