@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { requireContinuity } from "../core/dct/continuity.ts";
-import { verifyNextDctRoot } from "../core/dct/verify.ts";
+import { verifyNextDctRoot } from "../core/dct/roots.ts";
 import { CountersignError } from "../core/errors.ts";
 import { LIMITS } from "../core/limits.ts";
 import type { RootRole, SignedRole } from "../core/tags/metadata.ts";

@@ -1,6 +1,6 @@
 import type { PublicKey } from "../core/crypto/public-key.ts";
+import { rootKeysFor } from "../core/dct/roots.ts";
 import type { DctRepository } from "../core/dct/verify.ts";
-import { rootKeysFor } from "../core/dct/verify.ts";
 import { CountersignError } from "../core/errors.ts";
 import type { Signer } from "../core/ports.ts";
 import type { TopLevelRole } from "../core/tags/names.ts";

@@ -11,7 +11,7 @@ import { isSignedBy } from "../tags/verify-role.ts";
 import { rootPart } from "../tags/write.ts";
 import type { DctKey } from "./keys.ts";
 import type { DctRoot } from "./roles.ts";
-import { rootKeysFor } from "./verify.ts";
+import { rootKeysFor } from "./roots.ts";
 
 /**
  * Who trusted the root of Docker Content Trust goes over without a leap of faith: the old root's key signs root 1 of the new

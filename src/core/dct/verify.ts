@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
 import { encodeHex } from "../bytes.ts";
 import { CountersignError, type Finding, toFinding } from "../errors.ts";
-import { canonicalJson } from "../tags/canonical.ts";
 import { formatInstant, type Instant } from "../time.ts";
-import { commonNameOf, type DctKey, isDctSignature } from "./keys.ts";
+import type { DctKey } from "./keys.ts";
 import {
   type DctDelegation,
   type DctFile,
@@ -11,11 +10,12 @@ import {
   type DctRoleKeys,
   type DctRoot,
   type DctTargets,
-  readDctRoot,
   readDctSnapshot,
   readDctTargets,
   readDctTimestamp,
 } from "./roles.ts";
+import { rootKeysFor, verifyDctRoots } from "./roots.ts";
+import { shortDctId, validSigners } from "./signers.ts";
 
 /** Files of one repository as a Notary server or Docker's cache has them; nothing in them is believed yet. */
 export interface UntrustedDct {
@@ -64,10 +64,10 @@ export const DCT_RELEASES = "targets/releases";
  * Verifies a repository as Notary's client does (client/tufclient.go, trustpinning/certs.go), from its first root on.
  *
  * @throws CountersignError `root-of-another`, `root-chain-broken`, `root-version-gap`, `signature-threshold`, `mix-and-match`,
- * `role-vanished`, `metadata-malformed`, `keyid-mismatch`, `duplicate-key`, `key-weak`, `limit-reached`.
+ * `role-vanished`, `metadata-malformed`, `keyid-mismatch`, `key-weak`, `limit-reached`.
  */
 export function verifyDct(untrusted: UntrustedDct, now: Instant): DctRepository {
-  const roots = verifyRoots(untrusted);
+  const roots = verifyDctRoots(untrusted.gun, untrusted.roots);
   const root = roots[roots.length - 1] ?? notThere("root");
   const timestamp = readDctTimestamp(untrusted.timestamp);
   requireSignatures(timestamp, root.body.roles.timestamp, root.body.keys, "timestamp");
@@ -95,83 +95,7 @@ function notThere(role: string): never {
   });
 }
 
-/** The first root has to be sound in itself; each later one is signed by the one before it and by itself. */
-function verifyRoots({ gun, roots }: UntrustedDct): readonly DctFile<DctRoot>[] {
-  const verified: DctFile<DctRoot>[] = [];
-  for (const bytes of roots) verified.push(verifyNextDctRoot(verified.at(-1), bytes, gun));
-  return verified;
-}
-
-/**
- * A root after the one before it, or the first one.
- *
- * @throws CountersignError as `verifyDct`.
- */
-export function verifyNextDctRoot(
-  previous: DctFile<DctRoot> | undefined,
-  bytes: Uint8Array,
-  gun: string,
-): DctFile<DctRoot> {
-  const root = readDctRoot(bytes, previous === undefined ? "root.json" : `root ${previous.version + 1}`);
-  if (previous !== undefined) {
-    if (root.version !== previous.version + 1) throw versionGap(previous.version, root.version);
-    requireRootSignatures(root, previous.body, gun, "root-chain-broken");
-  }
-  requireRootSignatures(root, root.body, gun, previous === undefined ? "signature-threshold" : "root-chain-broken");
-  return root;
-}
-
-function versionGap(previous: number, found: number): CountersignError {
-  return new CountersignError("root-version-gap", "a root of Docker Content Trust is missing between two others", {
-    found: `version ${found} after version ${previous}`,
-    wanted: `version ${previous + 1}`,
-    next: "take the data from the Notary server, which keeps every version",
-  });
-}
-
-function requireRootSignatures(
-  root: DctFile<DctRoot>,
-  signers: DctRoot,
-  gun: string,
-  code: "signature-threshold" | "root-chain-broken",
-): void {
-  const keys = rootKeysFor(signers, gun);
-  const valid = validSigners(root, signers.roles.root.keyIds, keys);
-  if (valid.length >= signers.roles.root.threshold) return;
-  throw new CountersignError(code, `root ${root.version} of Docker Content Trust is not signed as it has to be`, {
-    found: `${valid.length} valid signatures`,
-    wanted: `${signers.roles.root.threshold}, by ${[...keys.keys()].map(short).join(", ")}`,
-    next: "treat the Notary server or the cache as tampered with",
-  });
-}
-
-/**
- * The root's own keys: those whose certificate carries the repository's name, or the beginning of it before `*`. That is what
- * bound a root to one repository.
- *
- * @throws CountersignError `root-of-another`.
- */
-export function rootKeysFor({ keys, roles }: DctRoot, gun: string): ReadonlyMap<string, DctKey> {
-  const own = roles.root.keyIds.flatMap((id) => keys.get(id) ?? []);
-  const names = own.map((key) => nameIn(key));
-  const fitting = own.filter((_key, at) => coversGun(names[at] ?? "", gun));
-  if (fitting.length > 0) return new Map(fitting.map((key) => [key.id, key]));
-  throw new CountersignError("root-of-another", "the root of Docker Content Trust is for another repository", {
-    found: names.filter((name) => name !== undefined).join(", ") || "a key without a certificate",
-    wanted: gun,
-    next: "name the repository as Docker did, its registry before it",
-  });
-}
-
-function nameIn({ certificate }: DctKey): string | undefined {
-  return certificate === undefined ? undefined : commonNameOf(certificate);
-}
-
-function coversGun(commonName: string, gun: string): boolean {
-  return commonName.endsWith("*") ? gun.startsWith(commonName.replace(/\*+$/, "")) : commonName === gun;
-}
-
-/** @throws CountersignError `signature-threshold`, `duplicate-key`. */
+/** @throws CountersignError `signature-threshold`. */
 function requireSignatures(
   file: DctFile<unknown>,
   { keyIds, threshold }: DctRoleKeys,
@@ -182,24 +106,9 @@ function requireSignatures(
   if (valid.length >= threshold) return;
   throw new CountersignError("signature-threshold", `${role} of Docker Content Trust is not signed as it has to be`, {
     found: `${valid.length} valid signatures`,
-    wanted: `${threshold}, by ${keyIds.map(short).join(", ")}`,
+    wanted: `${threshold}, by ${keyIds.map(shortDctId).join(", ")}`,
     next: "treat the Notary server or the cache as tampered with",
   });
-}
-
-/** Keys that signed, each counted once however often and under whatever id it stands there. */
-function validSigners(
-  { signed, signatures }: DctFile<unknown>,
-  keyIds: readonly string[],
-  keys: ReadonlyMap<string, DctKey>,
-): readonly DctKey[] {
-  const data = canonicalJson(signed);
-  const valid = new Map<string, DctKey>();
-  for (const signature of signatures) {
-    const key = keyIds.includes(signature.keyId) ? keys.get(signature.keyId) : undefined;
-    if (key !== undefined && isDctSignature(key, signature, data)) valid.set(key.key.fingerprint, key);
-  }
-  return [...valid.values()];
 }
 
 function requireListed(role: string, bytes: Uint8Array, listing: DctListing, lister: string): void {
@@ -281,9 +190,4 @@ function lapsesOf(files: Expiring, gun: string, now: Instant): readonly DctLapse
 /** `timestamp expired at 2026-12-07T07:34:26Z` */
 export function describeLapse({ what, at }: DctLapse): string {
   return `${what} expired at ${formatInstant(at)}`;
-}
-
-/** The beginning of a key's id, as Docker prints it. */
-function short(id: string): string {
-  return id.slice(0, 12);
 }

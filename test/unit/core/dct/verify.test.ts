@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { describeLapse, type UntrustedDct, verifyDct, verifyNextDctRoot } from "../../../../src/core/dct/verify.ts";
+import { verifyNextDctRoot } from "../../../../src/core/dct/roots.ts";
+import { describeLapse, type UntrustedDct, verifyDct } from "../../../../src/core/dct/verify.ts";
 import type { JsonObject } from "../../../../src/core/json.ts";
 import type { ReasonCode } from "../../../../src/core/reasons.ts";
 import { type Instant, instant } from "../../../../src/core/time.ts";
