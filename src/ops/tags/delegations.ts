@@ -71,11 +71,6 @@ export function requireDelegation(targets: TargetsRole, name: string): Delegatio
   });
 }
 
-/** The patterns of tags that a delegation covers. */
-export function tagPatterns({ paths }: Pick<Delegation, "paths">): readonly string[] {
-  return paths.flatMap((path) => (path.startsWith("tags/") ? [path.slice("tags/".length)] : []));
-}
-
 /** Whether a signer may bind a tag. */
 export function covers({ paths }: Pick<Delegation, "paths">, tag: string): boolean {
   return paths.some((pattern) => matchesPattern(pattern, pathOfTag(tag)));

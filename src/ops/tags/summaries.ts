@@ -1,17 +1,18 @@
-import type { Finding } from "../../core/errors.ts";
+import { CountersignError, type Finding } from "../../core/errors.ts";
 import type { RoleSummary, SignerSummary } from "../../core/tags/admin-results.ts";
 import { binNames, ownerOf } from "../../core/tags/bins.ts";
+import { tagPatternsOf } from "../../core/tags/changes.ts";
 import { isDue, type LifetimeKind, lifetimesUnder } from "../../core/tags/lifetimes.ts";
 import type { Delegation, RoleKeys, TargetsRole, TufKey } from "../../core/tags/metadata.ts";
 import { TOP_LEVEL, type TopLevelRole } from "../../core/tags/names.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
 import { formatInstant, type Instant } from "../../core/time.ts";
-import { delegationOf, tagPatterns } from "./delegations.ts";
+import { delegationOf } from "./delegations.ts";
 
 /** The root that counts. */
 export function newestRoot({ roots }: Pick<TrustView, "roots">): TrustView["roots"][number] {
   const root = roots.at(-1);
-  if (root === undefined) throw new Error("a view has a root");
+  if (root === undefined) throw new CountersignError("internal", "trust without a root");
   return root;
 }
 
@@ -41,7 +42,7 @@ export function signerSummary(view: Pick<TrustView, "roles">, delegation: Delega
     threshold,
     version: role?.version,
     expires: role?.expires,
-    tags: tagPatterns(delegation),
+    tags: tagPatternsOf(delegation),
     isTerminating: terminating,
     bindings: filesOf(view, name, role).reduce((sum, file) => sum + tagsIn(file), 0),
   };
