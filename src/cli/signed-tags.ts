@@ -66,7 +66,7 @@ export async function openSignedTags(around: Surroundings, flags: TagFlags): Pro
     now: context.referenceTime,
     tofu,
     checkTag,
-    onPinned: (pin) => output.note(describePinned(pin)),
+    onPinned: (pin) => output.warn(describePinned(pin)),
     warn: (finding) => output.warn(explainFinding(finding)),
   });
   return {
@@ -88,8 +88,9 @@ async function rootsOf(pins: OpenTags["pins"], repositories: Iterable<string>): 
 
 /** First use is a leap of faith: what it rests on is said, so that somebody can compare it. */
 function describePinned({ gun, root, rootKeyIds, threshold }: RootPin): string {
-  const keys = `${threshold} of the ${rootKeyIds.length === 1 ? "key" : "keys"} ${rootKeyIds.join(", ")}`;
-  return `pinned on first use for ${gun}: root ${root}, by ${keys}; compare them with what the publisher names`;
+  const keys = rootKeyIds.length === 1 ? "the key" : `${threshold} of the keys`;
+  const signed = `root ${root}, signed by ${keys} ${rootKeyIds.join(", ")}`;
+  return `pinned on first use for ${gun}: ${signed}; compare them with what the publisher names`;
 }
 
 const DOCKER = "DOCKER_CONTENT_TRUST";

@@ -358,4 +358,14 @@ describe("a policy that is exported to policy.json", () => {
       /exception/,
     );
   });
+
+  it("rejects what asks for a signed tag, alone or beside a signature, and says so", () => {
+    for (const terms of ["signedTag: required", "signedTag: required, require: {signature: {by: alice}}"]) {
+      const { scopes, losses } = written(`  - {images: a.example/, ${terms}}`);
+      assert.deepEqual(scopes["a.example"], [{ type: "reject" }]);
+      assert.match(losses[0]?.what ?? "", /^(a signed tag|signedTag: required)$/);
+    }
+    const optional = written("  - {images: a.example/, signedTag: optional, require: {signature: {by: alice}}}");
+    assert.equal(optional.scopes["a.example"]?.[0]?.["type"], "sigstoreSigned");
+  });
 });
