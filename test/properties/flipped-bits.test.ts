@@ -15,6 +15,7 @@ import { LEGACY_ANNOTATIONS } from "../../src/core/formats/legacy-material.ts";
 import { bundleSignedBytes, makeBundle } from "../../src/core/formats/sigstore-bundle.ts";
 import { parseDigest } from "../../src/core/oci/digest.ts";
 import { MEDIA_TYPES } from "../../src/core/oci/media-types.ts";
+import { reportCounterexample } from "../support/property.ts";
 
 const DIGEST = parseDigest(`sha256:${"ab".repeat(32)}`);
 const ANNOTATIONS = { env: "prod", team: "a<b>" };
@@ -56,7 +57,12 @@ function flipped(bytes: Uint8Array, bit: number): Uint8Array {
 }
 
 /** The seed of a failure is printed. */
-const RUNS = { numRuns: 150, interruptAfterTimeLimit: 2000, markInterruptAsFailure: false };
+const RUNS = {
+  numRuns: 150,
+  interruptAfterTimeLimit: 2000,
+  markInterruptAsFailure: false,
+  reporter: reportCounterexample,
+};
 /** Keys that verify fast enough for each and every bit; for the others, a sample. */
 const FAST: ReadonlySet<string> = new Set(["ecdsa-p256", "rsa"]);
 
