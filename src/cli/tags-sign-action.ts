@@ -63,6 +63,7 @@ function readWish(raw: RawOptions, images: readonly string[]): Wish {
     note: text(raw, "note"),
     requires: readRequired(raw),
     signers: signers.length === 0 ? undefined : signers,
+    confirms: flag(raw, "confirm"),
     reinstates: flag(raw, "reinstate"),
     waitMs: number(raw, "wait") ?? 0,
   };

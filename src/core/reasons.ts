@@ -235,7 +235,7 @@ export const REASONS = {
   "binding-old": {
     class: "refused",
     meaning: "The tag was bound longer ago than the policy allows, however fresh the metadata around it is.",
-    next: "ask the publisher for a current release, or to confirm this one: countersign trust sign",
+    next: "ask the publisher for a current release, or to confirm this one: countersign trust sign --confirm",
   },
   "signed-tags-missing": {
     class: "refused",

@@ -38,6 +38,7 @@ export function trustSignCommand(context: Context): Command {
     new Option("--signer <name>", "sign as this signer alone (repeatable; default: all whose key is here)").argParser(
       collect,
     ),
+    new Option("--confirm", "say again what is signed already, with the time of now"),
     new Option("--reinstate", "sign a digest again that was taken back"),
     new Option("--approve", "sign what waits in the repository for further signatures, as trust approve does"),
     new Option("--source <text>", "where it was built from, in your words").argParser(once("--source")),
@@ -74,8 +75,8 @@ export function trustSignCommand(context: Context): Command {
     notes: [
       "Every signer role whose key is here and whose patterns fit signs. Where there are signers and none of their keys is here, it" +
         " is refused (role-key-missing): the targets key signs tags only while there are no signers.",
-      "An index is signed with all of its platforms. What is signed just so already is left as it is; what was staged and not" +
-        " published is published.",
+      "An index is signed with all of its platforms. What is signed just so already is left as it is, and --confirm signs it again: a" +
+        " policy can refuse what was not confirmed for long (maxBindingAge). What was staged and not published is published.",
       "A role that needs several signatures is published by the last of them: the first stores it, countersign trust approve adds" +
         " one.",
       PUBLISH_NOTE,

@@ -10,6 +10,7 @@ import { isTrustTag, pathOfDigest, pathOfTag } from "../../core/tags/names.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
 import type { BoundTag, SignTagsResult } from "../../core/tags/publish-results.ts";
 import { shortKeyId } from "../../core/tags/verify-role.ts";
+import type { Instant } from "../../core/time.ts";
 import type { Change, Draft, Editing, PendingDraft } from "./change.ts";
 import { editRoles } from "./edit-roles.ts";
 import { publishChange } from "./publish.ts";
@@ -30,6 +31,8 @@ export interface SignTagsWish {
   readonly requires?: readonly RequiredIdentity[] | undefined;
   /** The signers to sign as; undefined: all whose keys are here and who may. */
   readonly signers?: readonly string[] | undefined;
+  /** Says again what is signed already, with the time of now: a policy can ask for a binding that is not old. */
+  readonly confirms?: boolean | undefined;
   /** Binds a digest that was taken back, and so takes the revocation back. */
   readonly reinstates?: boolean | undefined;
 }
@@ -80,11 +83,14 @@ class Signing implements Change {
   #bound: readonly BoundTag[] = [];
   #warnings: readonly Finding[] = [];
   readonly #was = new Map<string, Digest | undefined>();
+  /** What was signed before has to be signed again. */
+  readonly #since: Instant | undefined;
 
   constructor(publisher: Publisher, wish: SignTagsWish, image: Manifest) {
     this.#publisher = publisher;
     this.#wish = wish;
     this.#image = image;
+    this.#since = wish.confirms === true ? wholeSecond(publisher.clock.now()) : undefined;
   }
 
   get bound(): readonly BoundTag[] {
@@ -137,7 +143,7 @@ class Signing implements Change {
     const release = this.#release(now);
     const listsDigest = mayBind(view.targets.body, book.name, pathOfDigest(release.digest));
     const paths = [...tags.map(pathOfTag), ...(listsDigest ? [pathOfDigest(release.digest)] : [])];
-    if (!isForced && paths.every((path) => isSame(book.bindingOf(path), release))) return undefined;
+    if (!isForced && paths.every((path) => isSame(book.bindingOf(path), release, this.#since))) return undefined;
     const allowed = this.#wish.reinstates === true ? book.without([pathOfDigest(release.digest)]) : book;
     const next = allowed.withTags(tags, release);
     return listsDigest ? next : next.without([pathOfDigest(release.digest)]);
@@ -150,8 +156,9 @@ class Signing implements Change {
   }
 }
 
-/** The same in all that its signer said, whenever that was. */
-function isSame(found: Binding | undefined, release: Omit<Binding, "tag">): boolean {
+/** The same in all that its signer said, whenever that was, or since then. */
+function isSame(found: Binding | undefined, release: Omit<Binding, "tag">, since: Instant | undefined): boolean {
+  if (since !== undefined && (found?.signedAt ?? 0) < since) return false;
   if (found === undefined || found.revoked !== undefined || found.digest !== release.digest) return false;
   const said = ({ source, note, requires, mediaType }: Omit<Binding, "tag">) =>
     JSON.stringify([source, note, mediaType, requires.map(({ identity, issuer }) => [identity, issuer])]);

@@ -71,6 +71,18 @@ describe("signing a tag", () => {
     assert.deepEqual(scene.store.callsOf("pushManifest"), []);
   });
 
+  it("signs it again where that is to be confirmed: a policy may want a binding that is not old", async (t) => {
+    const scene = await publishingScene();
+    scene.image("1.0");
+    await sign(scene, ["1.0"]);
+    const before = (await new Consumer(t, scene).ask("1.0")).signedTag?.binding.signedAt;
+    scene.clock.pass(86_400_000);
+    const { isChanged } = await sign(scene, ["1.0"], { confirms: true });
+    const { signedAt } = (await new Consumer(t, scene).ask("1.0")).signedTag?.binding ?? {};
+    assert.equal(isChanged, true);
+    assert.ok(before !== undefined && signedAt !== undefined && signedAt >= before + 86_400_000);
+  });
+
   it("signs again what is to be said otherwise: a note, where it was built from, whose signature is demanded", async (t) => {
     const scene = await publishingScene();
     scene.image("1.0");
