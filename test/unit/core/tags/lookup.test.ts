@@ -150,9 +150,9 @@ describe("patterns", () => {
   }
 
   it("take no time to speak of, however they are made", () => {
-    const started = process.hrtime.bigint();
     const hostile = `tags/${"a*".repeat(60)}b`;
+    const before = process.cpuUsage();
     assert.equal(matchesPattern(hostile, `tags/${"a".repeat(128)}`), false);
-    assert.ok(process.hrtime.bigint() - started < 50_000_000n);
+    assert.ok(process.cpuUsage(before).user < 200_000);
   });
 });

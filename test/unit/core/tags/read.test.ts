@@ -150,18 +150,11 @@ describe("what every kind of metadata is refused for", () => {
   });
 
   it("half a megabyte of junk keys in a root costs no time", () => {
-    const started = process.hrtime.bigint();
     const keys = Object.fromEntries(Array.from({ length: 9_960 }, (_, at) => [`key${at}`, { keytype: "x" }]));
-    thrownBy(
-      () =>
-        readRole(
-          changed("root", (signed) => set(signed, "keys", keys)),
-          "root",
-          "it",
-        ),
-      "limit-reached",
-    );
-    assert.ok(process.hrtime.bigint() - started < 200_000_000n);
+    const bytes = changed("root", (signed) => set(signed, "keys", keys));
+    const before = process.cpuUsage();
+    thrownBy(() => readRole(bytes, "root", "it"), "limit-reached");
+    assert.ok(process.cpuUsage(before).user < 200_000);
   });
 });
 
