@@ -57,9 +57,7 @@ function loadCommand(context: Context): Command {
       "Takes a private key in: a copy of one in a file or a variable, encrypted anew; of one in a KMS or a token where it is.",
     )
     .addArgument(new Argument("<key>", KEY_FORMS))
-    .addOption(
-      new Option("--name <name>", "root, targets, online or the signer's name (default: signer)").default("signer"),
-    )
+    .addOption(new Option("--name <name>", "root, targets, online or the signer's name").default("signer"))
     .addOption(new Option("--reference", "remember where the file or the variable is, and copy nothing"))
     .action(async (key: string, options: RawOptions, self: Command) => {
       const { loadRoleKey } = await import("../tags-key-action.ts");
