@@ -264,10 +264,7 @@ describe("a registry that mixes all it ever had", () => {
       numRuns: 2_000,
       interruptAfterTimeLimit: Number(process.env["COUNTERSIGN_TIME_BOX"] ?? TIME_BOX_MS),
       markInterruptAsFailure: false,
-      reporter: (run) => {
-        const wasOnlySlow = run.interrupted && run.counterexamplePath === null;
-        if (run.failed && !wasOnlySlow) throw new Error(fc.defaultReportMessage(run), { cause: run.errorInstance });
-      },
+      reporter: reportCounterexample,
     });
     // fast-check does not wait for what the time ran out on.
     await last;
