@@ -1,7 +1,9 @@
 import { resolve } from "node:path";
 import { requireNotOlder } from "../core/dct/rollback.ts";
-import { type DctLapse, type DctRepository, describeLapse, verifyDct } from "../core/dct/verify.ts";
+import { type DctLapse, type DctRepository, describeLapse, type UntrustedDct, verifyDct } from "../core/dct/verify.ts";
 import { CountersignError } from "../core/errors.ts";
+import type { ReasonCode } from "../core/reasons.ts";
+import type { Instant } from "../core/time.ts";
 import { type DockerCache, dockerTrustFolder, readDockerCache } from "../io/notary/cache.ts";
 import { gatherFromCache, gatherFromServer } from "../io/notary/gather.ts";
 import type { Wiring } from "../wire.ts";
@@ -74,7 +76,7 @@ export async function readDockerData(
     const kept = gatherFromCache(cache ?? nothingKept(source, repository), repository.gun);
     const own =
       source.rootFile === undefined ? kept : { ...kept, roots: await rootsFrom(context, source.rootFile, kept) };
-    const verified = verifyDct(own, now);
+    const verified = verifyOwnCopy(own, now);
     const anchor = source.rootFile === undefined ? "docker's own" : "a file";
     // Nobody can refresh what is on a disk: that its timestamp has expired says how old it is, and no more.
     const lapses = requireLife(verified, source, (lapse) => lapse.what === "timestamp");
@@ -92,6 +94,23 @@ export async function readDockerData(
     await server.close();
   }
 }
+
+/**
+ * What Docker kept of a publish is newer than the timestamp that it kept: the files then count each by its own signatures, and
+ * that is said.
+ */
+function verifyOwnCopy(own: UntrustedDct, now: Instant): DctRepository {
+  try {
+    return verifyDct(own, now);
+  } catch (thrown) {
+    const isTorn = thrown instanceof CountersignError && TORN.has(thrown.code);
+    if (!isTorn || own.listings === undefined) throw thrown;
+    return verifyDct({ ...own, listings: undefined }, now);
+  }
+}
+
+/** The timestamp or the snapshot are about other files, or by keys of another root. */
+const TORN: ReadonlySet<ReasonCode> = new Set(["mix-and-match", "role-vanished", "signature-threshold"]);
 
 /** The believed root, then the one that was kept where it is a later one. */
 async function rootsFrom(
@@ -132,10 +151,10 @@ function nothingKept({ trustFolder }: DockerSource, { gun }: Repository): never 
   });
 }
 
-/** undefined where the cache is torn: its root counts all the same, and its versions say nothing. */
+/** undefined where the cache cannot be verified: its root counts all the same, and its versions say nothing. */
 function verifiedCache(cache: DockerCache, context: Context, { gun }: Repository): DctRepository | undefined {
   try {
-    return verifyDct(gatherFromCache(cache, gun), context.referenceTime);
+    return verifyOwnCopy(gatherFromCache(cache, gun), context.referenceTime);
   } catch (thrown) {
     if (thrown instanceof CountersignError) return undefined;
     throw thrown;

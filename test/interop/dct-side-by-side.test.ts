@@ -317,8 +317,8 @@ describe("Docker Content Trust and signed tags, side by side", {
   function serveInstead(where: string, made: DctMade): void {
     const files = new Map<string, Uint8Array>([
       ["root", made.roots[0] ?? new Uint8Array()],
-      ["timestamp", made.timestamp],
-      ["snapshot", made.snapshot],
+      ["timestamp", made.listings.timestamp],
+      ["snapshot", made.listings.snapshot],
       ...made.targets,
     ]);
     notary.way.answer = (asked) => {

@@ -28,8 +28,7 @@ function untrusted(files: ReadonlyMap<string, Uint8Array>): UntrustedDct {
   return {
     gun: GUN,
     roots: [file("root")],
-    timestamp: file("timestamp"),
-    snapshot: file("snapshot"),
+    listings: { timestamp: file("timestamp"), snapshot: file("snapshot") },
     targets: new Map(targets),
   };
 }

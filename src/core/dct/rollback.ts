@@ -8,7 +8,11 @@ import type { DctRepository } from "./verify.ts";
  * @throws CountersignError `rollback`, `forked`.
  */
 export function requireNotOlder(found: DctRepository, before: DctRepository): void {
-  for (const role of ["root", "timestamp", "snapshot", "targets"] as const) compare(role, found[role], before[role]);
+  for (const role of ["root", "targets"] as const) compare(role, found[role], before[role]);
+  for (const role of ["timestamp", "snapshot"] as const) {
+    const [now, then] = [found.listings?.[role], before.listings?.[role]];
+    if (now !== undefined && then !== undefined) compare(role, now, then);
+  }
   for (const { name, file } of before.delegations) {
     const now = found.delegations.find((delegation) => delegation.name === name)?.file;
     if (file !== undefined && now !== undefined) compare(name, now, file);

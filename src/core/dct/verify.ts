@@ -22,10 +22,15 @@ export interface UntrustedDct {
   readonly gun: string;
   /** Oldest first. The first one is where trust begins: the caller vouches for it. */
   readonly roots: readonly Uint8Array[];
-  readonly timestamp: Uint8Array;
-  readonly snapshot: Uint8Array;
+  /** What says which files belong together and are the newest. undefined: each of the others is verified by itself. */
+  readonly listings: UntrustedListings | undefined;
   /** `targets` and the roles below it, by name. */
   readonly targets: ReadonlyMap<string, Uint8Array>;
+}
+
+export interface UntrustedListings {
+  readonly timestamp: Uint8Array;
+  readonly snapshot: Uint8Array;
 }
 
 /** A repository whose files were all verified from its first root on. Expiry is told, and judged by the caller. */
@@ -34,8 +39,8 @@ export interface DctRepository {
   readonly roots: readonly DctFile<DctRoot>[];
   /** The last of them. */
   readonly root: DctFile<DctRoot>;
-  readonly timestamp: DctFile<DctListing>;
-  readonly snapshot: DctFile<DctListing>;
+  /** undefined: there were none, and nothing says that this is the newest. */
+  readonly listings: DctListings | undefined;
   readonly targets: DctFile<DctTargets>;
   /** The roles right below `targets`, `targets/releases` included, in the order of priority. */
   readonly delegations: readonly DctDelegated[];
@@ -43,6 +48,11 @@ export interface DctRepository {
   readonly lapses: readonly DctLapse[];
   /** Roles that could not be believed, or that nothing in Docker ever looked into. */
   readonly passedOver: readonly Finding[];
+}
+
+export interface DctListings {
+  readonly timestamp: DctFile<DctListing>;
+  readonly snapshot: DctFile<DctListing>;
 }
 
 export interface DctDelegated extends DctDelegation {
@@ -69,23 +79,36 @@ export const DCT_RELEASES = "targets/releases";
 export function verifyDct(untrusted: UntrustedDct, now: Instant): DctRepository {
   const roots = verifyDctRoots(untrusted.gun, untrusted.roots);
   const root = roots[roots.length - 1] ?? notThere("root");
-  const timestamp = readDctTimestamp(untrusted.timestamp);
-  requireSignatures(timestamp, root.body.roles.timestamp, root.body.keys, "timestamp");
-  const snapshot = readDctSnapshot(untrusted.snapshot);
-  requireListed("snapshot", untrusted.snapshot, timestamp.body, "timestamp");
-  requireSignatures(snapshot, root.body.roles.snapshot, root.body.keys, "snapshot");
-  requireListed("root", root.bytes, snapshot.body, "snapshot");
+  const listings = untrusted.listings && verifyListings(untrusted.listings, root);
+  const snapshot = listings?.snapshot.body;
   const bytes = untrusted.targets.get("targets") ?? notThere("targets");
-  requireListed("targets", bytes, snapshot.body, "snapshot");
+  requireListed("targets", bytes, snapshot);
   const targets = readDctTargets(bytes, "targets");
   requireSignatures(targets, root.body.roles.targets, root.body.keys, "targets");
-  const below = verifyDelegations(untrusted, targets, snapshot.body);
+  const { delegations, passedOver } = verifyDelegations(untrusted, targets, snapshot);
   return {
     gun: untrusted.gun,
-    ...{ roots, root, timestamp, snapshot, targets },
-    ...below,
-    lapses: lapsesOf({ root, targets, snapshot, timestamp, delegations: below.delegations }, untrusted.gun, now),
+    ...{ roots, root, listings, targets, delegations },
+    lapses: lapsesOf({ root, targets, listings, delegations }, untrusted.gun, now),
+    passedOver: [...(listings === undefined ? [UNLISTED] : []), ...passedOver],
   };
+}
+
+const UNLISTED: Finding = {
+  code: "mix-and-match",
+  message: "no snapshot says that these files belong together and are the newest: each was verified by itself",
+  next: "compare the tags with what was released last",
+};
+
+function verifyListings({ timestamp, snapshot }: UntrustedListings, root: DctFile<DctRoot>): DctListings {
+  const { keys, roles } = root.body;
+  const time = readDctTimestamp(timestamp);
+  requireSignatures(time, roles.timestamp, keys, "timestamp");
+  requireListed("snapshot", snapshot, time.body, "timestamp");
+  const shot = readDctSnapshot(snapshot);
+  requireSignatures(shot, roles.snapshot, keys, "snapshot");
+  requireListed("root", root.bytes, shot.body);
+  return { timestamp: time, snapshot: shot };
 }
 
 function notThere(role: string): never {
@@ -111,7 +134,8 @@ function requireSignatures(
   });
 }
 
-function requireListed(role: string, bytes: Uint8Array, listing: DctListing, lister: string): void {
+function requireListed(role: string, bytes: Uint8Array, listing: DctListing | undefined, lister = "snapshot"): void {
+  if (listing === undefined) return;
   const listed = listing.get(role);
   if (listed === undefined) notThere(role);
   const sha256 = encodeHex(createHash("sha256").update(bytes).digest());
@@ -127,7 +151,7 @@ function requireListed(role: string, bytes: Uint8Array, listing: DctListing, lis
 function verifyDelegations(
   untrusted: UntrustedDct,
   targets: DctFile<DctTargets>,
-  snapshot: DctListing,
+  snapshot: DctListing | undefined,
 ): Pick<DctRepository, "delegations" | "passedOver"> {
   const passedOver: Finding[] = [];
   const delegations = targets.body.delegations.filter(isDirect).map((delegation): DctDelegated => {
@@ -160,28 +184,29 @@ function verifyDelegation(
   { targets }: UntrustedDct,
   delegation: DctDelegation,
   keys: ReadonlyMap<string, DctKey>,
-  snapshot: DctListing,
+  snapshot: DctListing | undefined,
 ): DctFile<DctTargets> | undefined {
-  if (!snapshot.has(delegation.name)) return undefined;
+  const isPublished = snapshot?.has(delegation.name) ?? targets.has(delegation.name);
+  if (!isPublished) return undefined;
   const bytes = targets.get(delegation.name) ?? notThere(delegation.name);
-  requireListed(delegation.name, bytes, snapshot, "snapshot");
+  requireListed(delegation.name, bytes, snapshot);
   const file = readDctTargets(bytes, delegation.name);
   requireSignatures(file, delegation, keys, delegation.name);
   return file;
 }
 
-type Expiring = Pick<DctRepository, "root" | "targets" | "snapshot" | "timestamp" | "delegations">;
+type Expiring = Pick<DctRepository, "root" | "targets" | "listings" | "delegations">;
 
 function lapsesOf(files: Expiring, gun: string, now: Instant): readonly DctLapse[] {
-  const { root, targets, snapshot, timestamp } = files;
+  const { root, targets, listings } = files;
   const certificates = [...rootKeysFor(root.body, gun).values()].flatMap(({ certificate }) => certificate ?? []);
   const lastEnd = Math.max(...certificates.map(({ notAfter }) => notAfter)) as Instant;
   const ends: readonly DctLapse[] = [
     { what: "the certificate of the root key", at: lastEnd },
     { what: "root", at: root.expires },
     { what: "targets", at: targets.expires },
-    { what: "snapshot", at: snapshot.expires },
-    { what: "timestamp", at: timestamp.expires },
+    ...(listings === undefined ? [] : [{ what: "snapshot", at: listings.snapshot.expires }]),
+    ...(listings === undefined ? [] : [{ what: "timestamp", at: listings.timestamp.expires }]),
     ...files.delegations.flatMap(({ name, file }) => (file === undefined ? [] : [{ what: name, at: file.expires }])),
   ];
   return ends.filter(({ at }) => at <= now);

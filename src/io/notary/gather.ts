@@ -26,7 +26,7 @@ export async function gatherFromServer(
   const roots = await rootsBetween(reader, knownRoot, root);
   const targets = new Map<string, Uint8Array>();
   for (const role of targetsRoles(listing)) targets.set(role, await reader.listed(role, listing));
-  return { gun, roots, timestamp, snapshot, targets };
+  return { gun, roots, listings: { timestamp, snapshot }, targets };
 }
 
 function nothingThere(server: NotaryServer, gun: string): CountersignError {
@@ -122,26 +122,21 @@ function tooManyRoots(found: number): CountersignError {
 }
 
 /**
- * The same from what Docker kept on this machine. Its root is the one that was trusted.
+ * The same from what Docker kept on this machine. Its root is the one that was trusted. Who publishes has the files that were
+ * signed here, often without a timestamp and a snapshot, or with older ones than these files: `withoutListings` is for them.
  *
- * @throws CountersignError `role-vanished` where the cache is incomplete.
+ * @throws CountersignError `role-vanished` where the cache has no `targets`.
  */
 export function gatherFromCache({ files, location }: DockerCache, gun: string): UntrustedDct {
-  const file = (role: string): Uint8Array => {
-    const bytes = files.get(role);
-    if (bytes !== undefined) return bytes;
-    throw new CountersignError("role-vanished", `Docker's cache lacks ${role}.json of this repository`, {
+  const [root, timestamp, snapshot] = [files.get("root"), files.get("timestamp"), files.get("snapshot")];
+  if (root === undefined || !files.has("targets")) {
+    throw new CountersignError("role-vanished", "Docker's cache lacks a part of this repository", {
       found: location,
-      wanted: `${role}.json`,
+      wanted: "root.json and targets.json",
       next: "take the data from the Notary server, or from a machine that has pulled by tag",
     });
-  };
+  }
   const targets = [...files].filter(([role]) => role === "targets" || role.startsWith("targets/"));
-  return {
-    gun,
-    roots: [file("root")],
-    timestamp: file("timestamp"),
-    snapshot: file("snapshot"),
-    targets: new Map(targets),
-  };
+  const listings = timestamp !== undefined && snapshot !== undefined ? { timestamp, snapshot } : undefined;
+  return { gun, roots: [root], listings, targets: new Map(targets) };
 }

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { UntrustedDct } from "../../../src/core/dct/verify.ts";
 import { httpServer, reply, type SeenRequest, type TestServer } from "../http-server.ts";
+import type { DctMade } from "./publisher.ts";
 
 /** Data of a real Notary; its README says how it was made. */
 const REAL = fileURLToPath(new URL("notary/", import.meta.url));
@@ -22,10 +22,11 @@ export function realServerFiles(): NotaryFiles {
 }
 
 /** What a server has after these roots: the newest one by its name, all of them by their versions. */
-export function serverFiles(made: UntrustedDct, roots: readonly Uint8Array[] = made.roots): NotaryFiles {
+export function serverFiles(made: DctMade, roots: readonly Uint8Array[] = made.roots): NotaryFiles {
   const newest = roots.at(-1) ?? new Uint8Array();
   const versioned = roots.map((bytes, at) => [`${at + 1}.root`, bytes] as const);
-  const { timestamp, snapshot, targets } = made;
+  const { targets, listings } = made;
+  const { timestamp, snapshot } = listings;
   return withHashes([...versioned, ["root", newest], ["timestamp", timestamp], ["snapshot", snapshot], ...targets]);
 }
 

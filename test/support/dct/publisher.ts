@@ -1,5 +1,5 @@
 import { constants, createHash, sign } from "node:crypto";
-import type { UntrustedDct } from "../../../src/core/dct/verify.ts";
+import type { UntrustedDct, UntrustedListings } from "../../../src/core/dct/verify.ts";
 import type { JsonObject, JsonValue } from "../../../src/core/json.ts";
 import { canonicalJson } from "../../../src/core/tags/canonical.ts";
 import { certificatePem } from "../sigstore/authority.ts";
@@ -125,6 +125,7 @@ export interface DctWish {
 }
 
 export interface DctMade extends UntrustedDct {
+  readonly listings: UntrustedListings;
   readonly root: DctTestKey;
   readonly targetsKey: DctTestKey;
   readonly online: { readonly snapshot: DctTestKey; readonly timestamp: DctTestKey };
@@ -156,7 +157,7 @@ export function dctRepository(wish: DctWish = {}): DctMade {
   const meta = listedIn({ root: rootFile, ...Object.fromEntries(files) });
   const snapshot = made("snapshot", "Snapshot", { meta }, online.snapshot);
   const timestamp = made("timestamp", "Timestamp", { meta: listedIn({ snapshot }) }, online.timestamp);
-  return { gun, roots: [rootFile], timestamp, snapshot, targets: files, root, targetsKey, online };
+  return { gun, roots: [rootFile], listings: { timestamp, snapshot }, targets: files, root, targetsKey, online };
 }
 
 /** The members of a root with one key for each role. */

@@ -4,11 +4,11 @@ import type { DctMade, DctTestKey } from "./publisher.ts";
 
 /** A trust folder as Docker leaves it: what it verified, and the keys of who publishes. */
 export function writeTrustFolder(folder: string, made: DctMade, keys: readonly WrittenKey[] = []): void {
-  const { gun, roots, timestamp, snapshot, targets } = made;
+  const { gun, roots, listings, targets } = made;
   const files = new Map([
     ["root", roots.at(-1) ?? new Uint8Array()],
-    ["timestamp", timestamp],
-    ["snapshot", snapshot],
+    ["timestamp", listings.timestamp],
+    ["snapshot", listings.snapshot],
   ]);
   for (const [role, bytes] of [...files, ...targets]) {
     const path = join(folder, "tuf", gun, "metadata", `${role}.json`);

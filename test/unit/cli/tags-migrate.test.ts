@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { run } from "../../../src/cli/main.ts";
@@ -178,6 +178,19 @@ describe("countersign trust migrate", () => {
     const at = instant(NOW + 1200 * DAY);
     refused(await it.migrate(["--dry-run"], { at }), 1, /frozen[\s\S]*targets expired at/);
     assert.equal((await it.migrate(["--dry-run", "--allow-expired"], { at })).code, 0);
+  });
+
+  it("takes what a publisher's Docker leaves behind: newer files than its timestamp, or none, which is said", async (t) => {
+    const it = await scene(t);
+    const root = rootDctKey(it.gun);
+    const before = it.published(root, { tags: {} });
+    const after = it.published(root);
+    const trust = join(it.folder, ".docker", "trust");
+    writeTrustFolder(trust, { ...after, listings: before.listings });
+    const torn = await it.migrate(["--dry-run"]);
+    assert.match(torn.stdout, /1\.0 is[\s\S]*warning +no snapshot says that these files belong together/, torn.stderr);
+    for (const name of ["timestamp", "snapshot"]) rmSync(join(trust, "tuf", it.gun, "metadata", `${name}.json`));
+    assert.match((await it.migrate(["--dry-run"])).stdout, /1\.0 is[\s\S]*warning +no snapshot/);
   });
 
   it("keeps Docker's passphrases, and takes others where they are named", async (t) => {

@@ -57,6 +57,18 @@ describe("metadata of Docker Content Trust", () => {
     });
   }
 
+  it("is verified file by file where nothing lists them, which is said", () => {
+    const signers = [{ name: "targets/alice", keys: [plainDctKey()], tags: { "1.0": HEX } }];
+    const made = dctRepository({ signers });
+    const { delegations, passedOver, lapses } = verifyDct({ ...made, listings: undefined }, instant(NOW + 30 * DAY));
+    assert.ok(delegations[0]?.file);
+    assert.deepEqual(
+      passedOver.map(({ code }) => code),
+      ["mix-and-match"],
+    );
+    assert.deepEqual(lapses, []);
+  });
+
   it("takes a certificate that is for all repositories below a name", () => {
     assert.ok(verifyDct(dctRepository({ root: rootDctKey("registry.example/acme/*") }), NOW));
   });
@@ -159,8 +171,13 @@ describe("metadata of Docker Content Trust is refused", () => {
 
   it("where a file is not strict JSON", () => {
     const made = dctRepository();
-    const twice = Buffer.from(Buffer.from(made.timestamp).toString().replace("{", '{"signed":{},'));
-    refused({ ...made, timestamp: twice }, "metadata-malformed", /duplicate member/);
+    const twice = Buffer.from(Buffer.from(made.listings.timestamp).toString().replace("{", '{"signed":{},'));
+    refused({ ...made, listings: { ...made.listings, timestamp: twice } }, "metadata-malformed", /duplicate member/);
+  });
+
+  it("where it has no snapshot and a role is signed by another key", () => {
+    const made = dctRepository({ signedBy: { targets: [plainDctKey()] } });
+    refused({ ...made, listings: undefined }, "signature-threshold", /targets/);
   });
 
   it("where there is no targets role", () => {

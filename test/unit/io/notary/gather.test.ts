@@ -180,10 +180,26 @@ describe("Docker's own cache", () => {
     assert.equal(await readDockerCache("/nonexistent", GUN), undefined);
   });
 
-  it("is refused where a role is missing", async () => {
-    const cache = await readDockerCache(REAL_CACHE, GUN);
-    assert.ok(cache);
-    const files = new Map([...cache.files].filter(([role]) => role !== "snapshot"));
-    await rejectedBy(async () => gatherFromCache({ ...cache, files }, GUN), "role-vanished");
-  });
+  for (const role of ["root", "targets"]) {
+    it(`is refused without ${role}`, async () => {
+      const cache = await readDockerCache(REAL_CACHE, GUN);
+      assert.ok(cache);
+      const files = new Map([...cache.files].filter(([each]) => each !== role));
+      await rejectedBy(async () => gatherFromCache({ ...cache, files }, GUN), "role-vanished");
+    });
+  }
+
+  for (const role of ["timestamp", "snapshot"]) {
+    it(`has files that count each for itself where it lacks ${role}, as Docker leaves it after a push`, async () => {
+      const cache = await readDockerCache(REAL_CACHE, GUN);
+      assert.ok(cache);
+      const files = new Map([...cache.files].filter(([each]) => each !== role));
+      const repository = verifyDct(gatherFromCache({ ...cache, files }, GUN), THEN);
+      assert.equal(repository.listings, undefined);
+      assert.deepEqual(
+        releasedTags(repository).map(({ tag }) => tag),
+        ["1.0", "2.0"],
+      );
+    });
+  }
 });
