@@ -5,8 +5,10 @@ import { encodeUtf8 } from "../../src/core/bytes.ts";
 import { CountersignError } from "../../src/core/errors.ts";
 import { digestOf } from "../../src/core/oci/digest.ts";
 import { changesBetween } from "../../src/core/tags/changes.ts";
+import { RoleBook } from "../../src/core/tags/entries.ts";
 import { fileNameOf } from "../../src/core/tags/files.ts";
 import type { HeadFiles } from "../../src/core/tags/head.ts";
+import { effectiveBindings } from "../../src/core/tags/lookup.ts";
 import { type Merged, mergeRoles } from "../../src/core/tags/merge.ts";
 import type { TargetsRole } from "../../src/core/tags/metadata.ts";
 import { readTrust } from "../../src/core/tags/trust-view.ts";
@@ -74,6 +76,42 @@ property("no merge goes below what was there", [someStages], (some) => {
   const kinds = changesBetween(view, merged.taken.length === 0 ? view : { ...view, ...merged });
   assert.equal(merged.taken.length === 0, kinds.length === 0);
 });
+
+const many = (count: number) => Array.from({ length: count }, (_, index) => bindingOf(`v${index}`));
+const large = await TrustWorld.make({ signers: [{ name: "a" }] });
+await large.putBins("a", many(150));
+await large.publish();
+const largeView = large.read();
+
+/** The role in twice as many bins of the same names, and one more change of a bin as it is. */
+async function grown(): Promise<readonly (readonly [string, Uint8Array])[]> {
+  const book = RoleBook.open("a", largeView.roles.get("a"), largeView.roles);
+  const making = { signers: large.keysOf("a"), keys: large.tufKeys("a"), expires: large.targets.expires };
+  const changes = [
+    book.withBindings([bindingOf("v7", "new")]).roles({ ...making, version: () => NOW + 1 }),
+    book
+      .withBindings(many(250))
+      .rebinned()
+      .roles({ ...making, version: () => NOW + 2 }),
+  ];
+  const files = changes.flatMap((change) => [...change]);
+  return await Promise.all(
+    files.map(async ([name, role]) => [fileNameOf(name, role.version), await large.seal(role, ["a"])] as const),
+  );
+}
+
+const files = await grown();
+
+property(
+  "no file that is left out of a stage costs a tag that was bound",
+  [fc.subarray([...files])],
+  (some: readonly (readonly [string, Uint8Array])[]) => {
+    const merged = mergeRoles(largeView, [new Map(some)], NOW);
+    const tags = new Set(effectiveBindings({ ...largeView, ...merged }).map(({ binding }) => binding.tag));
+    for (const { tag } of many(150)) assert.ok(tags.has(tag), String(tag));
+    assert.equal(tags.size, merged.taken.includes("a") ? 250 : 150);
+  },
+);
 
 // --- two verifiers ---------------------------------------------------------------------------------------------------
 
