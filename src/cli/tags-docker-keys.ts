@@ -36,6 +36,7 @@ export class DockerKeys {
   readonly #output: Output;
   readonly #files: ReadonlyMap<string, string>;
   readonly #ask: (role: string) => AskPassword;
+  readonly #opened = new Map<string, Promise<OpenedDockerKey>>();
 
   constructor(
     context: Context,
@@ -99,7 +100,14 @@ export class DockerKeys {
     });
   }
 
-  async #open(path: string, role: string): Promise<OpenedDockerKey> {
+  /** Once: a passphrase is asked for once. */
+  #open(path: string, role: string): Promise<OpenedDockerKey> {
+    const opening = this.#opened.get(path) ?? this.#openFile(path, role);
+    this.#opened.set(path, opening);
+    return opening;
+  }
+
+  async #openFile(path: string, role: string): Promise<OpenedDockerKey> {
     const found = await readKey(path, this.#context);
     warnOfReaders(found, this.#output.warn);
     const variables = role === "root" ? ROOT_VARIABLES : role === "targets" ? TARGETS_VARIABLES : SIGNER_VARIABLES;

@@ -39,6 +39,7 @@ export async function migrateTags(context: Context, output: Output, name: string
     const store = await openRepository(wiring, repository, "write");
     const data = await readDockerData(context, wiring, source, repository);
     const plan = await planMigration(data.repository, store);
+    if (source.server === undefined) requireTags(plan, data);
     const report = reportOf(data, plan);
     if (flag(raw, "dryRun")) return await say(context, output, report);
     await agree(context, report, flag(raw, "yes"));
@@ -83,6 +84,16 @@ async function requireNoPin(pins: PinsOnDisk, label: string, gun: string): Promi
     found: `${pin.root} in ${label}`,
     wanted: "no pin",
     next: `look at what is there: countersign trust inspect ${gun}`,
+  });
+}
+
+/** Docker keeps what it has read, not what it has just pushed: an empty list is an old one. */
+function requireTags({ gun, tags }: MigrationPlan, { location }: DockerData): void {
+  if (tags.length > 0) return;
+  throw new CountersignError("signed-tags-missing", "what Docker kept of this repository lists no tag", {
+    found: location,
+    wanted: "at least one signed tag",
+    next: `have Docker read it once more, docker trust inspect ${gun}, or take it from the server with --from-notary`,
   });
 }
 

@@ -96,7 +96,7 @@ export function verifyDct(untrusted: UntrustedDct, now: Instant): DctRepository 
 
 const UNLISTED: Finding = {
   code: "mix-and-match",
-  message: "no snapshot says that these files belong together and are the newest: each was verified by itself",
+  message: "no snapshot says that these files are the newest: each was verified by itself, and tags may be missing",
   next: "compare the tags with what was released last",
 };
 

@@ -188,9 +188,15 @@ describe("countersign trust migrate", () => {
     const trust = join(it.folder, ".docker", "trust");
     writeTrustFolder(trust, { ...after, listings: before.listings });
     const torn = await it.migrate(["--dry-run"]);
-    assert.match(torn.stdout, /1\.0 is[\s\S]*warning +no snapshot says that these files belong together/, torn.stderr);
+    assert.match(torn.stdout, /1\.0 is[\s\S]*warning +no snapshot says that these files are the newest/, torn.stderr);
     for (const name of ["timestamp", "snapshot"]) rmSync(join(trust, "tuf", it.gun, "metadata", `${name}.json`));
     assert.match((await it.migrate(["--dry-run"])).stdout, /1\.0 is[\s\S]*warning +no snapshot/);
+  });
+
+  it("is refused where Docker's cache lists no tag: it keeps what it has read, not what it has just pushed", async (t) => {
+    const it = await scene(t);
+    it.published(rootDctKey(it.gun), { tags: {}, signers: [] });
+    refused(await it.migrate(["-y"]), 1, /signed-tags-missing[\s\S]*docker trust inspect/);
   });
 
   it("keeps Docker's passphrases, and takes others where they are named", async (t) => {
