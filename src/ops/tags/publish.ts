@@ -70,12 +70,11 @@ class Publishing {
     let look = await this.#look();
     const seen = await Seen.before(this.#publisher, look);
     this.#minted = seen.minted;
-    seen.follow(look.view);
     for (let step = 0; step < LIMITS.publishSteps && this.#puts < LIMITS.publishTries; step++) {
       const result = await this.#step(look);
       if (result !== undefined) return result;
       look = await this.#look();
-      seen.follow(look.view);
+      seen.requireNoOlder(look.view);
     }
     // What the last write came to, nobody has looked at yet.
     if (this.#isDone(look)) return await this.#published(look);

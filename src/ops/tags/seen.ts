@@ -6,11 +6,12 @@ import type { Look } from "./look.ts";
 import type { Publisher } from "./publisher.ts";
 
 /**
- * How far a repository was seen: by this machine before, and by this run. Who builds on roles that were rolled back would sign away
- * what came after. A timestamp or a snapshot that went back is mended: a head that was written long ago may have landed only now.
+ * How far a repository was seen: by this machine before, and when this run began. Who builds on roles that were rolled back would
+ * sign away what came after. A timestamp or a snapshot that went back is mended: a head that was written long ago may have landed
+ * only now. What is written while we publish may be overwritten by others whose clocks are behind, and proves no rollback.
  */
 export class Seen {
-  #versions: ReadonlyMap<string, number>;
+  readonly #versions: ReadonlyMap<string, number>;
 
   private constructor(versions: ReadonlyMap<string, number>) {
     this.#versions = versions;
@@ -21,7 +22,10 @@ export class Seen {
     const { memory, gun, allowsExpired } = publisher;
     const seen = (await memory?.recall(gun)) ?? new Map<string, number>();
     if (!look.isCurrent && seen.size === 0 && allowsExpired !== true) throw expiredHead(look.view, publisher);
-    return new Seen(seen);
+    const remembered = new Seen(seen);
+    remembered.requireNoOlder(look.view);
+    const minted = [...seen].filter(([role]) => role === "timestamp" || role === "snapshot");
+    return new Seen(new Map([...versionsIn(look.view), ...minted]));
   }
 
   /** What a new timestamp and a new snapshot have to exceed. */
@@ -34,7 +38,7 @@ export class Seen {
    *
    * @throws CountersignError `rollback` where a role is older than it was seen.
    */
-  follow(view: TrustView): void {
+  requireNoOlder(view: TrustView): void {
     const versions = versionsIn(view);
     const isNewRoot = (versions.get("root") ?? 0) > (this.#versions.get("root") ?? 0);
     for (const [role, version] of isNewRoot ? [] : versions) {
@@ -45,7 +49,6 @@ export class Seen {
         wanted: `version ${least} or a later one`,
       });
     }
-    this.#versions = versions;
   }
 }
 
