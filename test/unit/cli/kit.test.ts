@@ -661,7 +661,6 @@ describe("Wrong usage, and nothing is touched", () => {
     ],
     ["save from a registry without a network", ["save", "--offline", ...BY_KEY, "--to", "out.tar", "app:1"]],
     ["load to nowhere", ["load", ...BY_KEY, "kit.tar"]],
-    ["load by nobody's signature", ["load", "--to", "oci:out", "kit.tar"]],
     ["load to what is no registry", ["load", ...BY_KEY, "--to", "out", "kit.tar"]],
     ["load under a tag", ["load", ...BY_KEY, "--to", "oci:out:1", "kit.tar"]],
     ["load into an archive for Docker", ["load", ...BY_KEY, "--to", "docker-archive:out", "kit.tar"]],
@@ -702,6 +701,14 @@ describe("Wrong usage, and nothing is touched", () => {
       assert.deepEqual(await readdir(home), ["cosign.pub"]);
     });
   }
+
+  it("load by nobody's signature what no root is pinned for", async (t) => {
+    const home = await receiver(t, [...KEYLESS, at("acme/app:1")]);
+    const { code, stderr } = await runAt(0, home, ["load", "--to", "oci:out", "kit.tar"]);
+    assert.equal(code, 2);
+    assert.match(stderr, /nothing says whose signature is wanted/);
+    await assertUntouched(home);
+  });
 
   it("believe a kit that nothing would rest on", async (t) => {
     const home = await receiver(t, [...KEYLESS, at("acme/app:1")]);
