@@ -5,7 +5,7 @@ import { digestOf } from "../../core/oci/digest.ts";
 import type { Manifest } from "../../core/oci/manifest.ts";
 import { isBin } from "../../core/tags/bins.ts";
 import { isListed, parseFileName } from "../../core/tags/files.ts";
-import type { HeadFile, HeadFiles, HeadListing } from "../../core/tags/head.ts";
+import type { HeadFiles, HeadListing } from "../../core/tags/head.ts";
 import { mergeRoles } from "../../core/tags/merge.ts";
 import type { RootRole, SignedRole } from "../../core/tags/metadata.ts";
 import { stagingTag } from "../../core/tags/names.ts";
@@ -232,5 +232,3 @@ export function digestsOf(look: Look, role: string): readonly Digest[] {
     ...listed.map(([, { sha256 }]) => `sha256:${sha256}` as Digest),
   ];
 }
-
-export type { HeadFile };
