@@ -24,8 +24,10 @@ export class Seen {
     if (!look.isCurrent && seen.size === 0 && allowsExpired !== true) throw expiredHead(look.view, publisher);
     const remembered = new Seen(seen);
     remembered.requireNoOlder(look.view);
-    const minted = [...seen].filter(([role]) => role === "timestamp" || role === "snapshot");
-    return new Seen(new Map([...versionsIn(look.view), ...minted]));
+    // What the head has of these is in every look; under a new root it counts no more, however far ahead somebody counted.
+    const minted = [...seen].filter(([role]) => isMinted(role));
+    const roles = [...versionsIn(look.view)].filter(([role]) => !isMinted(role));
+    return new Seen(new Map([...roles, ...minted]));
   }
 
   /** What a new timestamp and a new snapshot have to exceed. */
@@ -43,13 +45,17 @@ export class Seen {
     const isNewRoot = (versions.get("root") ?? 0) > (this.#versions.get("root") ?? 0);
     for (const [role, version] of isNewRoot ? [] : versions) {
       const least = this.#versions.get(role) ?? 0;
-      if (version >= least || role === "timestamp" || role === "snapshot") continue;
+      if (version >= least || isMinted(role)) continue;
       throw new CountersignError("rollback", `a rollback: ${role} was newer when it was seen here last`, {
         found: `version ${version}`,
         wanted: `version ${least} or a later one`,
       });
     }
   }
+}
+
+function isMinted(role: string): boolean {
+  return role === "timestamp" || role === "snapshot";
 }
 
 /**

@@ -76,6 +76,17 @@ describe("rotating the root's keys", () => {
     assert.equal(await consume("v1"), digest);
   });
 
+  it("brings a repository back whose root has expired, for consumers of root 1 (26)", async (t) => {
+    const { trust, consume, digest } = await scene(t);
+    trust.clock.pass(400 * 86_400_000);
+    const publisher = publisherOf(trust, trust.ring, { allowsExpired: true });
+    await rejectedBy(() => refreshTrust(publisher), "root-expired");
+    await rotateKeys(publisher, { role: "root", add: [], remove: [] });
+    await rotateKeys(publisher, { role: "targets", add: [], remove: [] });
+    assert.equal(await consume("v1"), digest);
+    assert.equal(await (await consumerOf(t, trust))("v1"), digest);
+  });
+
   it("waits for the drawer where the old key is not here", async (t) => {
     const { trust, fresh } = await scene(t);
     const before = trust.store.names.get(HEAD_TAG);
