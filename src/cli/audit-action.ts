@@ -15,7 +15,7 @@ import type { Context } from "./context.ts";
 import type { RawOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { type QueueOptions, readQueueOptions, refuseBesideQueue } from "./queue-options.ts";
-import { readVerifyOptions } from "./verify-options.ts";
+import { readTaggedOptions } from "./verify-options.ts";
 
 /** `countersign audit SOURCE…`, `countersign audit --plan FILE`. */
 export async function audit(
@@ -26,7 +26,7 @@ export async function audit(
 ): Promise<void> {
   const options = readAuditOptions(raw, sources);
   // What is wrong with the flags is said before anything is read.
-  readVerifyOptions(raw);
+  readTaggedOptions(raw);
   refuseBesideQueue(raw);
   const queue = readQueueOptions(context, raw);
   const shard = options.shard === undefined ? undefined : parseShard(options.shard, context.env);

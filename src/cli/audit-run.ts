@@ -8,7 +8,7 @@ import { openWiring } from "./images.ts";
 import { readJudging } from "./judging.ts";
 import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
-import { readVerifyOptions } from "./verify-options.ts";
+import { readTaggedOptions } from "./verify-options.ts";
 
 /** Everything by which the images of a plan are judged. */
 export interface OpenAudit {
@@ -43,7 +43,7 @@ export async function openAudit(
   { plan, raw, wiring: open }: AuditWish,
 ): Promise<OpenAudit> {
   const registry = readRegistryOptions(raw);
-  const flags = readVerifyOptions(raw);
+  const flags = readTaggedOptions(raw);
   const images = plan.items.map(({ image }) => image);
   const wiring = open ?? (await openWiring(context, output, registry, images));
   try {

@@ -23,8 +23,7 @@ export async function standardOf(
   images: readonly string[],
 ): Promise<AuditStandard> {
   const { requirement, policy, weakened = [], tags } = judging;
-  const asked = "rulingOf" in requirement ? policy && (await meaningOf(policy, images)) : requirement;
-  if (asked === undefined) throw new Error("a rulebook without its policy");
+  const asked = policy ? await meaningOf(policy, images) : "rulingOf" in requirement ? "signed-tag" : requirement;
   const repositories = new Set(images.flatMap((image) => nameFor(image).repository ?? []));
   const also = [...whatElse(judging, flags), ...tagWords(tags.isRequired, await tags.rootsOf(repositories))];
   return makeStandard({ asked, also, weakened });

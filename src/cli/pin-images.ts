@@ -30,7 +30,7 @@ import { openSignedTags, readTagFlags, type TagFlags } from "./signed-tags.ts";
 import { weakenings } from "./signer-options.ts";
 import type { SourceFile, Sources } from "./sources.ts";
 import { isSeenTwice } from "./verdicts.ts";
-import { readVerifyOptions, type VerifyOptions } from "./verify-options.ts";
+import { readTaggedOptions, type VerifyOptions } from "./verify-options.ts";
 
 /** Of standard error; the result has all of it. */
 const LINES_SHOWN = 20;
@@ -83,7 +83,7 @@ export function readWanted(raw: RawOptions, options: PinOptions): Wanted {
       wanted: "no platform; --recursive to judge each of them",
     });
   }
-  const verify = options.isVerified ? readVerifyOptions(raw) : undefined;
+  const verify = options.isVerified ? readTaggedOptions(raw) : undefined;
   const weakened = verify?.weakened ?? ["--no-verify", ...weakenings(raw)];
   return { options, registry, verify, unverified: readTagFlags(raw), weakened };
 }
@@ -115,8 +115,7 @@ async function decide(
 
 function standardOfJudging({ policy, requirement, recursive = false, weakened = [] }: Judging): Digest {
   if (policy !== undefined) return digestOf(policy.bytes);
-  if ("rulingOf" in requirement) throw new CountersignError("internal", "a policy decides that nobody has opened");
-  return standardOf({ requirement, recursive, weakened });
+  return standardOf({ requirement: "rulingOf" in requirement ? "signed-tag" : requirement, recursive, weakened });
 }
 
 // --- writing ----------------------------------------------------------------------------------------------------------

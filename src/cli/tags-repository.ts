@@ -1,14 +1,13 @@
-import { join, resolve } from "node:path";
 import { CountersignError } from "../core/errors.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import { parseReference, parseRepository, type Reference, repositoryName } from "../core/oci/reference.ts";
 import type { ContentStore } from "../core/ports.ts";
 import { isTrustTag } from "../core/tags/names.ts";
 import type { RootPin } from "../core/tags/pin.ts";
-import { configFolder } from "../io/disk/paths.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { type RawOptions, text } from "./options.ts";
+import { pinsFile } from "./signed-tags.ts";
 
 /** The repository that a command on signed tags is about. */
 export interface Repository {
@@ -99,9 +98,5 @@ export interface PinsFilePlace {
 
 /** The file of pins: the one that is named, else the user's own. None is looked for in the current folder. */
 export function pinsPlace(context: Context, raw: RawOptions): PinsFilePlace {
-  const { env, homeDirectory, workingDirectory, signal } = context;
-  const named = text(raw, "pins");
-  const path =
-    named === undefined ? join(configFolder(env, homeDirectory), "pins.json") : resolve(workingDirectory, named);
-  return { path, label: named ?? path, isNamed: named !== undefined, signal };
+  return { ...pinsFile(context, text(raw, "pins")), signal: context.signal };
 }

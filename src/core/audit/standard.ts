@@ -21,7 +21,8 @@ export interface PolicyMeaning {
 }
 
 export interface StandardInput {
-  readonly asked: Requirement | PolicyMeaning;
+  /** `signed-tag`: what the signed tags of pinned roots say, and nothing else. */
+  readonly asked: Requirement | PolicyMeaning | "signed-tag";
   /** Everything else that decides, each in words of its own: "recursive", "platform linux/arm64". */
   readonly also: readonly string[];
   /** Every weakening flag. */
@@ -33,17 +34,22 @@ export interface StandardInput {
  * decides nothing, nor does the order in which they are named; the reference time is the plan's.
  */
 export function makeStandard({ asked, also, weakened }: StandardInput): AuditStandard {
-  const meaning = "threshold" in asked ? requirementValue(asked) : policyValue(asked);
+  const meaning = meaningValue(asked);
   const digest = digestOf(
     encodeUtf8(JSON.stringify([meaning, also.toSorted(compareTexts), weakened.toSorted(compareTexts)])),
   );
-  const policy = "threshold" in asked ? {} : { policy: { name: asked.name, digest: asked.digest } };
+  const policy = isPolicy(asked) ? { policy: { name: asked.name, digest: asked.digest } } : {};
   const wanted = [wantedWords(asked), ...also].join(", ");
   return { ...policy, wanted, digest, weakened };
 }
 
+function isPolicy(asked: StandardInput["asked"]): asked is PolicyMeaning {
+  return asked !== "signed-tag" && "rules" in asked;
+}
+
 function wantedWords(asked: StandardInput["asked"]): string {
-  if (!("threshold" in asked)) return `what ${asked.name} requires`;
+  if (asked === "signed-tag") return "what its publisher signed";
+  if (isPolicy(asked)) return `what ${asked.name} requires`;
   const { threshold, attestation, annotations } = asked;
   const types = attestation === undefined ? undefined : describeTypes(attestation.predicateTypes);
   const [one, several] =
@@ -59,6 +65,11 @@ function wantedWords(asked: StandardInput["asked"]): string {
 
 /** Every member of a list keeps its place: what is undefined is written as null. */
 type Value = string | number | boolean | null | undefined | readonly Value[];
+
+function meaningValue(asked: StandardInput["asked"]): Value {
+  if (asked === "signed-tag") return [asked];
+  return isPolicy(asked) ? policyValue(asked) : requirementValue(asked);
+}
 
 function policyValue({ digest, rules, withdrawn }: PolicyMeaning): Value {
   return [

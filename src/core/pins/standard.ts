@@ -5,7 +5,7 @@ import type { Requirement } from "../verify/requirement.ts";
 
 /** What a call requires of every image by flags, and what weakens it. */
 export interface FlagStandard {
-  readonly requirement: Requirement;
+  readonly requirement: Requirement | "signed-tag";
   readonly recursive: boolean;
   readonly weakened: readonly string[];
 }
@@ -15,13 +15,17 @@ export interface FlagStandard {
  * themselves, and a lock file that changed with them would say nothing of its pins.
  */
 export function standardOf({ requirement, recursive, weakened }: FlagStandard): Digest {
+  const asked = requirement === "signed-tag" ? requirement : byAnyTrust(requirement);
+  return makeStandard({ asked, also: recursive ? ["recursive"] : [], weakened }).digest;
+}
+
+function byAnyTrust(requirement: Requirement): Requirement {
   const { keyProof, identities } = requirement;
-  const asked: Requirement = {
+  return {
     ...requirement,
     keyProof: keyProof && { ...keyProof, trust: anyTrust(keyProof.trust) },
     identities: identities.map((identity) => ({ ...identity, trust: anyTrust(identity.trust) })),
   };
-  return makeStandard({ asked, also: recursive ? ["recursive"] : [], weakened }).digest;
 }
 
 function anyTrust(trust: TrustMaterial): TrustMaterial {

@@ -101,6 +101,14 @@ describe("what flags require", () => {
     assert.equal(digest(BASE, ["a", "b"]), digest(BASE, ["b", "a"]));
   });
 
+  it("has a digest of its own where signed tags alone decide, and says so", () => {
+    const alone = (roots: string) => makeStandard({ asked: "signed-tag", also: [roots], weakened: [] });
+    assert.notEqual(alone("a").digest, digest(BASE, ["a"]));
+    assert.notEqual(alone("a").digest, alone("b").digest);
+    assert.equal(alone("a").wanted, "what its publisher signed, a");
+    assert.equal(alone("a").policy, undefined);
+  });
+
   it("is said in words", () => {
     const words = (requirement: Requirement): string =>
       makeStandard({ asked: requirement, also: [], weakened: [] }).wanted.replaceAll(/SHA256:[0-9a-f]+…/g, "…");

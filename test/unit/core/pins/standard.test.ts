@@ -32,4 +32,10 @@ describe("the standard that a lock file remembers", () => {
     assert.notEqual(digestOf(base, { weakened: ["--insecure-ignore-tlog"] }), digestOf(base));
     assert.notEqual(digestOf(base, { recursive: true }), digestOf(base));
   });
+
+  it("is one of its own where signed tags alone decide", () => {
+    const alone = standardOf({ requirement: "signed-tag", recursive: false, weakened: [] });
+    assert.notEqual(alone, digestOf(base));
+    assert.notEqual(alone, standardOf({ requirement: "signed-tag", recursive: true, weakened: [] }));
+  });
 });
