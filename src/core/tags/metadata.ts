@@ -26,7 +26,8 @@ export interface RootProfile {
   readonly aliases: readonly string[];
   /** The longest lifetime of each role, in milliseconds. */
   readonly ceilings: Ceilings;
-  readonly store: "tag" | "referrers";
+  /** How the metadata is found: by a tag. Another way would be another word here, which clients of today refuse. */
+  readonly store: "tag";
 }
 
 export interface Ceilings {

@@ -113,8 +113,7 @@ function readProfile(value: JsonValue | undefined, members: Members): RootProfil
   if (json["profile"] !== 1) members.refuse("its profile", describeJson(json["profile"]), "1");
   const ceilings = members.exactly(json["ceilings"], "its ceilings", ["timestamp", "snapshot", "targets"]);
   const { store } = json;
-  if (store !== "tag" && store !== "referrers")
-    return members.refuse("its store", describeJson(store), "tag or referrers");
+  if (store !== "tag") return members.refuse("its store", describeJson(store), "tag");
   return {
     profile: 1,
     gun: readRepository(json["gun"], members),
