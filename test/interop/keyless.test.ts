@@ -103,6 +103,21 @@ for (const kind of REGISTRIES) {
       assert.equal((JSON.parse(stdout) as readonly unknown[]).length, 1);
     });
 
+    it("proves the identity that a signed tag demands beside itself, and nobody else's will do (57)", async () => {
+      const image = await pushImage(scene.address, "keyless/bound:1");
+      const repository = `${scene.address}/keyless/bound`;
+      const env = { COUNTERSIGN_KEY_PASSPHRASE: "example" };
+      await work.expect(0, ["trust", "init", "-y", repository], { env });
+      const demand = ["--require-identity", ALICE, "--require-issuer", stack().people.url];
+      await work.expect(0, ["trust", "sign", ...demand, image.tagged], { env });
+      await refuses("unsigned", image.tagged);
+      await sign(...person("mallory@example.com"), image.tagged);
+      await refuses("wrong-identity", image.tagged);
+      await sign(...person(), image.tagged);
+      await accepts(image.tagged);
+      await refuses("wrong-identity", ...identity("bob@example.com"), image.tagged);
+    });
+
     it("pushes an image under its tag when it is signed and verifies as its consumers will", async () => {
       const image = await pushImage(scene.address, "keyless/source:1");
       const target = `${scene.address}/keyless/pushed:1`;
