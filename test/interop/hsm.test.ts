@@ -89,6 +89,26 @@ describe("a real token (SoftHSM 2)", {
     await work.judge("accepted", ["verify", "--key", derived, image.pinned]);
   });
 
+  it("holds the root of signed tags, of which nothing is replaced without it", async () => {
+    await token.makeKey("release", "EC:prime256v1", "root", "70");
+    await token.makeKey("release", "rsa:2048", "rsa-root", "71");
+    const passphrase = { COUNTERSIGN_KEY_PASSPHRASE: "example" };
+    const opened = { ...token.opened, env: { ...token.opened.env, ...passphrase } };
+    const image = await pushImage(scene.address, "hsm/tags:1");
+    const repository = `${scene.address}/hsm/tags`;
+    const init = (object: string) => ["trust", "init", "-y", "--root-key", `pkcs11:token=release;object=${object}`];
+    const weak = await work.expect(2, [...init("rsa-root"), repository], opened);
+    assert.match(weak.stderr, /\[key-weak\]/);
+    await work.expect(0, [...init("root"), repository], opened);
+    await work.expect(0, ["trust", "sign", image.tagged], { env: passphrase });
+    await work.judge("accepted", ["verify", image.tagged]);
+    const proposed = await work.expect(3, ["trust", "rotate", "online", "-y", repository], { env: passphrase });
+    assert.match(proposed.stdout, /waiting +root, version 2: 1 more signature wanted/);
+    const approve = ["trust", "approve", "-y", "--key", "pkcs11:token=release;object=root", repository];
+    assert.match((await work.expect(0, approve, opened)).stdout, /published/);
+    await work.judge("accepted", ["verify", image.tagged]);
+  });
+
   it("refuses a signature of another key of the token, as cosign does", async () => {
     await token.makeKey("release", "EC:prime256v1", "mine", "23");
     await token.makeKey("release", "EC:prime256v1", "theirs", "24");
