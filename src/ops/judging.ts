@@ -81,7 +81,7 @@ export interface VerifyOptions {
   /** The caller goes on to move the content and check it: then the verdict does not say that it was not. */
   readonly contentFollows?: boolean | undefined;
   /**
-   * An acceptance in spite of something that may pass is looked for once more: several signatures may do, and the same ones are
+   * An acceptance in spite of something that may pass is looked for again, twice at most: several signatures may do, and the same ones are
    * told whatever the network did.
    */
   readonly steady?: boolean | undefined;
@@ -98,6 +98,9 @@ export function placeOf({ image, store }: Target): PlaceOfUse {
 
 /** Images judged at a time, where nobody says how many. */
 export const DEFAULT_WORKERS = 32;
+
+/** How often an acceptance is looked for once more while something stands in the way. */
+const STEADY_TRIES = 2;
 
 // --- what applies -----------------------------------------------------------------------------------------------------
 
@@ -211,10 +214,14 @@ export function foundTag({ bound }: Pick<Target, "bound">): FoundTag | undefined
 }
 
 async function judgeSubject(store: ContentStore, subject: Subject, one: Case, court: Court): Promise<Judgement> {
-  const { judgement, isHindered } = await hearSubject(store, subject, one, court);
-  if (court.options.steady !== true || judgement.status !== "accepted" || !isHindered) return judgement;
-  const again = await hearSubject(store, subject, one, court);
-  return again.judgement.status === "accepted" ? again.judgement : judgement;
+  let heard = await hearSubject(store, subject, one, court);
+  if (court.options.steady !== true) return heard.judgement;
+  for (let tries = 0; tries < STEADY_TRIES && heard.isHindered; tries++) {
+    if (heard.judgement.status !== "accepted") break;
+    const again = await hearSubject(store, subject, one, court);
+    if (again.judgement.status === "accepted") heard = again;
+  }
+  return heard.judgement;
 }
 
 /** What came of it, and whether something that may pass stood in the way of what was looked for. */
