@@ -63,8 +63,9 @@ class Coordinator {
 
   async facts(): Promise<readonly ImageFacts[]> {
     const { secret, rate } = this.#options;
-    await this.#queues.publish(secret, rate);
+    // First, while there is nothing in the queues but what an earlier run has left.
     await this.#queues.retryFailed();
+    await this.#queues.publish(secret, rate);
     for (let poll = 1; ; poll++) {
       const counts = await this.#queues.counts();
       this.#heed(counts);
