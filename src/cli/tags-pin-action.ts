@@ -4,11 +4,11 @@ import { LIMITS } from "../core/limits.ts";
 import { type Digest, digestOf, isDigest } from "../core/oci/digest.ts";
 import type { RootRole, SignedRole } from "../core/tags/metadata.ts";
 import { HEAD_TAG } from "../core/tags/names.ts";
-import type { RootPin } from "../core/tags/pin.ts";
+import { pinOf, type RootPin } from "../core/tags/pin.ts";
 import { readRole } from "../core/tags/read.ts";
 import { checkGun } from "../core/tags/trust-view.ts";
 import { verifyFirstRoot } from "../core/tags/verify-role.ts";
-import type { Instant } from "../core/time.ts";
+import { newestRoot } from "../core/tags/view.ts";
 import { readNamedFile } from "../io/disk/named.ts";
 import { PinsOnDisk } from "../io/tags/pins.ts";
 import { readWholeTrust } from "../ops/tags/whole.ts";
@@ -140,20 +140,18 @@ async function chosen(
   const { gun } = repository;
   const named = text(raw, "location");
   const elsewhere = named === undefined ? undefined : readRepository(named);
-  const terms = { gun, location: elsewhere?.gun, now: context.referenceTime };
-  if (wish.kind === "file") return pinOf(terms, await rootInFile(context, gun, wish.file), "pinned");
+  const terms = { gun, firstSeen: context.referenceTime, ...(elsewhere && { location: elsewhere.gun }) };
+  if (wish.kind === "file") return pinOf(await rootInFile(context, gun, wish.file), { ...terms, mode: "pinned" });
   const wiring = await openWiring(context, output, readRegistryOptions(raw), [elsewhere?.gun ?? gun]);
   try {
     const store = await openRepository(wiring, elsewhere ?? repository, "read");
-    const { roots } = await readWholeTrust({ store, gun, head: HEAD_TAG }, terms.now);
+    const { roots } = await readWholeTrust({ store, gun, head: HEAD_TAG }, terms.firstSeen);
     if (wish.kind === "dct") {
       const { rootVouchedFor } = await import("./tags-docker-root.ts");
-      return pinOf(terms, await rootVouchedFor(context, gun, roots, raw), "dct");
+      return pinOf(await rootVouchedFor(context, gun, roots, raw), { ...terms, mode: "dct" });
     }
-    if (wish.kind === "checksum") return pinOf(terms, withChecksum(roots, wish.digest, store.location), "pinned");
-    const newest = roots.at(-1);
-    if (newest === undefined) throw new CountersignError("internal", "verified metadata has no root");
-    return pinOf(terms, newest, "tofu");
+    if (wish.kind === "tofu") return pinOf(newestRoot({ roots }), { ...terms, mode: "tofu" });
+    return pinOf(withChecksum(roots, wish.digest, store.location), { ...terms, mode: "pinned" });
   } finally {
     await wiring.close();
   }
@@ -182,30 +180,6 @@ function withChecksum(roots: readonly SignedRole<RootRole>[], wanted: Digest, lo
     wanted,
     next: "compare it with what the publisher says, on another way than by this registry; pin nothing until you know",
   });
-}
-
-interface PinTerms {
-  readonly gun: string;
-  readonly location: string | undefined;
-  readonly now: Instant;
-}
-
-function pinOf(
-  { gun, location, now }: PinTerms,
-  { body, bytes }: SignedRole<RootRole>,
-  mode: RootPin["mode"],
-): RootPin {
-  const { keyids, threshold } = body.roles.root;
-  return {
-    gun,
-    rootVersion: body.version,
-    root: digestOf(bytes),
-    rootKeyIds: keyids,
-    threshold,
-    mode,
-    firstSeen: now,
-    ...(location !== undefined && { location }),
-  };
 }
 
 function otherPin(before: RootPin, pin: RootPin, label: string): CountersignError {

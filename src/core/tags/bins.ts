@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { TargetsRole } from "./metadata.ts";
 
 /** Hash bins (TAP 15): the entries of one role in `2 ** bitLength` files, by the hash of each entry's path. */
 
@@ -27,6 +28,11 @@ export function binOf(path: string, bitLength: number): number {
 export function binName(role: string, bin: number, bitLength: number): string {
   const digits = (2 ** bitLength - 1).toString(16).length;
   return `${binPrefix(role)}-${bin.toString(16).padStart(digits, "0")}`;
+}
+
+/** The bins below a role, in order; none where it has none. */
+export function binsBelow(role: string, { bins }: Pick<TargetsRole, "bins">): readonly string[] {
+  return bins === undefined ? [] : binNames(role, bins.bitLength);
 }
 
 /** All of them, in order. */

@@ -1,11 +1,12 @@
 import { CountersignError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Instant } from "../time.ts";
-import { binNames } from "./bins.ts";
+import { binsBelow } from "./bins.ts";
 import { listingOf } from "./files.ts";
 import { nextVersion } from "./lifetimes.ts";
 import type { ListedFile, SignedRole, SnapshotRole, TimestampRole } from "./metadata.ts";
 import type { TrustView } from "./ports.ts";
+import { rolesIn } from "./view.ts";
 
 /** What follows from the signers' metadata: whoever holds the online key can make it, at any time, from what is there. */
 
@@ -22,7 +23,7 @@ export function nextSnapshot(
   expires: Instant,
 ): SnapshotRole {
   const listed = new Map(before?.roles);
-  for (const [name, role] of [["targets", roles.targets] as const, ...roles.roles]) {
+  for (const [name, role] of rolesIn(roles)) {
     listed.set(name, follow(name, listingOf(role.body.version, role.bytes), listed.get(name)));
   }
   requireBins(roles, listed);
@@ -46,13 +47,9 @@ function follow(name: string, next: ListedFile, before: ListedFile | undefined):
 }
 
 /** A bin that was not read and was never listed would vanish with all that it binds. */
-function requireBins(
-  { targets, roles }: Pick<TrustView, "targets" | "roles">,
-  listed: ReadonlyMap<string, unknown>,
-): void {
-  for (const [name, { body }] of [["targets", targets] as const, ...roles]) {
-    const bins = body.bins === undefined ? [] : binNames(name, body.bins.bitLength);
-    const missing = bins.find((bin) => !listed.has(bin));
+function requireBins(roles: Pick<TrustView, "targets" | "roles">, listed: ReadonlyMap<string, unknown>): void {
+  for (const [name, { body }] of rolesIn(roles)) {
+    const missing = binsBelow(name, body).find((bin) => !listed.has(bin));
     if (missing !== undefined) throw new CountersignError("internal", `${missing} is left out of the snapshot`);
   }
 }

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { Digest } from "../oci/digest.ts";
 import type { ListedFile } from "./metadata.ts";
 
 /** Names of metadata files as TUF's consistent snapshots have them (TUF 1.0.34, 6.2): all but the timestamp's with a version. */
@@ -33,4 +34,8 @@ export function listingOf(version: number, bytes: Uint8Array): ListedFile {
 /** Whether these bytes are the listed ones; their version is in them and is compared by who reads them. */
 export function isListed(bytes: Uint8Array, listed: Pick<ListedFile, "length" | "sha256">): boolean {
   return bytes.byteLength === listed.length && listingOf(1, bytes).sha256 === listed.sha256;
+}
+
+export function digestOfListed({ sha256 }: Pick<ListedFile, "sha256">): Digest {
+  return `sha256:${sha256}` as Digest;
 }

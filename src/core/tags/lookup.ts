@@ -3,6 +3,7 @@ import { binName, binOf, ownerOf } from "./bins.ts";
 import type { TargetsRole } from "./metadata.ts";
 import { matchesPattern } from "./patterns.ts";
 import type { TrustView } from "./ports.ts";
+import { roleIn } from "./view.ts";
 import { pathOfBinding } from "./write.ts";
 
 /** A binding and the role whose metadata has it. */
@@ -54,7 +55,7 @@ export function searchOrder(
 }
 
 function bindingIn(view: Below, role: string, path: string, miss: (name: string) => void): readonly FoundBinding[] {
-  const own = role === "targets" ? view.targets : view.roles.get(role);
+  const own = roleIn(view, role);
   if (own === undefined) {
     // Without a snapshot nobody can say that it never signed.
     if (view.snapshot?.body.roles.has(role) !== false) miss(role);
@@ -110,7 +111,7 @@ function indexOf(role: TargetsRole): ReadonlyMap<string, Binding> {
 export function filesFor(view: Below, path: string): readonly string[] {
   const { asked } = searchOrder(view.targets.body, path);
   return asked.flatMap((role) => {
-    const bins = (role === "targets" ? view.targets : view.roles.get(role))?.body.bins;
+    const bins = roleIn(view, role)?.body.bins;
     return bins === undefined ? [role] : [role, binName(role, binOf(path, bins.bitLength), bins.bitLength)];
   });
 }

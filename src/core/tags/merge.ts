@@ -1,7 +1,7 @@
 import { CountersignError, toFinding } from "../errors.ts";
 import { digestOf } from "../oci/digest.ts";
 import type { Instant } from "../time.ts";
-import { binNames } from "./bins.ts";
+import { binNames, binsBelow } from "./bins.ts";
 import { isListed, parseFileName } from "./files.ts";
 import type { HeadFiles } from "./head.ts";
 import { checkCeiling, checkExpiry } from "./lifetimes.ts";
@@ -75,8 +75,7 @@ class Merge {
 
   #bins(owner: string, { body }: Targets): readonly [string, Targets][] {
     const { bins, keys } = body;
-    const names = bins === undefined ? [] : binNames(owner, bins.bitLength);
-    return names.flatMap((name): [string, Targets][] => {
+    return binsBelow(owner, body).flatMap((name): [string, Targets][] => {
       const bin = bins && this.#best(name, this.#view.roles.get(name), keys, bins);
       return bin === undefined ? [] : [[name, bin]];
     });

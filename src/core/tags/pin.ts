@@ -1,5 +1,6 @@
-import type { Digest } from "../oci/digest.ts";
+import { type Digest, digestOf } from "../oci/digest.ts";
 import type { Instant } from "../time.ts";
+import type { RootRole, SignedRole } from "./metadata.ts";
 
 /** A root that somebody has chosen for a repository: where all of its signed tags are verified from. */
 export interface RootPin {
@@ -16,4 +17,13 @@ export interface RootPin {
   readonly firstSeen: Instant;
   /** Where its trust metadata is, where that is another repository than the one of the images: `registry.example/acme/app-trust`. */
   readonly location?: string | undefined;
+}
+
+/** The pin of a root. */
+export function pinOf(
+  { body, bytes }: Pick<SignedRole<RootRole>, "body" | "bytes">,
+  terms: Pick<RootPin, "gun" | "mode" | "firstSeen" | "location">,
+): RootPin {
+  const { keyids: rootKeyIds, threshold } = body.roles.root;
+  return { rootVersion: body.version, root: digestOf(bytes), rootKeyIds, threshold, ...terms };
 }

@@ -181,9 +181,9 @@ class TrustReader {
   }
 
   #bins(owner: string, { bins, keys }: TargetsRole, root: RootRole, snapshot: SnapshotRole | undefined): void {
-    const names = bins === undefined ? [] : binNames(owner, bins.bitLength);
-    for (const name of bins === undefined ? [] : names) {
-      if (bins === undefined || (!this.#byRole.has(name) && this.#options.isComplete !== true)) continue;
+    if (bins === undefined) return;
+    for (const name of binNames(owner, bins.bitLength)) {
+      if (!this.#byRole.has(name) && this.#options.isComplete !== true) continue;
       this.#role(name, keys, bins, root, snapshot);
     }
   }

@@ -4,7 +4,7 @@ import { LIMITS } from "../../core/limits.ts";
 import type { ContentStore } from "../../core/ports.ts";
 import type { ReasonCode } from "../../core/reasons.ts";
 import type { Role, RootRole, SignedRole } from "../../core/tags/metadata.ts";
-import type { RootPin } from "../../core/tags/pin.ts";
+import { pinOf, type RootPin } from "../../core/tags/pin.ts";
 import { checkPlace } from "../../core/tags/place.ts";
 import { readRole } from "../../core/tags/read.ts";
 import { describeAge, formatInstant, type Instant } from "../../core/time.ts";
@@ -16,7 +16,7 @@ import { KEPT_FAULTS, SERVED_FAULTS } from "./faults.ts";
 import { askForHead, HeadSource } from "./head-source.ts";
 import { Keeper, Overtaken, type Roots, since, type Verified } from "./keeper.ts";
 import { TrustSession } from "./session.ts";
-import { checkRoot, type Expected, findAnchor, pinOnFirstUse } from "./verified-root.ts";
+import { checkRoot, type Expected, findAnchor } from "./verified-root.ts";
 
 export interface SessionRequest {
   /** The name that trust is bound to. */
@@ -242,8 +242,8 @@ class Opening {
 
   /** Only where somebody has asked for it: the newest root that is served counts from now on. */
   async #pinFirst(root: SignedRole<RootRole>): Promise<RootPin> {
-    const { options } = this.#request;
-    const pin = pinOnFirstUse(root, this.#expected);
+    const { gun, options } = this.#request;
+    const pin = pinOf(root, { gun, mode: "tofu", firstSeen: options.now });
     await options.pins.put(pin);
     options.onPinned?.(pin);
     return pin;

@@ -1,6 +1,5 @@
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
-import { digestOf } from "../../core/oci/digest.ts";
 import { checkCeiling } from "../../core/tags/lifetimes.ts";
 import type { RootRole, SignedRole } from "../../core/tags/metadata.ts";
 import type { RootPin } from "../../core/tags/pin.ts";
@@ -58,11 +57,4 @@ function bytesOf(updater: TufUpdater, role: string): Uint8Array {
   const bytes = updater.metadata.get(role);
   if (bytes !== undefined) return bytes;
   throw new CountersignError("internal", `${role} was read before it was verified`);
-}
-
-/** The pin of a root that was seen first. */
-export function pinOnFirstUse({ body, bytes }: SignedRole<RootRole>, { gun, now }: Expected): RootPin {
-  const { keyids, threshold } = body.roles.root;
-  const root = digestOf(bytes);
-  return { gun, rootVersion: body.version, root, rootKeyIds: keyids, threshold, mode: "tofu", firstSeen: now };
 }

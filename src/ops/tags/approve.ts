@@ -3,6 +3,7 @@ import { sameJson } from "../../core/json.ts";
 import type { ApproveResult, PendingRole, TrustChange } from "../../core/tags/admin-results.ts";
 import { changesBetween } from "../../core/tags/changes.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
+import { newestRoot, roleIn } from "../../core/tags/view.ts";
 import { drafted } from "./amend.ts";
 import type { Change, Editing } from "./change.ts";
 import { lookAround } from "./look.ts";
@@ -11,7 +12,6 @@ import { isMet, needsOf, openIn, type Proposal, viewWith } from "./proposal.ts";
 import { publishChange } from "./publish.ts";
 import type { Publisher } from "./publisher.ts";
 import { MetadataReader } from "./reader.ts";
-import { newestRoot } from "./summaries.ts";
 
 /** A change that waits for signatures, as whoever approves it sees it: exactly this is signed. */
 export interface Waiting {
@@ -82,7 +82,7 @@ class Approving implements Change {
 
 function isPublished(view: TrustView, { files }: Proposal): boolean {
   return [...files].every(([name, { signed }]) => {
-    const current = name === "root" ? newestRoot(view) : name === "targets" ? view.targets : view.roles.get(name);
+    const current = name === "root" ? newestRoot(view) : roleIn(view, name);
     return current !== undefined && sameJson(current.signed, signed);
   });
 }

@@ -1,18 +1,19 @@
 import type { Digest } from "../../core/oci/digest.ts";
-import { binNames, isBin, ownerOf } from "../../core/tags/bins.ts";
+import { binsBelow, isBin, ownerOf } from "../../core/tags/bins.ts";
 import { nextSnapshot, nextTimestamp } from "../../core/tags/derive.ts";
 import { fileNameOf, parseFileName } from "../../core/tags/files.ts";
 import { type BinSet, type BuiltHead, buildHead, type HeadPart } from "../../core/tags/head.ts";
 import { expiryOf, isDue, type Lifetimes, lifetimesUnder, nextVersion } from "../../core/tags/lifetimes.ts";
 import type { ListedFile, RootRole, SignedRole, SnapshotRole, TimestampRole } from "../../core/tags/metadata.ts";
-import { METADATA_MEDIA_TYPE } from "../../core/tags/names.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
 import { readRole } from "../../core/tags/read.ts";
+import { newestRoot, rolesIn } from "../../core/tags/view.ts";
 import { type RoleSigner, sealed, signedPart } from "../../core/tags/write.ts";
 import type { Instant } from "../../core/time.ts";
+import { listedFile } from "./change.ts";
 import type { Look } from "./look.ts";
 import type { Publisher } from "./publisher.ts";
-import { rootOf, signersOf } from "./signers-here.ts";
+import { signersOf } from "./signers-here.ts";
 
 /** Who signs the snapshot and the timestamp: enough keys of both roles, or nobody. */
 export interface OnlineSigners {
@@ -75,7 +76,7 @@ export async function assembleHead(
 }
 
 export function lifetimesOf({ lifetimes }: Pick<Publisher, "lifetimes">, view: TrustView): Lifetimes {
-  return lifetimes ?? lifetimesUnder(rootOf(view).profile.ceilings);
+  return lifetimes ?? lifetimesUnder(newestRoot(view).body.profile.ceilings);
 }
 
 function historyOf({ head, listing }: Look): readonly Digest[] {
@@ -117,21 +118,13 @@ interface Parts {
 
 function partsOf(look: Look, snapshot: SnapshotRole): Parts {
   const { view } = look;
-  const bins = [...rolesInBins(view)].flatMap(({ name, bits }) => binNames(name, bits));
+  const bins = rolesIn(view).flatMap(([name, { body }]) => binsBelow(name, body));
   const sets = look.listing.sets.filter((set) => isUntouched(set, bins, look, snapshot));
-  const own = [["targets", view.targets] as const, ...view.roles].map(
-    ([role, { body, bytes }]) => [fileNameOf(role, body.version), bytes] as const,
-  );
+  const own = rolesIn(view).map(([role, { body, bytes }]) => [fileNameOf(role, body.version), bytes] as const);
   const loose = bins.filter((bin) => !view.roles.has(bin)).flatMap((bin) => listedPart(bin, snapshot));
   const files = new Map<string, HeadPart>([...keptFiles(look), ...loose, ...own, ...rootParts(look)]);
   const inSets = (name: string) => sets.some((set) => isWithin(parseFileName(name)?.role ?? "", set));
   return { files: new Map([...files].filter(([name]) => !inSets(name))), sets };
-}
-
-function* rolesInBins({ targets, roles }: TrustView): Generator<{ readonly name: string; readonly bits: number }> {
-  for (const [name, { body }] of [["targets", targets] as const, ...roles]) {
-    if (body.bins !== undefined) yield { name, bits: body.bins.bitLength };
-  }
 }
 
 /** All its bins are ones that there still are, and listed as they were. */
@@ -154,9 +147,7 @@ function isWithin(role: string, { first, last }: BinSet): boolean {
 function listedPart(role: string, snapshot: SnapshotRole): readonly (readonly [string, HeadPart])[] {
   const listed = snapshot.roles.get(role);
   if (listed === undefined) return [];
-  const { version, length, sha256 } = listed;
-  const descriptor = { mediaType: METADATA_MEDIA_TYPE, digest: `sha256:${sha256}` as Digest, size: length };
-  return [[fileNameOf(role, version), { descriptor }]];
+  return [[fileNameOf(role, listed.version), listedFile(listed)]];
 }
 
 /** Files of signers that could not be read: who refuses them says why, which is more than that they are missing. */

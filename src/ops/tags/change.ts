@@ -1,19 +1,20 @@
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type { PendingRole } from "../../core/tags/admin-results.ts";
-import { binNames, ownerOf } from "../../core/tags/bins.ts";
-import { fileNameOf } from "../../core/tags/files.ts";
+import { binsBelow, ownerOf } from "../../core/tags/bins.ts";
+import { digestOfListed, fileNameOf } from "../../core/tags/files.ts";
 import type { HeadFile, HeadPart } from "../../core/tags/head.ts";
 import { nextVersion } from "../../core/tags/lifetimes.ts";
-import type { RoleKeys, SignedRole, TargetsRole, TufKey } from "../../core/tags/metadata.ts";
+import type { ListedFile, RoleKeys, SignedRole, TargetsRole, TufKey } from "../../core/tags/metadata.ts";
 import { METADATA_MEDIA_TYPE } from "../../core/tags/names.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
 import { readRole } from "../../core/tags/read.ts";
 import { requireThreshold } from "../../core/tags/verify-role.ts";
+import { newestRoot, roleIn } from "../../core/tags/view.ts";
 import type { Instant } from "../../core/time.ts";
 import { mapConcurrently } from "../concurrency.ts";
+import { requireDelegation } from "./delegations.ts";
 import type { MetadataReader } from "./reader.ts";
-import { rootOf } from "./signers-here.ts";
 
 /** What a change writes, sealed: the files of roles that it changes, and new roots. */
 export interface Draft {
@@ -63,15 +64,9 @@ export interface RoleAuthority {
 
 /** Of `targets`, or of a signer. @throws CountersignError `usage` for a signer that there is not. */
 export function authorityOf(view: TrustView, role: string): RoleAuthority {
-  const root = rootOf(view);
+  const root = newestRoot(view).body;
   if (role === "targets") return { roleKeys: root.roles.targets, keys: root.keys };
-  const { delegations, keys } = view.targets.body;
-  const roleKeys = delegations.find(({ name }) => name === role);
-  if (roleKeys !== undefined) return { roleKeys, keys };
-  throw new CountersignError("usage", "the repository has no such signer", {
-    found: role,
-    wanted: delegations.map(({ name }) => name).join(", ") || "a signer; there are none",
-  });
+  return { roleKeys: requireDelegation(view.targets.body, role), keys: view.targets.body.keys };
 }
 
 /** Two drafts of different roles as one. */
@@ -108,38 +103,38 @@ async function readBin(
   now: Instant,
 ): Promise<SignedRole<TargetsRole>> {
   const owner = ownerOf(file);
-  const body = (owner === "targets" ? view.targets : view.roles.get(owner))?.body;
+  const body = roleIn(view, owner)?.body;
   const listed = view.snapshot?.body.roles.get(file);
   if (body?.bins === undefined || listed === undefined) {
     throw new CountersignError("mix-and-match", `the head does not say which ${file} counts`, { wanted: file });
   }
-  const part = listedFile(listed.sha256, listed.length);
+  const part = listedFile(listed);
   const role = readRole(await reader.content(part, LIMITS.tufTargetsBytes), "targets", file, now);
   requireThreshold(role, body.keys, body.bins, file);
   return role;
 }
 
-export function listedFile(sha256: string, size: number): HeadFile {
-  return { descriptor: { mediaType: METADATA_MEDIA_TYPE, digest: `sha256:${sha256}` as never, size } };
+/** A file that is in the repository, as whoever lists it describes it. */
+export function listedFile(listed: ListedFile): HeadFile {
+  return { descriptor: { mediaType: METADATA_MEDIA_TYPE, digest: digestOfListed(listed), size: listed.length } };
 }
 
 /** Every file of a role, as it is to be staged: changed ones as they were made, others as they are. */
 export function stageOf(view: TrustView, role: string): ReadonlyMap<string, HeadPart> {
-  const own = role === "targets" ? view.targets : view.roles.get(role);
+  const own = roleIn(view, role);
   if (own === undefined) return new Map();
-  const bins = own.body.bins === undefined ? [] : binNames(role, own.body.bins.bitLength);
-  const parts = bins.flatMap((bin): readonly (readonly [string, HeadPart])[] => {
+  const parts = binsBelow(role, own.body).flatMap((bin): readonly (readonly [string, HeadPart])[] => {
     const read = view.roles.get(bin);
     if (read !== undefined) return [[fileNameOf(bin, read.body.version), read.bytes]];
     const listed = view.snapshot?.body.roles.get(bin);
-    return listed === undefined ? [] : [[fileNameOf(bin, listed.version), listedFile(listed.sha256, listed.length)]];
+    return listed === undefined ? [] : [[fileNameOf(bin, listed.version), listedFile(listed)]];
   });
   return new Map([[fileNameOf(role, own.body.version), own.bytes], ...parts]);
 }
 
 /** The version of a file after all that were seen of it. */
 export function versionAfter(view: TrustView, file: string, made: number | undefined, now: Instant): number {
-  const current = (file === "targets" ? view.targets : view.roles.get(file))?.body.version ?? 0;
+  const current = roleIn(view, file)?.body.version ?? 0;
   const listed = view.snapshot?.body.roles.get(file)?.version ?? 0;
   return nextVersion(Math.max(current, listed, made ?? 0), now);
 }

@@ -2,6 +2,7 @@ import { RoleBook } from "../../core/tags/entries.ts";
 import { expiryOf, isDue } from "../../core/tags/lifetimes.ts";
 import type { TargetsRole } from "../../core/tags/metadata.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
+import { roleIn } from "../../core/tags/view.ts";
 import { amend } from "./amend.ts";
 import { lifetimesOf } from "./assemble.ts";
 import { authorityOf, type Draft, type Editing, isPending, merged, type PendingDraft } from "./change.ts";
@@ -70,7 +71,7 @@ function withOwnFile(
   role: string,
   made: ReadonlyMap<string, TargetsRole>,
 ): ReadonlyMap<string, TargetsRole> {
-  const own = (role === "targets" ? view.targets : view.roles.get(role))?.body;
+  const own = roleIn(view, role)?.body;
   const lifetimes = lifetimesOf(publisher, view);
   const kind = kindOf(role);
   if (own === undefined || made.has(role) || !isDue(kind, own.expires, now, lifetimes)) return made;
@@ -82,5 +83,5 @@ export function kindOf(role: string): "targets" | "role" {
 }
 
 export function bookOf(view: TrustView, role: string): RoleBook {
-  return RoleBook.open(role, role === "targets" ? view.targets : view.roles.get(role), view.roles);
+  return RoleBook.open(role, roleIn(view, role), view.roles);
 }

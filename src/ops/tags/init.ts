@@ -2,7 +2,7 @@ import { refusePublishedKeys } from "../../core/crypto/published.ts";
 import { vouchFor } from "../../core/dct/continuity.ts";
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
-import { type Digest, digestOf } from "../../core/oci/digest.ts";
+import type { Digest } from "../../core/oci/digest.ts";
 import type { ContentStore, Signer } from "../../core/ports.ts";
 import type { InitResult, RoleSummary } from "../../core/tags/admin-results.ts";
 import { fileNameOf, listingOf } from "../../core/tags/files.ts";
@@ -10,7 +10,7 @@ import { buildHead } from "../../core/tags/head.ts";
 import { expiryOf, type Lifetimes, nextVersion } from "../../core/tags/lifetimes.ts";
 import type { Ceilings, Role, RoleKeys, RootRole, TufKey } from "../../core/tags/metadata.ts";
 import { partTag, TOP_LEVEL, type TopLevelRole } from "../../core/tags/names.ts";
-import type { RootPin } from "../../core/tags/pin.ts";
+import { pinOf } from "../../core/tags/pin.ts";
 import { keyIdOf, tufKeyOf } from "../../core/tags/tuf-key.ts";
 import { type RoleSigner, sealed, signedPart } from "../../core/tags/write.ts";
 import type { Instant } from "../../core/time.ts";
@@ -64,7 +64,7 @@ export async function initTrust(wish: InitWish): Promise<InitResult> {
     gun,
     location: store.location,
     head: digest,
-    pin: pinOf(wish, roles.root, files.root),
+    pin: pinOf(files.root, { gun, mode: "pinned", firstSeen: now }),
     roles: TOP_LEVEL.map((name) => summaryOf(name, roles[name], filesByRole(files).get(name)?.body)),
   };
 }
@@ -122,7 +122,7 @@ function refuseExampleKeys({ store, gun, roles }: InitWish): void {
 // --- metadata ---------------------------------------------------------------------------------------------------------
 
 interface FirstFiles {
-  readonly root: FirstFile<Role>;
+  readonly root: FirstFile<RootRole>;
   /** `targets` and the roles below it. */
   readonly below: ReadonlyMap<string, FirstFile<Role>>;
   readonly snapshot: FirstFile<Role>;
@@ -211,12 +211,6 @@ async function pushFirst({ store, gun, head }: InitWish, files: FirstFiles): Pro
 
 function filesByRole({ root, below, snapshot, timestamp }: FirstFiles): ReadonlyMap<string, FirstFile<Role>> {
   return new Map([["root", root], ...below, ["snapshot", snapshot], ["timestamp", timestamp]]);
-}
-
-function pinOf({ gun, now }: InitWish, { roleKeys }: FirstRole, { bytes }: FirstFile<Role>): RootPin {
-  const { keyids, threshold } = roleKeys;
-  const root = digestOf(bytes);
-  return { gun, rootVersion: 1, root, rootKeyIds: keyids, threshold, mode: "pinned", firstSeen: now };
 }
 
 function summaryOf(name: string, { roleKeys }: FirstRole, body: Role | undefined): RoleSummary {

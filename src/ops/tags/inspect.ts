@@ -9,10 +9,11 @@ import { isTrustTag, pathOfTag } from "../../core/tags/names.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
 import type { TrustReading } from "../../core/tags/trust-view.ts";
 import { validSignatures } from "../../core/tags/verify-role.ts";
+import { newestRoot, roleIn } from "../../core/tags/view.ts";
 import type { Instant } from "../../core/time.ts";
 import { mapConcurrently } from "../concurrency.ts";
 import { pendingRoles } from "./pending.ts";
-import { authorityOfFile, dueNotices, newestRoot, roleSummaries, signerSummaries } from "./summaries.ts";
+import { authorityOfFile, dueNotices, roleSummaries, signerSummaries } from "./summaries.ts";
 import { readWholeTrust, type TrustPlace } from "./whole.ts";
 
 export interface InspectWish extends TrustPlace {
@@ -85,7 +86,7 @@ function unlisted(gun: string, tag: string, outside: readonly FoundBinding[]): C
 function signerNamer(view: TrustReading): (file: string) => readonly string[] {
   const known = new Map<string, readonly string[]>();
   return (file) => {
-    const role = file === "targets" ? view.targets : view.roles.get(file);
+    const role = roleIn(view, file);
     const by = authorityOfFile(view, file);
     const ids = known.get(file) ?? (role && by ? validSignatures(role, by.keys, by.roleKeys) : []);
     known.set(file, ids);

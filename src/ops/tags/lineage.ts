@@ -63,7 +63,7 @@ export class Lineage {
   #unknown({ view, staged }: Look, file: string): readonly HeadFile[] {
     const inStage = [...(staged.get(ownerOf(file)) ?? [])].filter(([name]) => parseFileName(name)?.role === file);
     const listed = view.snapshot?.body.roles.get(file);
-    const inHead = listed === undefined ? [] : [listedFile(listed.sha256, listed.length)];
+    const inHead = listed === undefined ? [] : [listedFile(listed)];
     const all = [...inStage.map(([, each]) => each), ...inHead];
     return all.filter(({ descriptor }) => !this.#known.has(descriptor.digest));
   }

@@ -4,7 +4,7 @@ import type { Digest } from "../../core/oci/digest.ts";
 import { digestOf } from "../../core/oci/digest.ts";
 import type { Manifest } from "../../core/oci/manifest.ts";
 import { isBin } from "../../core/tags/bins.ts";
-import { isListed, parseFileName } from "../../core/tags/files.ts";
+import { digestOfListed, isListed, parseFileName } from "../../core/tags/files.ts";
 import type { HeadFiles, HeadListing } from "../../core/tags/head.ts";
 import { mergeRoles } from "../../core/tags/merge.ts";
 import type { RootRole, SignedRole } from "../../core/tags/metadata.ts";
@@ -13,6 +13,7 @@ import type { TrustView } from "../../core/tags/ports.ts";
 import { readRole } from "../../core/tags/read.ts";
 import { checkGun, readTrust, type TrustReading } from "../../core/tags/trust-view.ts";
 import { validSignatures, verifyNextRoot } from "../../core/tags/verify-role.ts";
+import { rolesIn } from "../../core/tags/view.ts";
 import type { Instant } from "../../core/time.ts";
 import { mapConcurrently } from "../concurrency.ts";
 import type { Publisher } from "./publisher.ts";
@@ -125,7 +126,7 @@ class Looking {
   }
 
   #digestsIn({ snapshot }: TrustReading): ReadonlySet<Digest> {
-    const listed = [...(snapshot?.body.roles.values() ?? [])].map(({ sha256 }) => `sha256:${sha256}` as Digest);
+    const listed = [...(snapshot?.body.roles.values() ?? [])].map(digestOfListed);
     return new Set([...[...this.#listing.files.values()].map(({ descriptor }) => descriptor.digest), ...listed]);
   }
 
@@ -202,9 +203,9 @@ function isPaired({ snapshot, timestamp }: TrustView): boolean {
 }
 
 /** Whether the snapshot lists every role as it is. */
-function listsAll({ snapshot, targets, roles }: TrustView): boolean {
-  return [["targets", targets] as const, ...roles].every(([name, { bytes }]) => {
-    const listed = snapshot?.body.roles.get(name);
+function listsAll(view: TrustView): boolean {
+  return rolesIn(view).every(([name, { bytes }]) => {
+    const listed = view.snapshot?.body.roles.get(name);
     return listed !== undefined && isListed(bytes, listed);
   });
 }
@@ -224,11 +225,11 @@ export function maxBytesOf(name: string): number {
 export function digestsOf(look: Look, role: string): readonly Digest[] {
   const staged = [...(look.staged.get(role)?.values() ?? [])].map(({ descriptor }) => descriptor.digest);
   const own = (name: string) => name === role || (isBin(name) && name.startsWith(`${role}.`));
-  const read = [["targets", look.view.targets] as const, ...look.view.roles].filter(([name]) => own(name));
+  const read = rolesIn(look.view).filter(([name]) => own(name));
   const listed = [...(look.view.snapshot?.body.roles ?? [])].filter(([name]) => own(name));
   return [
     ...staged,
     ...read.map(([, { bytes }]) => digestOf(bytes)),
-    ...listed.map(([, { sha256 }]) => `sha256:${sha256}` as Digest),
+    ...listed.map(([, file]) => digestOfListed(file)),
   ];
 }

@@ -7,6 +7,7 @@ import { fileNameOf, parseFileName } from "../../core/tags/files.ts";
 import { pendingTag } from "../../core/tags/names.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
 import { readRole } from "../../core/tags/read.ts";
+import { newestRoot, roleIn } from "../../core/tags/view.ts";
 import { mapConcurrently } from "../concurrency.ts";
 import type { PendingDraft } from "./change.ts";
 import {
@@ -22,7 +23,6 @@ import {
 import type { Publisher } from "./publisher.ts";
 import { MetadataReader } from "./reader.ts";
 import { pushStage } from "./staging.ts";
-import { newestRoot } from "./summaries.ts";
 
 /**
  * Changes that wait for signatures: under a tag of their own, as far as they are signed. Whoever may push to the repository can put
@@ -70,7 +70,7 @@ function pendingFile(name: string, bytes: Uint8Array): readonly [string, Peoples
 export function follows(view: TrustView, { files }: Proposal): boolean {
   return [...files].every(([name, { body }]) => {
     if (name === "root") return body.version === newestRoot(view).body.version + 1;
-    const current = name === "targets" ? view.targets : view.roles.get(name);
+    const current = roleIn(view, name);
     return body.version > (current?.body.version ?? 0);
   });
 }

@@ -4,9 +4,10 @@ import type { RoleKeys, RootRole, SignedRole, TargetsRole, TufKey } from "../../
 import type { RoleKeyring, TrustView } from "../../core/tags/ports.ts";
 import { readRole } from "../../core/tags/read.ts";
 import { shortKeyId, validSignatures } from "../../core/tags/verify-role.ts";
+import { newestRoot } from "../../core/tags/view.ts";
 import { type RoleSigner, sealed, signedPart } from "../../core/tags/write.ts";
 import { signersOf } from "./signers-here.ts";
-import { authorityOfFile, newestRoot } from "./summaries.ts";
+import { authorityOfFile } from "./summaries.ts";
 
 /** A root, or a file of `targets`, of a signer or of a bin: what people sign, and online keys do not. */
 export type PeoplesRole = SignedRole<RootRole> | SignedRole<TargetsRole>;

@@ -9,6 +9,7 @@ import { checkExpiry } from "../../core/tags/lifetimes.ts";
 import type { SignedRole, TimestampRole } from "../../core/tags/metadata.ts";
 import { partTag, stagingTag } from "../../core/tags/names.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
+import { newestRoot } from "../../core/tags/view.ts";
 import type { Instant } from "../../core/time.ts";
 import { forEachConcurrently } from "../concurrency.ts";
 import { sourceOf } from "../prepare-signature.ts";
@@ -20,7 +21,6 @@ import { leavePending } from "./pending.ts";
 import type { Publisher } from "./publisher.ts";
 import { MetadataReader } from "./reader.ts";
 import { Seen, versionsIn } from "./seen.ts";
-import { rootOf } from "./signers-here.ts";
 import { pushStage, type StagedFiles } from "./staging.ts";
 
 /** What became of a change, and what there is now. */
@@ -163,7 +163,7 @@ class Publishing {
 
   async #replaceHead(look: Look): Promise<Published | undefined> {
     requireRoot(look, this.#publisher.clock.now());
-    const online = await onlineSigners(this.#publisher, rootOf(look.view));
+    const online = await onlineSigners(this.#publisher, newestRoot(look.view).body);
     if (online === undefined) return this.#leaveStaged(look);
     const assembled = await assembleHead(this.#publisher, look, online, this.#minted);
     await this.#pushParts(assembled);
@@ -238,7 +238,7 @@ class Publishing {
   }
 
   #leaveStaged(look: Look): Published {
-    const { roles } = rootOf(look.view);
+    const { roles } = newestRoot(look.view).body;
     const finding: Finding = {
       code: "publish-staged",
       message: "what was signed is staged and waits for who holds the online key",
@@ -283,7 +283,7 @@ function withFilesOf(view: TrustView, roles: ReadonlyMap<string, TrustView["targ
 
 function rootFiles({ view }: Look, added: readonly Uint8Array[]): ReadonlyMap<string, Uint8Array> {
   const before = view.roots.map(({ body, bytes }) => [fileNameOf("root", body.version), bytes] as const);
-  const last = rootOf(view).version;
+  const last = newestRoot(view).body.version;
   const next = added.map((bytes, at) => [fileNameOf("root", last + 1 + at), bytes] as const);
   return new Map([...before, ...next]);
 }
@@ -298,5 +298,5 @@ function isStaged(staged: StagedFiles | undefined, wanted: ReadonlyMap<string, H
 
 /** @throws CountersignError `root-expired`: nobody would believe what is published under it. */
 function requireRoot({ view }: Look, now: Instant): void {
-  checkExpiry(rootOf(view), now, "the root");
+  checkExpiry(newestRoot(view).body, now, "the root");
 }

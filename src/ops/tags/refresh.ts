@@ -3,6 +3,7 @@ import { expiryOf, isDue, type Lifetime, type Lifetimes } from "../../core/tags/
 import type { Role, SignedRole, TargetsRole } from "../../core/tags/metadata.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
 import type { RefreshResult } from "../../core/tags/publish-results.ts";
+import { newestRoot, roleIn, rolesIn } from "../../core/tags/view.ts";
 import { formatInstant, type Instant } from "../../core/time.ts";
 import { amend } from "./amend.ts";
 import { lifetimesOf, onlineSigners } from "./assemble.ts";
@@ -10,7 +11,7 @@ import { authorityOf, type Change, type Draft, type Editing, isPending, merged }
 import { bookOf, kindOf } from "./edit-roles.ts";
 import { publishChange } from "./publish.ts";
 import type { Publisher } from "./publisher.ts";
-import { rootOf, signersOf } from "./signers-here.ts";
+import { signersOf } from "./signers-here.ts";
 
 /**
  * What keeps signed tags alive, to be run again and again: a new timestamp, a new snapshot in time, whatever is staged or was lost
@@ -71,7 +72,7 @@ class Refreshing implements Change {
   }
 
   async #requireOnline(view: TrustView): Promise<void> {
-    const root = rootOf(view);
+    const root = newestRoot(view).body;
     if ((await onlineSigners(this.#publisher, root)) !== undefined) return;
     throw new CountersignError("role-key-missing", `the online key of ${view.gun} is not here`, {
       wanted: root.roles.timestamp.keyids.join(", "),
@@ -87,7 +88,7 @@ class Refreshing implements Change {
     const view = await editing.withFiles(files.filter((file) => isOld(editing.view, file, now, lifetimes[kind])));
     const isAgain = editing.isForced && this.#renewed.has(role);
     const due = files.flatMap((file): [string, TargetsRole][] => {
-      const body = (file === "targets" ? view.targets : view.roles.get(file))?.body;
+      const body = roleIn(view, file)?.body;
       if (body === undefined || !(isAgain || isDue(kind, body.expires, now, lifetimes))) return [];
       return [[file, { ...body, version: editing.version(file), expires: expiryOf(kind, now, lifetimes) }]];
     });
@@ -108,12 +109,9 @@ function isOld({ snapshot }: TrustView, file: string, now: Instant, { lives, ren
 
 /** What ends soon and needs somebody whose key is not here. */
 function endingSoon(view: TrustView, now: Instant, lifetimes: Lifetimes): readonly Finding[] {
-  const roles = [["targets", view.targets] as const, ...view.roles].map(([name, role]) => {
-    return endOf(name, role.body, kindOf(name), now, lifetimes);
-  });
-  const root = view.roots.at(-1);
-  const all = [...(root === undefined ? [] : [endOf("root", root.body, "root", now, lifetimes)]), ...roles];
-  return all.flatMap((finding) => finding ?? []);
+  const roles = rolesIn(view).map(([name, role]) => endOf(name, role.body, kindOf(name), now, lifetimes));
+  const root = endOf("root", newestRoot(view).body, "root", now, lifetimes);
+  return [root, ...roles].flatMap((finding) => finding ?? []);
 }
 
 function endOf(

@@ -2,12 +2,13 @@ import type { PublicKey } from "../../core/crypto/public-key.ts";
 import { CountersignError } from "../../core/errors.ts";
 import { type Digest, digestOf } from "../../core/oci/digest.ts";
 import type { RotateResult } from "../../core/tags/admin-results.ts";
-import { binNames } from "../../core/tags/bins.ts";
+import { binsBelow } from "../../core/tags/bins.ts";
 import { expiryOf } from "../../core/tags/lifetimes.ts";
 import type { RoleKeys, RootRole, TargetsRole, TufKey } from "../../core/tags/metadata.ts";
 import { TOP_LEVEL, type TopLevelRole } from "../../core/tags/names.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
 import { keyIdOf, tufKeyOf } from "../../core/tags/tuf-key.ts";
+import { newestRoot, roleIn } from "../../core/tags/view.ts";
 import { type Amendment, amend, refuseExamples } from "./amend.ts";
 import { lifetimesOf } from "./assemble.ts";
 import { type Change, type Draft, type Editing, isPending, type PendingDraft } from "./change.ts";
@@ -15,7 +16,7 @@ import { requireDelegation, withSignerKeys } from "./delegations.ts";
 import { requireMeetable } from "./init.ts";
 import { publishChange } from "./publish.ts";
 import type { Publisher } from "./publisher.ts";
-import { authorityOfFile, newestRoot } from "./summaries.ts";
+import { authorityOfFile } from "./summaries.ts";
 
 export interface RotateWish {
   /** `root`, `targets`, `online` (both of `snapshot` and `timestamp`), one of these two, or a signer. */
@@ -146,10 +147,10 @@ class Rotation implements Change {
 
   /** Every file of a role as it is, to be signed by these keys; nothing where it never signed. */
   async #signedAgain(editing: Editing, role: string, after: Keys): Promise<ReadonlyMap<string, TargetsRole>> {
-    const own = role === "targets" ? editing.view.targets : editing.view.roles.get(role);
+    const own = roleIn(editing.view, role);
     if (own === undefined) return new Map();
     const { bins } = own.body;
-    const names = bins === undefined ? [] : binNames(role, bins.bitLength);
+    const names = binsBelow(role, own.body);
     const view = names.length === 0 ? editing.view : await editing.withFiles(names);
     const lifetimes = lifetimesOf(this.#publisher, view);
     const expires = expiryOf(role === "targets" ? "targets" : "role", editing.now, lifetimes);

@@ -1,6 +1,6 @@
-import { CountersignError } from "../../core/errors.ts";
-import type { RoleKeys, RootRole } from "../../core/tags/metadata.ts";
+import type { RoleKeys } from "../../core/tags/metadata.ts";
 import type { RoleKeyring, TrustView } from "../../core/tags/ports.ts";
+import { newestRoot } from "../../core/tags/view.ts";
 import type { RoleSigner } from "../../core/tags/write.ts";
 
 /** Those of a role's keys that this machine has. */
@@ -17,13 +17,6 @@ export async function signersOf(
   return found;
 }
 
-/** The root that counts. */
-export function rootOf({ roots }: Pick<TrustView, "roots">): RootRole {
-  const root = roots.at(-1);
-  if (root === undefined) throw new CountersignError("internal", "trust without a root");
-  return root.body;
-}
-
 /**
  * The roles that bind tags and of which a key is here: `targets` while there are no signers, else the signers. A key is asked for
  * only where the role may be needed.
@@ -37,7 +30,7 @@ export async function rolesHere(
   which: "signing" | "all" = "signing",
 ): Promise<readonly string[]> {
   const { delegations } = targets.body;
-  const own = { name: "targets", ...rootOf({ roots }).roles.targets };
+  const own = { name: "targets", ...newestRoot({ roots }).body.roles.targets };
   const here: string[] = [];
   for (const role of delegations.length === 0 || which === "all" ? [own, ...delegations] : delegations) {
     if (isWanted(role.name) && (await signersOf(ring, role)).length > 0) here.push(role.name);

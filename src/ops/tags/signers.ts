@@ -1,19 +1,21 @@
 import { CountersignError, type Finding } from "../../core/errors.ts";
 import type { SignerResult, SignerSummary } from "../../core/tags/admin-results.ts";
 import type { Binding } from "../../core/tags/binding.ts";
-import { binNames } from "../../core/tags/bins.ts";
-import { RoleBook } from "../../core/tags/entries.ts";
+import { binsBelow } from "../../core/tags/bins.ts";
+import type { RoleBook } from "../../core/tags/entries.ts";
 import { expiryOf } from "../../core/tags/lifetimes.ts";
 import { findBinding } from "../../core/tags/lookup.ts";
 import type { Delegation, RoleKeys, TargetsRole } from "../../core/tags/metadata.ts";
 import { pathOfTag } from "../../core/tags/names.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
+import { roleIn } from "../../core/tags/view.ts";
 import { pathOfBinding } from "../../core/tags/write.ts";
 import type { Instant } from "../../core/time.ts";
 import { type Amendment, amend, refuseExamples } from "./amend.ts";
 import { lifetimesOf } from "./assemble.ts";
 import { authorityOf, type Change, type Editing } from "./change.ts";
 import { covers, delegationOf, requireDelegation, type SignerWish, withoutSigner, withSigner } from "./delegations.ts";
+import { bookOf, kindOf } from "./edit-roles.ts";
 import { publishChange } from "./publish.ts";
 import type { Publisher } from "./publisher.ts";
 import { signersOf } from "./signers-here.ts";
@@ -110,11 +112,11 @@ class Adding implements Change {
     const signers = await signersOf(this.#publisher.ring, delegation);
     if (!takesOver || signers.length < delegation.threshold) return undefined;
     const view = await withAllBins(editing, ["targets", name]);
-    const own = RoleBook.open("targets", view.targets, view.roles);
+    const own = bookOf(view, "targets");
     const moving = movable(own, delegation);
     if (moving.length === 0) return undefined;
     const left = own.without(moving.map(pathOfBinding));
-    const book = binned(RoleBook.open(name, view.roles.get(name), view.roles).withBindings(moving));
+    const book = binned(bookOf(view, name).withBindings(moving));
     const keys = new Map([...view.targets.body.keys, ...withSigner(view.targets.body, this.#wish).keys]);
     const making = { version: (file: string) => editing.version(file), expires: this.#expires("role", editing) };
     return {
@@ -239,7 +241,7 @@ class Removing implements Change {
     const own = { version: editing.version("targets"), expires: expiryOf("targets", editing.now, lifetimes) };
     const targets: TargetsRole = { ...(isGone ? before : withoutSigner(before, name)), ...own };
     const after: TrustView = { ...view, targets: { ...view.targets, body: targets } };
-    const left = RoleBook.open(name, view.roles.get(name), view.roles).bindings.filter((binding) => {
+    const left = bookOf(view, name).bindings.filter((binding) => {
       return findBinding(after, pathOfBinding(binding)).found === undefined;
     });
     const amendment = new Map<string, TargetsRole>([["targets", targets]]);
@@ -267,10 +269,8 @@ class Removing implements Change {
   ): ReadonlyMap<string, TargetsRole> {
     const { roleKeys, keys } = authorityOf(after, successor);
     requireCovered(roleKeys, successor, left);
-    const role = successor === "targets" ? after.targets : after.roles.get(successor);
-    const book = binned(RoleBook.open(successor, role, after.roles).withBindings(left));
-    const kind = successor === "targets" ? "targets" : "role";
-    const expires = expiryOf(kind, editing.now, lifetimesOf(this.#publisher, after));
+    const book = binned(bookOf(after, successor).withBindings(left));
+    const expires = expiryOf(kindOf(successor), editing.now, lifetimesOf(this.#publisher, after));
     return book.roles({ version: (file) => editing.version(file), expires, signers: roleKeys, keys });
   }
 }
@@ -305,8 +305,8 @@ function lostRevocations(name: string, left: readonly Binding[]): readonly Findi
 async function withAllBins(editing: Editing, roles: readonly string[]): Promise<TrustView> {
   const { view } = editing;
   const files = roles.flatMap((name) => {
-    const bins = (name === "targets" ? view.targets : view.roles.get(name))?.body.bins;
-    return bins === undefined ? [] : binNames(name, bins.bitLength);
+    const role = roleIn(view, name);
+    return role === undefined ? [] : binsBelow(name, role.body);
   });
   return files.length === 0 ? view : await editing.withFiles(files);
 }

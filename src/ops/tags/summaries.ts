@@ -1,20 +1,14 @@
-import { CountersignError, type Finding } from "../../core/errors.ts";
+import type { Finding } from "../../core/errors.ts";
 import type { RoleSummary, SignerSummary } from "../../core/tags/admin-results.ts";
-import { binNames, ownerOf } from "../../core/tags/bins.ts";
+import { binsBelow, ownerOf } from "../../core/tags/bins.ts";
 import { tagPatternsOf } from "../../core/tags/changes.ts";
 import { isDue, type LifetimeKind, lifetimesUnder } from "../../core/tags/lifetimes.ts";
 import type { Delegation, RoleKeys, TargetsRole, TufKey } from "../../core/tags/metadata.ts";
 import { TOP_LEVEL, type TopLevelRole } from "../../core/tags/names.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
+import { newestRoot, roleIn } from "../../core/tags/view.ts";
 import { formatInstant, type Instant } from "../../core/time.ts";
 import { delegationOf } from "./delegations.ts";
-
-/** The root that counts. */
-export function newestRoot({ roots }: Pick<TrustView, "roots">): TrustView["roots"][number] {
-  const root = roots.at(-1);
-  if (root === undefined) throw new CountersignError("internal", "trust without a root");
-  return root;
-}
 
 /** The roles that every repository has, as they stand. */
 export function roleSummaries(view: TrustView): readonly RoleSummary[] {
@@ -50,8 +44,7 @@ export function signerSummary(view: Pick<TrustView, "roles">, delegation: Delega
 
 function filesOf({ roles }: Pick<TrustView, "roles">, name: string, role: TargetsRole | undefined): TargetsRole[] {
   if (role === undefined) return [];
-  const bins = role.bins === undefined ? [] : binNames(name, role.bins.bitLength);
-  return [role, ...bins.flatMap((bin) => roles.get(bin)?.body ?? [])];
+  return [role, ...binsBelow(name, role).flatMap((bin) => roles.get(bin)?.body ?? [])];
 }
 
 function tagsIn({ bindings }: TargetsRole): number {
@@ -67,7 +60,7 @@ export function authorityOfFile(
   const owner = ownerOf(file);
   const { targets } = view;
   if (owner !== file) {
-    const { bins, keys } = (owner === "targets" ? targets : view.roles.get(owner))?.body ?? {};
+    const { bins, keys } = roleIn(view, owner)?.body ?? {};
     return bins === undefined || keys === undefined ? undefined : { roleKeys: bins, keys };
   }
   const isTop = (TOP_LEVEL as readonly string[]).includes(file);

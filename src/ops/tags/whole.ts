@@ -1,10 +1,10 @@
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
-import { type Digest, digestOf } from "../../core/oci/digest.ts";
+import type { Digest } from "../../core/oci/digest.ts";
 import type { Manifest } from "../../core/oci/manifest.ts";
 import type { ContentStore } from "../../core/ports.ts";
 import type { HeadFile, HeadFiles, HeadListing } from "../../core/tags/head.ts";
-import type { RootPin } from "../../core/tags/pin.ts";
+import { pinOf, type RootPin } from "../../core/tags/pin.ts";
 import { readTrust, type TrustReading } from "../../core/tags/trust-view.ts";
 import type { Instant } from "../../core/time.ts";
 import { mapConcurrently } from "../concurrency.ts";
@@ -66,9 +66,7 @@ export function onlooker(place: TrustPlace, { roots }: TrustReading, now: Instan
 
 function firstRootPin(gun: string, [first]: TrustReading["roots"], now: Instant): RootPin {
   if (first === undefined) throw new CountersignError("internal", "trust without a root");
-  const { keyids, threshold } = first.body.roles.root;
-  const root = digestOf(first.bytes);
-  return { gun, rootVersion: first.body.version, root, rootKeyIds: keyids, threshold, mode: "tofu", firstSeen: now };
+  return pinOf(first, { gun, mode: "tofu", firstSeen: now });
 }
 
 function requireFew({ size }: ReadonlyMap<string, HeadFile>): void {
