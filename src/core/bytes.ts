@@ -18,6 +18,11 @@ export function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
+/** One order of texts, the same on every machine: by UTF-16 units. What is absent comes first. */
+export function compareTexts(a = "", b = ""): number {
+  return a < b ? -1 : Number(a > b);
+}
+
 export function encodeHex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
 }

@@ -1,4 +1,4 @@
-import { encodeUtf8 } from "../core/bytes.ts";
+import { compareTexts, encodeUtf8 } from "../core/bytes.ts";
 import { legacyConfig } from "../core/formats/cosign-legacy.ts";
 import { type JsonObject, type JsonValue, parseJsonObject } from "../core/json.ts";
 import { LIMITS } from "../core/limits.ts";
@@ -50,7 +50,7 @@ export async function mergeLegacy(
 
 /** Two signatures may share a payload, and differ in their annotations only. */
 function identityOf({ digest, annotations }: Descriptor): string {
-  const entries = Object.entries(annotations ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const entries = Object.entries(annotations ?? {}).toSorted(([a], [b]) => compareTexts(a, b));
   return JSON.stringify([digest, entries]);
 }
 

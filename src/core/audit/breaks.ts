@@ -1,7 +1,7 @@
+import { compareTexts } from "../bytes.ts";
 import type { Finding } from "../errors.ts";
 import { nextStep } from "../explain.ts";
 import { type ReasonCode, reasonClass } from "../reasons.ts";
-import { compareTexts } from "../verify/findings.ts";
 import type { Audit, AuditedImage, Use } from "./audit.ts";
 import { type AffectedWorkload, type Owner, ownerOf, workloadKey, workloadOf } from "./workloads.ts";
 

@@ -1,7 +1,7 @@
+import { compareTexts } from "../bytes.ts";
 import { CountersignError } from "../errors.ts";
 import type { SourceProblem } from "../sources/mention.ts";
 import type { Instant } from "../time.ts";
-import { compareTexts } from "../verify/findings.ts";
 import type { Audit, AuditedImage, AuditedSigner, AuditStandard } from "./audit.ts";
 import { type Pair, pairImages } from "./pairs.ts";
 import { type AffectedWorkload, workloadKey, workloadOf } from "./workloads.ts";

@@ -1,5 +1,5 @@
+import { compareTexts } from "../bytes.ts";
 import { type ReasonCode, reasonClass } from "../reasons.ts";
-import { compareTexts } from "../verify/findings.ts";
 import type { Audit, AuditedImage, Use } from "./audit.ts";
 import { type BreakCause, causeKey, causeOf } from "./breaks.ts";
 import { splitImage } from "./names.ts";

@@ -1,9 +1,10 @@
+import { compareTexts } from "../bytes.ts";
 import type { Finding } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
 import { placeName } from "../policy/document.ts";
 import type { SignedTag } from "../tags/signed-tag.ts";
 import type { Instant } from "../time.ts";
-import { compareTexts, nearestFirst } from "../verify/findings.ts";
+import { nearestFirst } from "../verify/findings.ts";
 import {
   describeSignedBy,
   type SignatureReport,

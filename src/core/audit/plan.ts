@@ -1,4 +1,4 @@
-import { encodeUtf8 } from "../bytes.ts";
+import { compareTexts, encodeUtf8 } from "../bytes.ts";
 import { CountersignError, type Finding, toFinding } from "../errors.ts";
 import { nextStep } from "../explain.ts";
 import { wellFormedJson } from "../json.ts";
@@ -7,7 +7,6 @@ import { parseLocation } from "../oci/location.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
 import type { Mention, Reading, SourcePlace, SourceProblem } from "../sources/mention.ts";
 import type { Instant } from "../time.ts";
-import { compareTexts } from "../verify/findings.ts";
 import type { AuditPlan, Use } from "./audit.ts";
 
 /** A plan before it has a digest. */

@@ -1,11 +1,10 @@
-import { encodeUtf8 } from "../bytes.ts";
+import { compareTexts, encodeUtf8 } from "../bytes.ts";
 import type { Finding } from "../errors.ts";
 import { describeTypes } from "../formats/predicates.ts";
 import { type Digest, digestOf } from "../oci/digest.ts";
 import type { TextCondition } from "../trust/identity.ts";
 import type { Demands, TrustMaterial } from "../trust/material.ts";
 import type { Criterion } from "../verify/criterion.ts";
-import { compareTexts } from "../verify/findings.ts";
 import { describeWanted } from "../verify/prove-signer.ts";
 import type { IdentityRequirement, Requirement, WantedKey } from "../verify/requirement.ts";
 import type { AuditStandard } from "./audit.ts";

@@ -1,3 +1,4 @@
+import { compareTexts } from "../bytes.ts";
 import { CountersignError } from "../errors.ts";
 import { describeJson, isObject, type JsonObject, type JsonValue, parseJsonObject } from "../json.ts";
 import { LIMITS } from "../limits.ts";
@@ -5,7 +6,6 @@ import { type Digest, isDigest } from "../oci/digest.ts";
 import { formatReference, parseReference, type Reference } from "../oci/reference.ts";
 import { printableJson } from "../printable.ts";
 import { formatInstant, type Instant, parseInstant } from "../time.ts";
-import { compareTexts } from "../verify/findings.ts";
 
 /** One image that was pinned: by which digest, on whose word, and by what it was judged. */
 export interface LockedImage {

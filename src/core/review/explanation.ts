@@ -1,3 +1,4 @@
+import { compareTexts } from "../bytes.ts";
 import type { Finding } from "../errors.ts";
 import { type EvidenceFormat, type Origin, SIGNATURE_PREDICATE } from "../formats/envelope.ts";
 import { isOfType } from "../formats/predicates.ts";
@@ -9,7 +10,7 @@ import type { SignatureProof } from "../trust/material.ts";
 import { type Criterion, isLeaf, type Leaf, type Outcome, type Ruling, requirementsOf } from "../verify/criterion.ts";
 import type { Evidence, Subject } from "../verify/evidence.ts";
 import { Exhibit } from "../verify/exhibit.ts";
-import { compareTexts, rankOf } from "../verify/findings.ts";
+import { rankOf } from "../verify/findings.ts";
 import { hearLeaf } from "../verify/heard-leaf.ts";
 import { Hearing } from "../verify/hearing.ts";
 import type { Requirement } from "../verify/requirement.ts";

@@ -1,3 +1,4 @@
+import { compareTexts } from "../bytes.ts";
 import { CountersignError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Instant } from "../time.ts";
@@ -34,7 +35,7 @@ export function nextSnapshot(
       next: "rotate the online key, which forgets the roles that are gone: countersign trust rotate online",
     });
   }
-  const sorted = [...listed].sort(([a], [b]) => (a < b ? -1 : 1));
+  const sorted = [...listed].sort(([a], [b]) => compareTexts(a, b));
   return { kind: "snapshot", version: nextVersion(before?.version, now), expires, roles: new Map(sorted) };
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
+import { LIMITS } from "../limits.ts";
 import type { Digest } from "../oci/digest.ts";
-import type { ListedFile } from "./metadata.ts";
+import type { ListedFile, Role } from "./metadata.ts";
 
 /** Names of metadata files as TUF's consistent snapshots have them (TUF 1.0.34, 6.2): all but the timestamp's with a version. */
 
@@ -24,6 +25,19 @@ export function parseFileName(name: string): FileName | undefined {
   const version = Number(digits);
   if (role === undefined || role === "timestamp" || !Number.isSafeInteger(version)) return undefined;
   return { role, version };
+}
+
+/** How large a file of each kind may be: more is not read. */
+export const MAX_METADATA_BYTES: Readonly<Record<Role["kind"], number>> = {
+  root: LIMITS.tufRootBytes,
+  timestamp: LIMITS.tufTimestampBytes,
+  snapshot: LIMITS.tufSnapshotBytes,
+  targets: LIMITS.tufTargetsBytes,
+};
+
+/** Top-level roles are of their own kind, all others are targets roles. */
+export function kindOf(role: string): Role["kind"] {
+  return role === "root" || role === "timestamp" || role === "snapshot" ? role : "targets";
 }
 
 /** A file as the one that lists it describes it. */

@@ -1,4 +1,4 @@
-import { encodeUtf8 } from "../bytes.ts";
+import { compareTexts, encodeUtf8 } from "../bytes.ts";
 import { LIMITS } from "../limits.ts";
 import { type Annotations, type Descriptor, describe } from "../oci/descriptor.ts";
 import { type Digest, isDigest } from "../oci/digest.ts";
@@ -68,7 +68,7 @@ export function buildHead(
     {},
   );
   const made = inSets(bins).map((set) => ({ manifest: fileManifest(set, {}, false), ...rangeOf(set) }));
-  const listed = [...sets, ...made.map(setOf)].sort((a, b) => compare(a.first, b.first));
+  const listed = [...sets, ...made.map(setOf)].sort((a, b) => compareTexts(a.first, b.first));
   return {
     manifest: indexOf(core, listed, annotationsOf(facts)),
     blobs,
@@ -103,11 +103,7 @@ const ORDER = ["timestamp", "root", "snapshot", "targets"];
 
 function byName(a: Part, b: Part): number {
   const [first, second] = [a, b].map(({ role }) => (ORDER.indexOf(role) + ORDER.length + 1) % (ORDER.length + 1));
-  return (first ?? 0) - (second ?? 0) || compare(a.role, b.role) || a.version - b.version;
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+  return (first ?? 0) - (second ?? 0) || compareTexts(a.role, b.role) || a.version - b.version;
 }
 
 /** Carries the timestamp, which is all that a reader needs who was here before; and everything where that is little. */

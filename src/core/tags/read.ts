@@ -1,6 +1,7 @@
 import { describeJson, type JsonObject, type JsonValue, parseJsonObject } from "../json.ts";
 import { LIMITS } from "../limits.ts";
 import type { Instant } from "../time.ts";
+import { MAX_METADATA_BYTES } from "./files.ts";
 import { checkVersion, parseSpan } from "./lifetimes.ts";
 import { Members } from "./members.ts";
 import type {
@@ -20,13 +21,6 @@ import { readTargets } from "./read-targets.ts";
 export type RoleKind = Role["kind"];
 export type RoleOfKind<Kind extends RoleKind> = Extract<Role, { readonly kind: Kind }>;
 
-const MAX_BYTES: Readonly<Record<RoleKind, number>> = {
-  root: LIMITS.tufRootBytes,
-  targets: LIMITS.tufTargetsBytes,
-  snapshot: LIMITS.tufSnapshotBytes,
-  timestamp: LIMITS.tufTimestampBytes,
-};
-
 /**
  * Reads a file of trust metadata strictly, in the one profile that publishers write: nobody has looked at its signatures. `what`
  * names it in messages ("the timestamp of registry.example/app"); with `now`, versions of the future are refused.
@@ -40,7 +34,7 @@ export function readRole<Kind extends RoleKind>(
   what: string,
   now?: Instant,
 ): SignedRole<RoleOfKind<Kind>> {
-  const json = parseJsonObject(bytes, { what, code: "metadata-malformed", maxBytes: MAX_BYTES[kind] });
+  const json = parseJsonObject(bytes, { what, code: "metadata-malformed", maxBytes: MAX_METADATA_BYTES[kind] });
   const members = new Members(what);
   members.exactly(json, "its outermost object", ["signatures", "signed"]);
   const signatures = readSignatures(json["signatures"], members);

@@ -1,4 +1,4 @@
-import { encodeHex, encodeUtf8 } from "../bytes.ts";
+import { compareTexts, encodeHex, encodeUtf8 } from "../bytes.ts";
 import { CountersignError } from "../errors.ts";
 import { isObject, type JsonObject, type JsonValue } from "../json.ts";
 import { digestHex } from "../oci/digest.ts";
@@ -208,5 +208,5 @@ function claimsPart({ mediaType, signedAt, source, supersedes, note, requires, r
 }
 
 function sorted<Entry extends readonly [string, unknown]>(entries: readonly Entry[]): Entry[] {
-  return [...entries].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  return [...entries].sort(([a], [b]) => compareTexts(a, b));
 }

@@ -1,3 +1,4 @@
+import { compareTexts } from "../bytes.ts";
 import type { Finding } from "../errors.ts";
 import { type ReasonCode, reasonClass } from "../reasons.ts";
 
@@ -53,10 +54,6 @@ export function nearestFirst(findings: readonly Finding[]): readonly Finding[] {
 /** `policy.yaml:9` before `policy.yaml:12`. */
 function comparePlaces(a = "", b = ""): number {
   return a.length - b.length || compareTexts(a, b);
-}
-
-export function compareTexts(a = "", b = ""): number {
-  return a < b ? -1 : Number(a > b);
 }
 
 export function distinctFindings(findings: readonly Finding[]): readonly Finding[] {

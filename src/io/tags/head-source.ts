@@ -3,12 +3,11 @@ import { checkBytes, type Descriptor } from "../../core/oci/descriptor.ts";
 import { type Digest, digestAlgorithm, digestOf } from "../../core/oci/digest.ts";
 import { type Manifest, parseManifest } from "../../core/oci/manifest.ts";
 import type { ContentStore } from "../../core/ports.ts";
-import { parseFileName } from "../../core/tags/files.ts";
+import { kindOf, MAX_METADATA_BYTES, parseFileName } from "../../core/tags/files.ts";
 import { type HeadFile, type HeadListing, parseHead, parseHeadPart, setWith } from "../../core/tags/head.ts";
 import { HEAD_TAG } from "../../core/tags/names.ts";
 import type { TufSource } from "../tuf/source.ts";
-import { MAX_BYTES } from "../tuf/untrusted.ts";
-import { kindOf, roleOf, versionOf } from "../tuf/updater.ts";
+import { roleOf, versionOf } from "../tuf/updater.ts";
 import type { KeptHead } from "./client-store.ts";
 
 /**
@@ -105,7 +104,7 @@ export class HeadSource implements TufSource {
     const files = [...(await this.#core())];
     for (const role of ["snapshot", "targets"] as const) {
       const first = files.find(([name]) => roleOf(name) === role);
-      if (first !== undefined) this.#content(...first, MAX_BYTES[role]).catch(() => undefined);
+      if (first !== undefined) this.#content(...first, MAX_METADATA_BYTES[role]).catch(() => undefined);
     }
   }
 
@@ -184,7 +183,7 @@ function isDescribed(bytes: Uint8Array, descriptor: Descriptor): boolean {
 
 /** Less than a file of its kind may have is what the file above it lists. */
 function tooLarge(file: string, size: number, maxBytes: number, { location }: ContentStore): CountersignError {
-  const isListed = maxBytes < MAX_BYTES[kindOf(roleOf(file))];
+  const isListed = maxBytes < MAX_METADATA_BYTES[kindOf(roleOf(file))];
   const message = isListed ? "is not as long as is listed" : "is larger than will be read";
   return new CountersignError(isListed ? "mix-and-match" : "limit-reached", `${file} of ${location} ${message}`, {
     found: `${size} bytes`,

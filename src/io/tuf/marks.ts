@@ -1,3 +1,4 @@
+import { compareTexts } from "../../core/bytes.ts";
 import { CountersignError } from "../../core/errors.ts";
 import { isObject, type JsonValue } from "../../core/json.ts";
 import type { FaultTable } from "./faults.ts";
@@ -71,7 +72,7 @@ function contentOf({ signed }: UntrustedMetadata): string {
 function sorted(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return value.map(sorted);
   if (!isObject(value)) return value;
-  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  const members = Object.entries(value).sort(([a], [b]) => compareTexts(a, b));
   return Object.fromEntries(members.map(([name, member]) => [name, sorted(member)]));
 }
 

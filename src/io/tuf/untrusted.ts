@@ -2,18 +2,13 @@ import { CountersignError } from "../../core/errors.ts";
 import { describeJson, isObject, type JsonObject, type JsonValue, parseJsonObject } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type { ReasonCode } from "../../core/reasons.ts";
+import { MAX_METADATA_BYTES } from "../../core/tags/files.ts";
+import type { Role } from "../../core/tags/metadata.ts";
 import { type Instant, parseInstant } from "../../core/time.ts";
 import { refuseSharedKeys } from "./keys.ts";
 
 /** The four kinds of metadata; delegated roles are of the kind `targets` (TUF 1.0.34, 4). */
-export type Kind = "root" | "timestamp" | "snapshot" | "targets";
-
-export const MAX_BYTES: Readonly<Record<Kind, number>> = {
-  root: LIMITS.tufRootBytes,
-  timestamp: LIMITS.tufTimestampBytes,
-  snapshot: LIMITS.tufSnapshotBytes,
-  targets: LIMITS.tufTargetsBytes,
-};
+export type Kind = Role["kind"];
 
 /** What one file says of another one: its version always, its size and hashes where they are given. */
 export interface FileEntry {
@@ -53,7 +48,7 @@ export interface Reading {
  */
 export function readMetadata(bytes: Uint8Array, kind: Kind, reading: Reading): UntrustedMetadata {
   const { what, code } = reading;
-  const json = parseJsonObject(bytes, { what, code, maxBytes: MAX_BYTES[kind] });
+  const json = parseJsonObject(bytes, { what, code, maxBytes: MAX_METADATA_BYTES[kind] });
   const reader = new Reader(reading);
   reader.signatures(json["signatures"]);
   const signed = reader.object(json["signed"], "its signed part");

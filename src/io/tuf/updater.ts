@@ -4,6 +4,7 @@ import { CountersignError } from "../../core/errors.ts";
 import { isObject, parseJsonObject } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type { ReasonCode } from "../../core/reasons.ts";
+import { kindOf, MAX_METADATA_BYTES } from "../../core/tags/files.ts";
 import type { Instant } from "../../core/time.ts";
 import { type FaultTable, TRUST_ROOT_FAULTS } from "./faults.ts";
 import { hasHashes } from "./hashes.ts";
@@ -11,7 +12,7 @@ import type { Called } from "./marks.ts";
 import { explainRefusal, nameRole, type Served } from "./refusal.ts";
 import type { TufSource } from "./source.ts";
 import { fetchTarget, type Target } from "./target.ts";
-import { type FileEntry, type Kind, MAX_BYTES, readMetadata, type UntrustedMetadata } from "./untrusted.ts";
+import { type FileEntry, type Kind, readMetadata, type UntrustedMetadata } from "./untrusted.ts";
 
 export interface UpdaterSettings {
   /** For messages: `tuf.example`. */
@@ -231,18 +232,13 @@ function matches(bytes: Uint8Array, entry: FileEntry | undefined): boolean {
 
 /** The version that a root claims, to find it by; not trusted, nor read strictly yet. */
 export function versionOf(root: Uint8Array): number | undefined {
-  const reading = { what: "a root", code: "trust-rejected", maxBytes: MAX_BYTES.root } as const;
+  const reading = { what: "a root", code: "trust-rejected", maxBytes: MAX_METADATA_BYTES.root } as const;
   try {
     const { signed } = parseJsonObject(root, reading);
     return isObject(signed) && typeof signed["version"] === "number" ? signed["version"] : undefined;
   } catch {
     return undefined;
   }
-}
-
-/** Top-level roles are of their own kind, all others are targets roles. */
-export function kindOf(role: string): Kind {
-  return role === "root" || role === "timestamp" || role === "snapshot" ? role : "targets";
 }
 
 function readStrictly(
@@ -290,7 +286,7 @@ class SourceFetcher implements Fetcher {
     const { name, source, rootSteps = LIMITS.tufRootSteps, faults = TRUST_ROOT_FAULTS } = this.#settings;
     const role = roleOf(file);
     const kind = kindOf(role);
-    const bytes = await source.metadata(file, Math.min(maxLength, MAX_BYTES[kind]));
+    const bytes = await source.metadata(file, Math.min(maxLength, MAX_METADATA_BYTES[kind]));
     if (bytes === undefined) throw absent(file, kind, { name, faults });
     if (kind === "root" && ++this.#roots > rootSteps) throw tooManyRoots(name, rootSteps);
     const metadata = readStrictly(role, bytes, this.#settings, faults.codes.malformed);

@@ -4,7 +4,7 @@ import type { Digest } from "../../core/oci/digest.ts";
 import { digestOf } from "../../core/oci/digest.ts";
 import type { Manifest } from "../../core/oci/manifest.ts";
 import { isBin } from "../../core/tags/bins.ts";
-import { digestOfListed, isListed, parseFileName } from "../../core/tags/files.ts";
+import { digestOfListed, isListed, kindOf, MAX_METADATA_BYTES, parseFileName } from "../../core/tags/files.ts";
 import type { HeadFiles, HeadListing } from "../../core/tags/head.ts";
 import { mergeRoles } from "../../core/tags/merge.ts";
 import type { RootRole, SignedRole } from "../../core/tags/metadata.ts";
@@ -120,7 +120,10 @@ class Looking {
 
   async #contents(files: StagedFiles): Promise<HeadFiles> {
     const contents = await mapConcurrently([...files], LIMITS.tagWorkers, async ([name, file]) => {
-      return [name, await this.#reader.content(file, maxBytesOf(name))] as const;
+      return [
+        name,
+        await this.#reader.content(file, MAX_METADATA_BYTES[kindOf(parseFileName(name)?.role ?? name)]),
+      ] as const;
     });
     return new Map(contents);
   }
@@ -212,13 +215,6 @@ function listsAll(view: TrustView): boolean {
 
 function asStaged(finding: Finding): Finding {
   return { ...finding, message: `what is staged does not count: ${finding.message}` };
-}
-
-export function maxBytesOf(name: string): number {
-  const role = parseFileName(name)?.role;
-  if (role === "root") return LIMITS.tufRootBytes;
-  if (role === "timestamp") return LIMITS.tufTimestampBytes;
-  return role === "snapshot" ? LIMITS.tufSnapshotBytes : LIMITS.tufTargetsBytes;
 }
 
 /** The digests of all files of one role and its bins, wherever they were seen. */

@@ -1,4 +1,4 @@
-import { encodeUtf8 } from "../../core/bytes.ts";
+import { compareTexts, encodeUtf8 } from "../../core/bytes.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { type Descriptor, describe } from "../../core/oci/descriptor.ts";
 import { artifactTypeOf, type Manifest, parseManifest } from "../../core/oci/manifest.ts";
@@ -21,7 +21,7 @@ export type StagedFiles = ReadonlyMap<string, HeadFile>;
 
 /** The manifest that a tag of staged files names: the same files give the same one. */
 export function stageManifest(files: ReadonlyMap<string, HeadPart>): Manifest {
-  const named = [...files].sort(([a], [b]) => (a < b ? -1 : 1));
+  const named = [...files].sort(([a], [b]) => compareTexts(a, b));
   const sizes = named.map(([, part]) => (part instanceof Uint8Array ? part.byteLength : part.descriptor.size));
   const isSmall = sizes.reduce((sum, size) => sum + size, 0) <= LIMITS.tagEmbeddedBytes;
   const text = JSON.stringify({
