@@ -7,7 +7,7 @@ import { type Reference, repositoryName } from "./core/oci/reference.ts";
 import type { Collection, ContentCache, ContentStore, Destination, WholeLayout } from "./core/ports.ts";
 import type { Reading } from "./core/sources/mention.ts";
 import type { SignedTags } from "./core/tags/signed-tag.ts";
-import { DiskCache } from "./io/disk/cache.ts";
+import { BackgroundCache, DiskCache } from "./io/disk/cache.ts";
 import { onDisk } from "./io/disk/errors.ts";
 import { cacheFolder, stateFolder } from "./io/disk/paths.ts";
 import { ServiceClient } from "./io/http/service.ts";
@@ -73,6 +73,7 @@ export class Wiring {
   readonly #settings: RegistrySettings;
   readonly #cacheFolder: string;
   readonly #stores: ContentStore[] = [];
+  #cache: BackgroundCache | undefined;
   #pool: Promise<RegistryPool> | undefined;
   #services: ServiceClient | undefined;
   #tellOthers: ((registry: string, milliseconds: number) => void) | undefined;
@@ -85,7 +86,8 @@ export class Wiring {
 
   /** Signatures that were read before, by digest. */
   get cache(): ContentCache {
-    return new DiskCache(join(this.#cacheFolder, "signatures"));
+    this.#cache ??= new BackgroundCache(new DiskCache(join(this.#cacheFolder, "signatures")));
+    return this.#cache;
   }
 
   /** Certificate authorities, logs, timestamp authorities, token issuers, trust repositories. */
@@ -235,8 +237,9 @@ export class Wiring {
     return whole;
   }
 
-  /** Ends connections and open files. */
+  /** Ends connections and open files; what is to be kept is kept then. */
   async close(): Promise<void> {
+    await this.#cache?.settled();
     await Promise.all(this.#stores.map((store) => store.close()));
     // A pool that could not be opened has told its user why already.
     await this.#pool?.then(

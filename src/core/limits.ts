@@ -194,6 +194,8 @@ export const LIMITS = {
   cacheEntryBytes: 4 * MIB,
   cacheBytes: 256 * MIB,
   cacheEntries: 20_000,
+  /** Entries that wait for the disk. */
+  cacheWrites: 16,
   /** How long it is remembered that a registry lacks the referrers API. */
   capabilityMs: 24 * 60 * 60 * SECOND,
   /**

@@ -86,6 +86,34 @@ export class DiskCache implements ContentCache {
   }
 }
 
+/** Keeps what it is given while the command goes on: a signature need not lie on the disk to be judged. */
+export class BackgroundCache implements ContentCache {
+  readonly #cache: ContentCache;
+  readonly #writes = new Map<Digest, Promise<void>>();
+
+  constructor(cache: ContentCache) {
+    this.#cache = cache;
+  }
+
+  async get(digest: Digest): Promise<Uint8Array | undefined> {
+    await this.#writes.get(digest);
+    return await this.#cache.get(digest);
+  }
+
+  /** Waits only where the disk is behind: what waits for it is in memory. */
+  async put(digest: Digest, bytes: Uint8Array): Promise<void> {
+    while (this.#writes.size >= LIMITS.cacheWrites) await Promise.race(this.#writes.values());
+    if (this.#writes.has(digest)) return;
+    const write = this.#cache.put(digest, bytes).finally(() => this.#writes.delete(digest));
+    this.#writes.set(digest, write);
+  }
+
+  /** Resolves when everything that was given is kept. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#writes.values());
+  }
+}
+
 async function readWhole(path: string): Promise<Uint8Array | undefined> {
   const file = await openRegular(path);
   if (file === undefined) return undefined;

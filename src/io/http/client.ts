@@ -84,7 +84,7 @@ export class HttpClient {
   async close(): Promise<void> {
     const open = [...this.#dispatchers.values()];
     this.#dispatchers.clear();
-    await Promise.all(open.map(async (dispatcher) => (await dispatcher).destroy()));
+    await Promise.all(open.map(async (dispatcher) => (await dispatcher).destroy(closed())));
   }
 
   /** A certificate that Node's roots do not know is tried once more with the system's: nothing was sent until then. */
@@ -204,6 +204,11 @@ class InterimLimit {
   clear(): void {
     clearTimeout(this.#timer);
   }
+}
+
+/** Node's streams read the stack of what ends them: that of the bundle, one script of 3 MiB, takes milliseconds to make. */
+function closed(): Error {
+  return Object.defineProperty(new Error("the connections were closed"), "stack", { value: undefined });
 }
 
 function silentHost({ host, idleMs }: Peer): CountersignError {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { LIMITS } from "../../../../src/core/limits.ts";
 import { digestHex, digestOf } from "../../../../src/core/oci/digest.ts";
-import { DiskCache } from "../../../../src/io/disk/cache.ts";
+import { BackgroundCache, DiskCache } from "../../../../src/io/disk/cache.ts";
 import { cacheFolder, configFolder } from "../../../../src/io/disk/paths.ts";
 import { makeBytes } from "../../../support/images.ts";
 import { temporaryFolder } from "../../../support/temp.ts";
@@ -157,5 +157,63 @@ describe("folders of this user", () => {
       assert.equal(cacheFolder({ XDG_CACHE_HOME: value }, "/h"), "/h/.cache/countersign");
       assert.equal(configFolder({ XDG_CONFIG_HOME: value }, "/h"), "/h/.config/countersign");
     }
+  });
+});
+
+describe("what is kept in the background", () => {
+  /** A disk that finishes a write when it is told to. */
+  function slowDisk() {
+    const kept = new Map<string, Uint8Array>();
+    const waiting: (() => void)[] = [];
+    return {
+      waiting,
+      get: async (digest: string) => kept.get(digest),
+      put: async (digest: string, bytes: Uint8Array) => {
+        await new Promise<void>((resolve) => waiting.push(resolve));
+        kept.set(digest, bytes);
+      },
+    };
+  }
+
+  it("keeps nobody waiting, and is there for who asks", async () => {
+    const disk = slowDisk();
+    const cache = new BackgroundCache(disk);
+    await cache.put(DIGEST, BYTES);
+    const asked = cache.get(DIGEST);
+    disk.waiting.shift()?.();
+    assert.equal(await asked, BYTES);
+  });
+
+  it("is not settled before the last of it is written", async () => {
+    const disk = slowDisk();
+    const cache = new BackgroundCache(disk);
+    await cache.put(DIGEST, BYTES);
+    let isSettled = false;
+    const settled = cache.settled().then(() => {
+      isSettled = true;
+    });
+    await new Promise(setImmediate);
+    assert.equal(isSettled, false);
+    disk.waiting.shift()?.();
+    await settled;
+    assert.equal(await disk.get(DIGEST), BYTES);
+  });
+
+  it("waits for a disk that is far behind", async () => {
+    const disk = slowDisk();
+    const cache = new BackgroundCache(disk);
+    const contents = Array.from({ length: LIMITS.cacheWrites + 1 }, (_, at) => makeBytes(10, at + 1));
+    let given = 0;
+    const all = (async () => {
+      for (const bytes of contents) {
+        await cache.put(digestOf(bytes), bytes);
+        given++;
+      }
+    })();
+    await new Promise(setImmediate);
+    assert.equal(given, LIMITS.cacheWrites);
+    disk.waiting.shift()?.();
+    await all;
+    assert.equal(given, contents.length);
   });
 });
