@@ -19,7 +19,7 @@ import { openWholeArchive } from "./io/layout/whole.ts";
 import type { NotaryServer } from "./io/notary/server.ts";
 import { type FlagCredentials, findCredentials } from "./io/registry/credentials.ts";
 import { RegistryPool } from "./io/registry/pool.ts";
-import { openRegistry } from "./io/registry/store.ts";
+import { openRegistry, resolveAhead } from "./io/registry/store.ts";
 import type { Pins, SignedTagsOptions } from "./io/tags/client.ts";
 import type { PinsPlace } from "./io/tags/pins.ts";
 import type { Target } from "./ops/verify.ts";
@@ -137,6 +137,12 @@ export class Wiring {
   async registry(reference: Reference): Promise<ContentStore> {
     this.#pool ??= this.#openPool();
     return openRegistry(reference, await this.#pool);
+  }
+
+  /** Begins to ask a registry for an image that is resolved soon. */
+  async askAhead(reference: Reference): Promise<void> {
+    this.#pool ??= this.#openPool();
+    resolveAhead(reference, await this.#pool);
   }
 
   /**

@@ -44,6 +44,8 @@ export interface Judge {
   readonly images: readonly string[];
   /** Where they come from, where that is not what they are named by. */
   readonly repositories?: readonly (string | undefined)[] | undefined;
+  /** Nothing else has to be looked at before a registry is asked. */
+  readonly mayAskAhead?: boolean | undefined;
   /** Where trust roots are found; on this machine where nothing is said. */
   readonly find?: FindTrust | undefined;
 }
@@ -57,6 +59,7 @@ export async function readJudging(judge: Judge, flags: JudgingFlags): Promise<Ju
   refuseRegistriesOffline(flags.signers.trust, judge.images);
   const { context, wiring } = judge;
   const tags = await readTags(judge, flags);
+  if (judge.mayAskAhead === true) await askAhead(judge, flags, tags);
   const policy = await readPolicy(judge, flags);
   const requirement = policy?.rulebook ?? (await readRequirement(judge, flags));
   const bundles = await readBundles(context, flags.bundles);
@@ -73,6 +76,23 @@ async function readTags(judge: Judge, flags: JudgingFlags): Promise<OpenedTags> 
     await requirePinned(tags, judge.repositories ?? judge.images.map((image) => nameFor(image).repository));
   }
   return tags;
+}
+
+/**
+ * The first image is asked for while keys and identities are read: that takes as long as a registry near by takes to answer.
+ * Not where the tag is not what decides, nor by a policy, which has to be usable before anything is looked at.
+ */
+async function askAhead(
+  { wiring, images: [image = ""] }: Judge,
+  { policy, byTagAlone, tags: { tofu } }: JudgingFlags,
+  tags: OpenedTags,
+): Promise<void> {
+  if (policy !== undefined || byTagAlone || tofu || tags.isRequired) return;
+  const location = parseLocation(image);
+  if (location.kind !== "registry") return;
+  const { reference } = location;
+  const pinned = await tags.rootsOf([repositoryName(reference)]);
+  if (pinned.length === 0) await wiring.askAhead(reference);
 }
 
 /** What must hold for the images. @throws CountersignError as `readSigners`, and `key-published`. */

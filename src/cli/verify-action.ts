@@ -19,7 +19,10 @@ export async function verify(
   const flags = readTaggedOptions(raw);
   const wiring = await openWiring(context, output, registry, images);
   try {
-    const judging = await readJudging({ context, output, wiring, images }, { ...registry, ...flags });
+    const judging = await readJudging(
+      { context, output, wiring, images, mayAskAhead: true },
+      { ...registry, ...flags },
+    );
     const verdicts = (await judgeImages(wiring, images, judging)).flatMap((image) => image.verdicts);
     const result = {
       text: (style: Parameters<typeof verdictsText>[1]) => verdictsText(verdicts, style),

@@ -1,6 +1,8 @@
 import { join } from "node:path";
+import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type { Digest } from "../../core/oci/digest.ts";
+import type { Manifest } from "../../core/oci/manifest.ts";
 import { Authenticator, type CredentialSource } from "../http/auth.ts";
 import { HttpClient } from "../http/client.ts";
 import { type Clock, systemClock } from "../http/clock.ts";
@@ -64,7 +66,7 @@ export class RegistryPool {
   readonly authenticator: Authenticator;
   readonly capabilities: CapabilityMemory;
   readonly allowHttp: boolean;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: AbortSignal;
   /** Folder for the locks of what several processes write. */
   readonly lockFolder: string | undefined;
   /** By `registry/repository`. */
@@ -75,25 +77,29 @@ export class RegistryPool {
   readonly #warned = new Set<string>();
   readonly #stored = new Map<string, Set<Digest>>();
   readonly #queues = new Map<string, Promise<unknown>>();
+  /** Ends what nobody waits for any more when the pool is closed. */
+  readonly #closing = new AbortController();
+  readonly #ahead = new Map<string, Promise<Manifest | undefined>>();
   #authorities: readonly string[] | undefined;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
     this.clock = options.clock ?? systemClock;
-    this.signal = options.signal;
+    const closing = this.#closing.signal;
+    this.signal = options.signal === undefined ? closing : AbortSignal.any([options.signal, closing]);
     this.allowHttp = options.allowHttp === true;
     this.http = new HttpClient({
       env: options.env,
       tlsFor: (url) => this.#profile(url),
       userAgent: options.userAgent ?? "countersign",
-      signal: options.signal,
+      signal: this.signal,
       connectMs: options.connectMs,
       idleMs: options.idleMs,
     });
     this.retrier = new Retrier({
       clock: this.clock,
       tries: options.tries,
-      signal: options.signal,
+      signal: this.signal,
       maxRate: options.maxRate,
       onAsked: options.onAsked,
     });
@@ -123,6 +129,20 @@ export class RegistryPool {
     return known;
   }
 
+  /** A manifest that will be wanted soon. Whoever asks for it by the same name first gets this answer, and nobody else. */
+  expect(name: string, answer: Promise<Manifest | undefined>): void {
+    // What went wrong is told to who asks; perhaps nobody does.
+    answer.catch(() => undefined);
+    this.#ahead.set(name, answer);
+  }
+
+  /** The answer to `name` that is on its way, once. */
+  expected(name: string): Promise<Manifest | undefined> | undefined {
+    const answer = this.#ahead.get(name);
+    this.#ahead.delete(name);
+    return answer;
+  }
+
   /** Runs work on one subject one after the other, whichever store it comes from. */
   async inTurn<Result>(key: string, work: () => Promise<Result>): Promise<Result> {
     const before = this.#queues.get(key) ?? Promise.resolve();
@@ -149,7 +169,9 @@ export class RegistryPool {
     }
   }
 
+  /** Ends every connection, and whatever is under way. */
   close(): Promise<void> {
+    this.#closing.abort(new CountersignError("interrupted", "the registry is not asked any more"));
     return this.http.close();
   }
 

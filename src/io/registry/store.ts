@@ -33,6 +33,17 @@ export function openRegistry(reference: Reference, shared: RegistryPool | Regist
   return new RegistryStore(new Session(pool, reference), () => pool.close());
 }
 
+/** Begins to resolve a reference that is resolved soon, so that the registry answers while other things are read. */
+export function resolveAhead(reference: Reference, pool: RegistryPool): void {
+  const session = new Session(pool, reference);
+  const wanted = reference.digest ?? reference.tag ?? "latest";
+  pool.expect(manifestName(session, wanted), resolveManifest(session, wanted));
+}
+
+function manifestName({ name }: Session, reference: string): string {
+  return `${name} ${reference}`;
+}
+
 class RegistryStore implements ContentStore {
   readonly kind = "registry";
   readonly #session: Session;
@@ -52,7 +63,10 @@ class RegistryStore implements ContentStore {
   }
 
   resolve(target: string | undefined): Promise<Manifest | undefined> {
-    return resolveManifest(this.#session, target ?? "latest");
+    const reference = target ?? "latest";
+    return (
+      this.#session.pool.expected(manifestName(this.#session, reference)) ?? resolveManifest(this.#session, reference)
+    );
   }
 
   claimedDigest(tag: string): Promise<Digest | undefined> {
