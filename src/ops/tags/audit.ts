@@ -118,17 +118,22 @@ async function waitingNotices({ store, head }: TrustAuditWish, view: TrustReadin
   }));
 }
 
-/** Old heads that are gone are no loss; that something deletes them may be a rule that deletes the next one too. */
+/**
+ * Old heads that are gone are no loss, and the oldest go first wherever somebody cleans up, `trust gc` above all. Where a younger one
+ * is gone before them, something deletes whatever has no tag, and may take the next head too.
+ */
 async function historyNotices({ store }: TrustAuditWish, { history }: TrustReading): Promise<readonly Finding[]> {
   const found = await mapConcurrently(history, LIMITS.tagWorkers, (digest) => store.resolve(digest));
-  const missing = found.filter((manifest) => manifest === undefined).length;
+  const oldest = found.findLastIndex((manifest) => manifest !== undefined);
+  const recent = oldest === -1 ? found : found.slice(0, oldest);
+  const missing = recent.filter((manifest) => manifest === undefined).length;
   if (missing === 0) return [];
   return [
     {
       code: "not-found",
-      message: "heads that were replaced are gone from the registry",
+      message: "heads that were replaced lately are gone from the registry",
       found: `${missing} of ${history.length}`,
-      next: "if countersign trust gc did not remove them, exempt the tag of the head from the registry's retention rules",
+      next: "unless countersign trust gc was to keep none: exempt the tag of the head from the registry's retention rules",
     },
   ];
 }

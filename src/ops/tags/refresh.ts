@@ -1,10 +1,10 @@
-import { CountersignError, type Finding } from "../../core/errors.ts";
-import { expiryOf, isDue, type Lifetime, type Lifetimes } from "../../core/tags/lifetimes.ts";
-import type { Role, SignedRole, TargetsRole } from "../../core/tags/metadata.ts";
+import { CountersignError } from "../../core/errors.ts";
+import { expiryOf, isDue, type Lifetime } from "../../core/tags/lifetimes.ts";
+import type { SignedRole, TargetsRole } from "../../core/tags/metadata.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
 import type { RefreshResult } from "../../core/tags/publish-results.ts";
-import { newestRoot, roleIn, rolesIn } from "../../core/tags/view.ts";
-import { formatInstant, type Instant } from "../../core/time.ts";
+import { newestRoot, roleIn } from "../../core/tags/view.ts";
+import type { Instant } from "../../core/time.ts";
 import { amend } from "./amend.ts";
 import { lifetimesOf, onlineSigners } from "./assemble.ts";
 import { authorityOf, type Change, type Draft, type Editing, isPending, merged } from "./change.ts";
@@ -12,6 +12,7 @@ import { bookOf, kindOf } from "./edit-roles.ts";
 import { publishChange } from "./publish.ts";
 import type { Publisher } from "./publisher.ts";
 import { signersOf } from "./signers-here.ts";
+import { dueNotices } from "./summaries.ts";
 
 /**
  * What keeps signed tags alive, to be run again and again: a new timestamp, a new snapshot in time, whatever is staged or was lost
@@ -31,7 +32,8 @@ export async function refreshTrust(publisher: Publisher): Promise<RefreshResult>
     timestamp: timestamp && lifeOf(timestamp),
     snapshot: snapshot && lifeOf(snapshot),
     publication,
-    notices: endingSoon(look.view, publisher.clock.now(), lifetimesOf(publisher, look.view)),
+    // What is left now needs somebody whose key is not here.
+    notices: dueNotices(look.view, publisher.clock.now(), { tellsExpired: true, lifetimes: publisher.lifetimes }),
   };
 }
 
@@ -105,28 +107,4 @@ class Refreshing implements Change {
 function isOld({ snapshot }: TrustView, file: string, now: Instant, { lives, renewed }: Lifetime): boolean {
   const version = snapshot?.body.roles.get(file)?.version;
   return version === undefined || now - version > lives - renewed;
-}
-
-/** What ends soon and needs somebody whose key is not here. */
-function endingSoon(view: TrustView, now: Instant, lifetimes: Lifetimes): readonly Finding[] {
-  const roles = rolesIn(view).map(([name, role]) => endOf(name, role.body, kindOf(name), now, lifetimes));
-  const root = endOf("root", newestRoot(view).body, "root", now, lifetimes);
-  return [root, ...roles].flatMap((finding) => finding ?? []);
-}
-
-function endOf(
-  name: string,
-  { expires }: Role,
-  kind: "root" | "targets" | "role",
-  now: Instant,
-  lifetimes: Lifetimes,
-): Finding | undefined {
-  if (!isDue(kind, expires, now, lifetimes)) return undefined;
-  const isOver = expires <= now;
-  return {
-    code: kind === "root" ? "root-expired" : "frozen",
-    message: isOver ? `the metadata of ${name} has expired` : `the metadata of ${name} expires soon`,
-    found: formatInstant(expires),
-    next: kind === "root" ? "sign it again: countersign trust rotate root" : `have ${name} sign again`,
-  };
 }

@@ -2,12 +2,12 @@ import type { Finding } from "../../core/errors.ts";
 import type { RoleSummary, SignerSummary } from "../../core/tags/admin-results.ts";
 import { binsBelow, ownerOf } from "../../core/tags/bins.ts";
 import { tagPatternsOf } from "../../core/tags/changes.ts";
-import { isDue, type LifetimeKind, lifetimesUnder } from "../../core/tags/lifetimes.ts";
+import { isDue, type LifetimeKind, type Lifetimes, lifetimesUnder } from "../../core/tags/lifetimes.ts";
 import type { Delegation, RoleKeys, TargetsRole, TufKey } from "../../core/tags/metadata.ts";
 import { TOP_LEVEL, type TopLevelRole } from "../../core/tags/names.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
 import { newestRoot, roleIn } from "../../core/tags/view.ts";
-import { formatInstant, type Instant } from "../../core/time.ts";
+import { formatInstant, type Instant, instant } from "../../core/time.ts";
 import { delegationOf } from "./delegations.ts";
 
 /** The roles that every repository has, as they stand. */
@@ -72,33 +72,58 @@ export function authorityOfFile(
 /** The timestamp is made anew every day: with less than half of its life left, nobody has refreshed it for long. */
 const SPENT = 2;
 
-/** Which metadata is to be signed again soon, soonest first. What has expired is told elsewhere. */
-export function dueNotices(view: TrustView, now: Instant): readonly Finding[] {
-  const lifetimes = lifetimesUnder(newestRoot(view).body.profile.ceilings);
-  const files: readonly (readonly [string, LifetimeKind, Instant | undefined])[] = [
-    ["timestamp", "timestamp", view.timestamp?.body.expires],
-    ["snapshot", "snapshot", view.snapshot?.body.expires],
-    ["root", "root", newestRoot(view).body.expires],
-    ["targets", "targets", view.targets.body.expires],
-    ...[...view.roles].map(([name, { body }]) => [name, "role", body.expires] as const),
-  ];
-  return files
-    .flatMap(([name, kind, expires]) => {
-      if (expires === undefined || expires <= now) return [];
-      const { lives } = lifetimes[kind];
-      const isSoon = kind === "timestamp" ? expires - now < lives / SPENT : isDue(kind, expires, now, lifetimes);
-      return isSoon ? [{ name, expires }] : [];
-    })
-    .toSorted((a, b) => a.expires - b.expires)
-    .map(({ name, expires }) => ({
-      code: "trust-stale",
-      message: `the metadata of ${name} is to be signed again soon`,
-      found: `it expires at ${formatInstant(expires)}`,
-      next: nextFor(name),
-    }));
+export interface DueWish {
+  /** Of what has expired too, where nobody else tells it. */
+  readonly tellsExpired?: boolean | undefined;
+  /** undefined: those that go with the root's ceilings. */
+  readonly lifetimes?: Lifetimes | undefined;
+}
+
+/** Whose metadata is to be signed again soon, soonest first; of a role and its bins once. */
+export function dueNotices(view: TrustView, now: Instant, wish: DueWish = {}): readonly Finding[] {
+  const { tellsExpired = false, lifetimes = lifetimesUnder(newestRoot(view).body.profile.ceilings) } = wish;
+  const ends = new Map<string, Instant>();
+  for (const { owner, kind, expires } of endsIn(view)) {
+    if (expires <= now ? !tellsExpired : !isSoon(kind, expires, now, lifetimes)) continue;
+    ends.set(owner, instant(Math.min(expires, ends.get(owner) ?? expires)));
+  }
+  return [...ends].toSorted(([, a], [, b]) => a - b).map(([owner, expires]) => dueNotice(owner, expires, now));
+}
+
+interface End {
+  readonly owner: string;
+  readonly kind: LifetimeKind;
+  readonly expires: Instant;
+}
+
+function endsIn(view: TrustView): readonly End[] {
+  const { timestamp, snapshot, targets } = view;
+  const online = [timestamp, snapshot].flatMap((role) => role ?? []);
+  const above = [...online, newestRoot(view), targets].map(
+    ({ body: { kind, expires } }): End => ({ owner: kind, kind, expires }),
+  );
+  const below = [...view.roles].map(
+    ([name, { body }]): End => ({ owner: ownerOf(name), kind: "role", expires: body.expires }),
+  );
+  return [...above, ...below];
+}
+
+function isSoon(kind: LifetimeKind, expires: Instant, now: Instant, lifetimes: Lifetimes): boolean {
+  if (kind === "timestamp") return expires - now < lifetimes.timestamp.lives / SPENT;
+  return isDue(kind, expires, now, lifetimes);
+}
+
+function dueNotice(owner: string, expires: Instant, now: Instant): Finding {
+  const hasExpired = expires <= now;
+  return {
+    code: !hasExpired ? "trust-stale" : owner === "root" ? "root-expired" : "frozen",
+    message: `the metadata of ${owner} ${hasExpired ? "has expired" : "is to be signed again soon"}`,
+    found: `${hasExpired ? "it expired" : "it expires"} at ${formatInstant(expires)}`,
+    next: nextFor(owner),
+  };
 }
 
 function nextFor(name: string): string {
   if (name === "snapshot" || name === "timestamp") return "run countersign trust refresh where the online key is";
-  return `sign it again with its own key: countersign trust rotate ${ownerOf(name)} --renew`;
+  return `sign it again with its own key: countersign trust rotate ${name} --renew`;
 }

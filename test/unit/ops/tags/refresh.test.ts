@@ -120,7 +120,7 @@ describe("refreshing signed tags", () => {
     assert.deepEqual(renewed, ["targets", "ann"]);
     assert.deepEqual(
       notices.map(({ code, message }) => [code, message]),
-      [["root-expired", "the metadata of root expires soon"]],
+      [["trust-stale", "the metadata of root is to be signed again soon"]],
     );
     scene.clock.pass(DAY);
     assert.equal(await new Consumer(t, scene).digestOf("1.0"), digest);
@@ -138,8 +138,9 @@ describe("refreshing signed tags", () => {
     assert.deepEqual(renewed, []);
     assert.deepEqual(
       notices.map(({ message }) => message),
-      ["root", "targets", "ann"].map((role) => `the metadata of ${role} expires soon`),
+      ["root", "targets", "ann"].map((role) => `the metadata of ${role} is to be signed again soon`),
     );
+    assert.match(notices[2]?.next ?? "", /countersign trust rotate ann --renew/);
   });
 
   it("mends a head that was put back to an older one, from what is staged", async (t) => {
