@@ -196,8 +196,10 @@ export const LIMITS = {
   cacheEntries: 20_000,
   /** Entries that wait for the disk. */
   cacheWrites: 16,
-  /** How long it is remembered that a registry lacks the referrers API. */
+  /** How long it is remembered what a registry lacks, and what a repository holds. */
   capabilityMs: 24 * 60 * 60 * SECOND,
+  /** Repositories of one registry of which it is remembered that they hold the empty configuration. */
+  rememberedRepositories: 64,
   /**
    * TUF metadata, role by role. tuf-js takes time with the square of the entries of a file, be it signed or not: sizes and
    * counts are kept well below what hurts.

@@ -72,8 +72,13 @@ export interface ContentStore {
   hasBlob(descriptor: Descriptor): Promise<boolean>;
   hasManifest(descriptor: Descriptor): Promise<boolean>;
 
-  /** Everything that names `subject` as its subject, all pages, bounded. */
-  referrers(subject: Digest): Promise<ReferrersListing>;
+  /**
+   * Everything that names `subject` as its subject, all pages, bounded.
+   *
+   * `isSparing`: for who is about to write, and would at worst write again what is there: what is remembered of the store is
+   * believed, and nobody asks what another is just finding out. Never to conclude that there is nothing.
+   */
+  referrers(subject: Digest, options?: { readonly isSparing?: boolean | undefined }): Promise<ReferrersListing>;
   /** All tags, bounded. */
   tags(): Promise<readonly string[]>;
 

@@ -135,7 +135,7 @@ export class AttachedTransfer {
   }
 
   async #listedAtTarget(subject: Digest): Promise<ReadonlySet<Digest>> {
-    const listing = await this.#target.referrers(subject).catch(nothingIfNotFound);
+    const listing = await this.#target.referrers(subject, { isSparing: true }).catch(nothingIfNotFound);
     return new Set(listing?.descriptors.map(({ digest }) => digest));
   }
 

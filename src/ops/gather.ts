@@ -29,6 +29,8 @@ export interface GatherOptions {
   readonly signatures?: boolean | undefined;
   /** Other places to look in, after the store. */
   readonly sources?: readonly EvidenceSource[] | undefined;
+  /** As `ContentStore.referrers` has it: not for a verdict. */
+  readonly isSparing?: boolean | undefined;
 }
 
 const WORKERS = 8;
@@ -46,8 +48,8 @@ export async function* gather(
   subject: Digest,
   options: GatherOptions = {},
 ): AsyncGenerator<EvidencePart, void, undefined> {
-  const { cache, within, types, signatures = types === undefined, sources = [] } = options;
-  const search: Search = { store, subject, cache, types, signatures, budget: new Budget({ within }) };
+  const { cache, within, types, signatures = types === undefined, sources = [], isSparing = false } = options;
+  const search: Search = { store, subject, cache, types, signatures, isSparing, budget: new Budget({ within }) };
   const formats = options.formats ?? formatsOf(search);
   if (formats.includes("bundle")) yield* gatherBundles(search);
   if (formats.includes("cosign-legacy")) yield* gatherTagged(search, SIGNATURE_TAG);
@@ -71,12 +73,13 @@ interface Search {
   readonly cache: ContentCache | undefined;
   readonly types: readonly PredicateType[] | undefined;
   readonly signatures: boolean;
+  readonly isSparing: boolean;
   readonly budget: Budget;
 }
 
 async function* gatherBundles(search: Search): AsyncGenerator<EvidencePart, void, undefined> {
-  const { store, subject } = search;
-  const listing = await attempt(() => store.referrers(subject));
+  const { store, subject, isSparing } = search;
+  const listing = await attempt(() => store.referrers(subject, { isSparing }));
   if ("obstacle" in listing) return yield { candidates: [], obstacles: [listing.obstacle] };
   yield* gatherReferrers(search, listing.value);
   const beside = await attempt(() => listedBeside(store, subject, listing.value));

@@ -264,8 +264,9 @@ async function findOwnSignature(
   const types = work.attestation?.predicateTypes;
   const isOwn = (report: SignatureReport): boolean =>
     report.accepted && sameAnnotations(report.annotations, annotations) && work.isSame(report);
+  const looked = { cache, types, formats: [format], isSparing: true };
   let unfinished: OwnSignature | undefined;
-  for await (const part of gather(target.store, subject.descriptor.digest, { cache, types, formats: [format] })) {
+  for await (const part of gather(target.store, subject.descriptor.digest, looked)) {
     const unseen = part.obstacles.find(couldNotLook);
     if (unseen !== undefined) throw new CountersignError(unseen.code, unseen.message, unseen);
     const own = part.candidates.map((candidate) => examine(candidate, subject, requirement)).find(isOwn);

@@ -1,8 +1,9 @@
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
-import { checkBytes, type Descriptor, digestMismatch, sizeMismatch } from "../../core/oci/descriptor.ts";
-import { DigestStream, digestAlgorithm } from "../../core/oci/digest.ts";
-import type { Manifest } from "../../core/oci/manifest.ts";
+import { checkBytes, type Descriptor, describe, digestMismatch, sizeMismatch } from "../../core/oci/descriptor.ts";
+import { type Digest, DigestStream, digestAlgorithm } from "../../core/oci/digest.ts";
+import { childrenOf, type Manifest } from "../../core/oci/manifest.ts";
+import { EMPTY_JSON, MEDIA_TYPES } from "../../core/oci/media-types.ts";
 import type { BlobSource } from "../../core/ports.ts";
 import type { RequestBody } from "../http/client.ts";
 import type { HttpResponse } from "../http/response.ts";
@@ -16,9 +17,13 @@ export type PushOutcome = "stored" | "present" | "mounted";
 
 const OCTETS = { "content-type": "application/octet-stream" } as const;
 
+/** The configuration of every signature: which repositories hold it is remembered. */
+const EMPTY = describe(EMPTY_JSON, MEDIA_TYPES.ociEmpty);
+
 /**
  * Stores a blob in as few requests as the registry allows. A failure on the way starts over with a new upload: what
- * became of the old one cannot be known, and if it was stored after all, the new one finds it.
+ * became of the old one cannot be known, and if it was stored after all, the new one finds it. Where several manifests
+ * name the blob, it is sent for the first.
  */
 export async function pushBlob(
   session: Session,
@@ -26,15 +31,27 @@ export async function pushBlob(
   source: BlobSource,
   mountFrom: string | undefined,
 ): Promise<PushOutcome> {
-  const stored = session.pool.storedIn(session.name);
-  if (stored.has(descriptor.digest)) return "present";
-  const upload = new Upload(session, descriptor, source, mountFrom);
-  const small = descriptor.size <= LIMITS.smallUploadBytes ? await collect(source, descriptor) : undefined;
-  const outcome = await session.retrying((attempts) =>
-    small === undefined ? upload.large(attempts) : upload.small(small),
-  );
-  stored.add(descriptor.digest);
-  return outcome;
+  const { digest, size } = descriptor;
+  return await session.pool.inTurn(`${session.name} ${digest}`, async () => {
+    if (await isStored(session, digest)) return "present";
+    const upload = new Upload(session, descriptor, source, mountFrom);
+    const small = size <= LIMITS.smallUploadBytes ? await collect(source, descriptor) : undefined;
+    const outcome = await session.retrying((attempts) =>
+      small === undefined ? upload.large(attempts) : upload.small(small),
+    );
+    await noteStored(session, digest);
+    return outcome;
+  });
+}
+
+async function isStored({ pool, name, registry, repository }: Session, digest: Digest): Promise<boolean> {
+  if (pool.storedIn(name).has(digest)) return true;
+  return digest === EMPTY.digest && (await pool.capabilities.holdsEmpty(registry, repository));
+}
+
+async function noteStored({ pool, name, registry, repository }: Session, digest: Digest): Promise<void> {
+  pool.storedIn(name).add(digest);
+  if (digest === EMPTY.digest) await pool.capabilities.noteEmpty(registry, repository, true);
 }
 
 /** Where the body of an upload goes, or that there is no need of one. */
@@ -193,18 +210,38 @@ export async function putManifest(
   checkBytes(bytes, descriptor, what);
   const path = `manifests/${tag ?? descriptor.digest}`;
   const headers = { "content-type": descriptor.mediaType };
+  const request = { method: "PUT", path, what, headers, body: bytes, expect: [201] } as const;
+  const read = async (response: HttpResponse): Promise<PutOutcome> => {
+    checkStored(response, descriptor, what);
+    return { indexed: subject !== undefined && response.header("oci-subject") === subject.digest };
+  };
+  const put = () => (isShared ? putOnce(session, request, read) : session.run(request, read));
   try {
-    const request = { method: "PUT", path, what, headers, body: bytes, expect: [201] } as const;
-    const read = async (response: HttpResponse): Promise<PutOutcome> => {
-      checkStored(response, descriptor, what);
-      return { indexed: subject !== undefined && response.header("oci-subject") === subject.digest };
-    };
-    return isShared ? await putOnce(session, request, read) : await session.run(request, read);
+    return await put();
   } catch (thrown) {
     // What it was thought to hold, it may have lost: the next attempt offers everything again.
     session.pool.storedIn(session.name).clear();
-    throw thrown;
+    if (!(await mayLackEmpty(session, manifest, thrown))) throw thrown;
+    await pushBlob(session, EMPTY, { open: openEmpty }, undefined);
+    return isShared ? { indexed: false } : await put();
   }
+}
+
+/**
+ * Whether the registry refuses a manifest that names `{}`, which was only remembered to be there and is forgotten now. Not
+ * by the code of the refusal: not every registry says MANIFEST_BLOB_UNKNOWN.
+ */
+async function mayLackEmpty(session: Session, manifest: Manifest, thrown: unknown): Promise<boolean> {
+  const { registry, repository, pool } = session;
+  const isRefused = thrown instanceof CountersignError && (thrown.code === "denied" || thrown.code === "not-found");
+  if (!isRefused || childrenOf(manifest).every(({ digest }) => digest !== EMPTY.digest)) return false;
+  if (!(await pool.capabilities.holdsEmpty(registry, repository))) return false;
+  await pool.capabilities.noteEmpty(registry, repository, false);
+  return true;
+}
+
+async function* openEmpty(offset: number): AsyncGenerator<Uint8Array, void, undefined> {
+  yield EMPTY_JSON.subarray(offset);
 }
 
 async function putOnce(

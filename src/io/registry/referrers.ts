@@ -16,20 +16,31 @@ const WHAT = "the list of referrers";
 /**
  * What refers to `subject`: by the referrers API, or on registries without it by the tag schema (distribution-spec,
  * "Listing Referrers"). Which it is, is remembered of the repository in memory and of the registry on disk. The memory
- * only decides what is asked first: it is never concluded from it that there is nothing.
+ * on disk only decides what is asked first: it is never concluded from it that there is nothing, unless the caller is sparing.
  */
-export async function listReferrers(session: Session, subject: Digest): Promise<ReferrersListing> {
+export async function listReferrers(session: Session, subject: Digest, isSparing: boolean): Promise<ReferrersListing> {
   const { pool, name, registry } = session;
   const seen = pool.referrersApi.get(name);
-  if (seen === "lacking") return (await byTag(session, subject)) ?? nothing("referrers-tag");
   const remembered = seen === undefined && (await pool.capabilities.lacks(registry, "referrers-api"));
-  const tagged = remembered ? await byTag(session, subject) : undefined;
+  const isSettled = seen === "lacking" || (remembered && isSparing);
+  const tagged = isSettled || remembered ? await byTag(session, subject) : undefined;
+  if (isSettled) return tagged ?? nothing("referrers-tag");
   if (tagged !== undefined) {
     return { ...tagged, rest: async () => (await askApi(session, subject)) ?? nothing("referrers-api") };
   }
-  const answer = await askApi(session, subject);
+  const answer = await (isSparing ? askInTurn(session, subject) : askApi(session, subject));
   if (answer !== undefined) return answer;
   return (remembered ? undefined : await byTag(session, subject)) ?? nothing("referrers-tag");
+}
+
+/** As `askApi`. While it is not known whether there is the API, one asks and the others wait: they may not have to. */
+async function askInTurn(session: Session, subject: Digest): Promise<ReferrersListing | undefined> {
+  const { pool, name } = session;
+  const first = await pool.inTurn(`${name} referrers`, async () =>
+    pool.referrersApi.has(name) ? undefined : { answer: await askApi(session, subject) },
+  );
+  if (first !== undefined) return first.answer;
+  return pool.referrersApi.get(name) === "lacking" ? undefined : await askApi(session, subject);
 }
 
 /** What the API lists, undefined where there is none; remembered either way. */

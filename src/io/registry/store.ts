@@ -97,8 +97,11 @@ class RegistryStore implements ContentStore {
     return exists(this.#session, "manifests", descriptor);
   }
 
-  referrers(subject: Digest): Promise<ReferrersListing> {
-    return listReferrers(this.#session, subject);
+  referrers(
+    subject: Digest,
+    { isSparing = false }: { readonly isSparing?: boolean | undefined } = {},
+  ): Promise<ReferrersListing> {
+    return listReferrers(this.#session, subject, isSparing);
   }
 
   tags(): Promise<readonly string[]> {
