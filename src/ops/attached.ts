@@ -125,12 +125,11 @@ export class AttachedTransfer {
     const there = await this.#target.resolve(tag).catch(nothingIfNotFound);
     if (there !== undefined && holdsLayers(there, manifest, suffix)) return this.#count(true);
     await this.#transfer.moveBelow(manifest, "signature");
-    await updateTag(
-      this.#target,
-      tag,
-      (existing) => mergeLegacy(this.#target, existing, manifest, suffix),
-      (found) => holdsLayers(found, manifest, suffix),
-    );
+    await updateTag(this.#target, tag, {
+      seen: there,
+      merge: (existing) => mergeLegacy(this.#target, existing, manifest, suffix),
+      holds: (found) => holdsLayers(found, manifest, suffix),
+    });
     this.#count(false);
   }
 

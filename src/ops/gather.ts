@@ -31,6 +31,8 @@ export interface GatherOptions {
   readonly sources?: readonly EvidenceSource[] | undefined;
   /** As `ContentStore.referrers` has it: not for a verdict. */
   readonly isSparing?: boolean | undefined;
+  /** Takes down what cosign's tags name, or that they name nothing: for who is going to add to them. */
+  readonly tagged?: Map<string, Manifest | undefined> | undefined;
 }
 
 const WORKERS = 8;
@@ -49,7 +51,17 @@ export async function* gather(
   options: GatherOptions = {},
 ): AsyncGenerator<EvidencePart, void, undefined> {
   const { cache, within, types, signatures = types === undefined, sources = [], isSparing = false } = options;
-  const search: Search = { store, subject, cache, types, signatures, isSparing, budget: new Budget({ within }) };
+  const { tagged } = options;
+  const search: Search = {
+    store,
+    subject,
+    cache,
+    types,
+    signatures,
+    isSparing,
+    tagged,
+    budget: new Budget({ within }),
+  };
   const formats = options.formats ?? formatsOf(search);
   if (formats.includes("bundle")) yield* gatherBundles(search);
   if (formats.includes("cosign-legacy")) yield* gatherTagged(search, SIGNATURE_TAG);
@@ -74,6 +86,7 @@ interface Search {
   readonly types: readonly PredicateType[] | undefined;
   readonly signatures: boolean;
   readonly isSparing: boolean;
+  readonly tagged: GatherOptions["tagged"];
   readonly budget: Budget;
 }
 
@@ -128,9 +141,11 @@ const ATTESTATION_TAG: CosignTag = {
 async function* gatherTagged(search: Search, tag: CosignTag): AsyncGenerator<EvidencePart, void, undefined> {
   const { store, subject } = search;
   if (!hasCosignTags(subject)) return;
-  const found = await attempt(() => store.resolve(cosignTag(subject, tag.suffix)));
+  const name = cosignTag(subject, tag.suffix);
+  const found = await attempt(() => store.resolve(name));
   if ("obstacle" in found) return yield { candidates: [], obstacles: [found.obstacle] };
   const manifest = found.value;
+  search.tagged?.set(name, manifest);
   if (manifest?.kind !== "image") return;
   const places = manifest.layers.map((layer, at) => ({ layer, at, tier: layerTier(layer, search.types) }));
   const wanted = places.filter(({ layer }) => layer.mediaType === tag.mediaType);

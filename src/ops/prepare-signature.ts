@@ -36,8 +36,14 @@ export interface PreparedSignature {
   /** As a verifier would find it. */
   readonly candidate: UntrustedCandidate;
   /** Stores it, and returns when a reader would find it. @throws `write-conflict`, `write-unconfirmed`. */
-  store(store: ContentStore): Promise<{ readonly manifest: Digest; readonly tag?: string | undefined }>;
+  store(
+    store: ContentStore,
+    tagged: SeenTags,
+  ): Promise<{ readonly manifest: Digest; readonly tag?: string | undefined }>;
 }
+
+/** What tags were seen to name, those that name nothing among them. */
+export type SeenTags = ReadonlyMap<string, Manifest | undefined>;
 
 /** What is signed, and what it is. */
 export interface SignedStatement {
@@ -133,9 +139,10 @@ export async function prepareLegacy(
   return {
     postponed,
     candidate: { format: "cosign-legacy", origin: { via: "file" }, payload, mediaType, annotations: layerAnnotations },
-    store: async (store) => {
+    store: async (store, tagged) => {
       const layer = { mediaType, content: payload, annotations: layerAnnotations };
-      return await appendLayer(store, tag, layer, (found) => holdsSignature(found, layerAnnotations));
+      const isOurs = (found: Descriptor) => holdsSignature(found, layerAnnotations);
+      return await appendLayer(store, tag, tagged.get(tag), layer, isOurs);
     },
   };
 }
@@ -162,10 +169,10 @@ export async function prepareAttestation(
   const mediaType = MEDIA_TYPES.dsse;
   return {
     candidate: { format: "cosign-attestation", origin: { via: "file" }, envelope, mediaType, annotations },
-    store: async (store) => {
+    store: async (store, tagged) => {
       const { digest: stored } = describe(envelope, mediaType);
       const layer = { mediaType, content: envelope, annotations };
-      return await appendLayer(store, tag, layer, (found) => found.digest === stored);
+      return await appendLayer(store, tag, tagged.get(tag), layer, (found) => found.digest === stored);
     },
   };
 }
@@ -180,20 +187,20 @@ interface Layer {
 async function appendLayer(
   store: ContentStore,
   tag: string,
+  seen: Manifest | undefined,
   layer: Layer,
   isOurs: (found: Descriptor) => boolean,
 ): Promise<{ readonly manifest: Digest; readonly tag: string }> {
-  const written = await updateTag(
-    store,
-    tag,
-    async (existing) => {
-      const { content, annotations, mediaType } = layer;
+  const { content, annotations, mediaType } = layer;
+  const written = await updateTag(store, tag, {
+    seen,
+    merge: async (existing) => {
       const stored = makeLegacyManifest(imageOrNothing(existing), content, annotations, mediaType);
       await pushBlobs(store, stored);
       return stored.manifest;
     },
-    (found) => found.kind === "image" && found.layers.some(isOurs),
-  );
+    holds: (found) => found.kind === "image" && found.layers.some(isOurs),
+  });
   return { manifest: written.descriptor.digest, tag };
 }
 

@@ -3,6 +3,7 @@ import { CountersignError, type Finding, findingUnlessInterrupted } from "../cor
 import { explainFinding } from "../core/explain.ts";
 import type { EvidenceFormat, SignatureFormat } from "../core/formats/envelope.ts";
 import type { Annotations, Descriptor } from "../core/oci/descriptor.ts";
+import type { Manifest } from "../core/oci/manifest.ts";
 import type { Acceptance, ContentCache, Signatory, Signer, Witness } from "../core/ports.ts";
 import type { ReasonCode } from "../core/reasons.ts";
 import type { SignedImage, SignOutcome } from "../core/results.ts";
@@ -125,7 +126,11 @@ export async function signTarget(target: Target, options: SigningOptions, work: 
     const { digest } = root.descriptor;
     const resolved = { ...named, name: nameOf(target, root.descriptor), digest };
     const children = options.recursive === true && root.kind === "index" ? root.manifests : [];
-    const finding = await signAll({ target, options, work }, [root.descriptor, ...children], outcomes);
+    const finding = await signAll(
+      { target, options, work, tagged: new Map() },
+      [root.descriptor, ...children],
+      outcomes,
+    );
     return { ...resolved, ...(finding === undefined ? {} : { finding }) };
   } catch (error) {
     return { ...named, finding: findingUnlessInterrupted(error) };
@@ -137,6 +142,8 @@ interface Task {
   readonly target: Target;
   readonly options: SigningOptions;
   readonly work: SigningWork;
+  /** What was under cosign's tags when the same signature was looked for. */
+  readonly tagged: Map<string, Manifest | undefined>;
 }
 
 async function signAll(
@@ -209,7 +216,7 @@ async function signSubject(task: Task, subject: Subject, format: EvidenceFormat,
   const prepared = await task.work.prepare(format, subject, signing);
   if (isDry) return wouldSign(subject, format);
   const report = checkPrepared(prepared, subject, requirementOf(signatory.accepts(signer), task));
-  const stored = await prepared.store(task.target.store);
+  const stored = await prepared.store(task.target.store, task.tagged);
   const { signedBy, proof } = report;
   const { postponed } = prepared;
   return { digest: subject.descriptor.digest, format, state: "signed", signedBy, proof, ...stored, postponed };
@@ -255,7 +262,7 @@ async function lookForOwn(
 type OwnSignature = SignatureReport & { readonly postponed?: Finding | undefined };
 
 async function findOwnSignature(
-  { target, options, work }: Task,
+  { target, options, work, tagged }: Task,
   subject: Subject,
   format: EvidenceFormat,
   requirement: Requirement,
@@ -264,7 +271,7 @@ async function findOwnSignature(
   const types = work.attestation?.predicateTypes;
   const isOwn = (report: SignatureReport): boolean =>
     report.accepted && sameAnnotations(report.annotations, annotations) && work.isSame(report);
-  const looked = { cache, types, formats: [format], isSparing: true };
+  const looked = { cache, types, formats: [format], isSparing: true, tagged };
   let unfinished: OwnSignature | undefined;
   for await (const part of gather(target.store, subject.descriptor.digest, looked)) {
     const unseen = part.obstacles.find(couldNotLook);

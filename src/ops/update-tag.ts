@@ -18,33 +18,40 @@ const PACE: Pace = {
   random: Math.random,
 };
 
+/** What a writer wants of a tag that it shares with others. */
+export interface TagChange {
+  /** What the tag named when the writer looked, however long ago: it is read again before anything is written. */
+  readonly seen: Manifest | undefined;
+  /** Adds our part to what is there. */
+  merge(existing: Manifest | undefined): Promise<Manifest>;
+  /** Whether our part is in it. */
+  holds(found: Manifest): boolean;
+}
+
 /**
- * Changes what a tag names where several writers share it and the registry has no compare-and-swap: read, merge, read
- * again and write only if nothing changed meanwhile (merging uploads, which takes longer than all the rest), wait until a
- * writer that read before us must have written too, and read again. Where our part is gone, merge again. Every writer
- * that does the same keeps its own part, and none drops what it has read.
+ * Changes what a tag names where several writers share it and the registry has no compare-and-swap: merge, read again and
+ * write only if nothing changed meanwhile (merging uploads, which takes longer than all the rest), wait until a writer
+ * that read before us must have written too, and read again. Where our part is gone, merge again. Every writer that does
+ * the same keeps its own part, and none drops what it has read.
  *
- * `merge` adds our part to what is there; `holds` says whether our part is in it.
  * Returns what the tag names in the end. @throws CountersignError `write-conflict` after LIMITS.mergeRounds.
  */
 export async function updateTag(
   store: ContentStore,
   tag: string,
-  merge: (existing: Manifest | undefined) => Promise<Manifest>,
-  holds: (found: Manifest) => boolean,
+  { seen, merge, holds }: TagChange,
   pace: Pace = PACE,
 ): Promise<Manifest> {
-  let existing = await store.resolve(tag);
+  let existing = seen;
   for (let round = 1; round <= LIMITS.mergeRounds; round++) {
-    if (existing !== undefined && holds(existing)) return existing;
     const merged = await mergeWithCurrent(store, tag, existing, merge);
     const started = pace.now();
     await store.pushManifest(merged, tag, { isShared: true });
     const settle = Math.max(pace.now() - started, LIMITS.settleMs);
     await pace.sleep(2 * settle * (1 + pace.random() * round));
     existing = await store.resolve(tag);
+    if (existing !== undefined && holds(existing)) return existing;
   }
-  if (existing !== undefined && holds(existing)) return existing;
   throw new CountersignError("write-conflict", "other writers kept changing the same tag", {
     found: `${LIMITS.mergeRounds} rounds in which our part was overwritten`,
     wanted: `our part under ${tag}`,
@@ -56,7 +63,7 @@ async function mergeWithCurrent(
   store: ContentStore,
   tag: string,
   existing: Manifest | undefined,
-  merge: (existing: Manifest | undefined) => Promise<Manifest>,
+  merge: TagChange["merge"],
 ): Promise<Manifest> {
   let base = existing;
   for (let round = 1; ; round++) {

@@ -182,7 +182,10 @@ test("a tag that is always overwritten is a write conflict after bounded rounds"
     return image.manifest;
   };
   await pushImage(store, image);
-  await rejectedBy(() => updateTag(store, "shared", merge, () => false, pace), "write-conflict");
+  await rejectedBy(
+    () => updateTag(store, "shared", { seen: undefined, merge, holds: () => false }, pace),
+    "write-conflict",
+  );
   assert.ok(rounds > 1 && rounds < 20);
 });
 
@@ -222,7 +225,8 @@ test("what another writer adds while we merge is merged too before anything is w
     return both.manifest;
   };
   const holds = (found: Manifest) => found.descriptor.digest === both.manifest.descriptor.digest;
-  await updateTag(store, "shared", merge, holds, { now: () => 0, sleep: async () => undefined, random: () => 0 });
+  const pace = { now: () => 0, sleep: async () => undefined, random: () => 0 };
+  await updateTag(store, "shared", { seen: undefined, merge, holds }, pace);
   assert.deepEqual(seen, [undefined, theirs.manifest.descriptor.digest]);
   assert.equal(store.calls.filter((call) => call.endsWith(" shared") && call.startsWith("pushManifest")).length, 1);
 });
