@@ -3,9 +3,10 @@ import { STRICT_CEILINGS, STRICT_LIFETIMES, USUAL_CEILINGS, USUAL_LIFETIMES } fr
 import { HEAD_TAG, type TopLevelRole } from "../core/tags/names.ts";
 import type { RoleSigner } from "../core/tags/write.ts";
 import type { Instant } from "../core/time.ts";
-import type { KeyRing, NewRoleKey } from "../io/tags/key-ring.ts";
+import { systemClock } from "../io/http/clock.ts";
+import type { KeyRing, NamedRoleKey, NewRoleKey } from "../io/tags/key-ring.ts";
 import { PinsOnDisk } from "../io/tags/pins.ts";
-import { initTrust, type RoleKeysWish } from "../ops/tags/init.ts";
+import { type InitWish, initTrust, type RoleKeysWish } from "../ops/tags/init.ts";
 import { type InitAddition, initDocument, initText } from "../report/tags/administration.ts";
 import type { Context } from "./context.ts";
 import { openWiring } from "./images.ts";
@@ -41,14 +42,13 @@ export async function initTags(context: Context, output: Output, name: string, r
       lifetimes: flags.strict ? STRICT_LIFETIMES : USUAL_LIFETIMES,
       ceilings: flags.strict ? STRICT_CEILINGS : USUAL_CEILINGS,
       now: context.referenceTime,
-      keep: async () => {
-        for (const made of keys.made) await made.keep();
-      },
+      settle: settleUnless(flag(raw, "singleWriter"), context, output),
+      keep: keys.keep,
     });
     const { location } = flags;
     await pins.put(location === undefined ? result.pin : { ...result.pin, location: location.gun });
     const addition: InitAddition = {
-      keyFolder: keys.made.length === 0 ? undefined : ring.folder,
+      keyFolder: keys.makesKeys ? ring.folder : undefined,
       pinsFile: place.label,
       cautions: cautionsOf(keys.roles.root),
     };
@@ -59,6 +59,16 @@ export async function initTags(context: Context, output: Output, name: string, r
   } finally {
     await wiring.close();
   }
+}
+
+/** Says what it waits for. */
+export function settleUnless(isAlone: boolean, { signal }: Context, output: Output): InitWish["settle"] {
+  if (isAlone) return undefined;
+  return async (milliseconds) => {
+    const seconds = Math.ceil(milliseconds / 1000);
+    output.note(`countersign: looking again in ${seconds} s whether somebody else has set it up in this moment`);
+    await systemClock.sleep(milliseconds, signal);
+  };
 }
 
 interface InitFlags {
@@ -111,16 +121,18 @@ async function agree(context: Context, gun: string, yes: boolean): Promise<void>
 
 interface InitKeys {
   readonly roles: Readonly<Record<TopLevelRole, RoleKeysWish>>;
-  readonly made: readonly NewRoleKey[];
+  readonly makesKeys: boolean;
+  /** Written down before anything is published. */
+  readonly keep: () => Promise<void>;
 }
 
 /** Passphrases are asked for here, one after the other, before anything is sent. */
 async function roleKeys(ring: KeyRing, gun: string, flags: InitFlags, now: Instant): Promise<InitKeys> {
-  const made: NewRoleKey[] = [];
+  const kept: (NewRoleKey | NamedRoleKey)[] = [];
   const signerFor = async (name: string, reference: string | undefined): Promise<RoleSigner> => {
-    if (reference !== undefined) return await ring.use(reference, { name, gun });
-    const key = await ring.generate({ name, gun }, now);
-    made.push(key);
+    const purpose = { name, gun };
+    const key = await (reference === undefined ? ring.generate(purpose, now) : ring.name(reference, purpose, now));
+    kept.push(key);
     return key;
   };
   const root: RoleSigner[] = [];
@@ -136,7 +148,10 @@ async function roleKeys(ring: KeyRing, gun: string, flags: InitFlags, now: Insta
       snapshot: online,
       timestamp: online,
     },
-    made,
+    makesKeys: flags.makesKeys,
+    keep: async () => {
+      for (const key of kept) await key.keep();
+    },
   };
 }
 

@@ -6,7 +6,7 @@ import type { Signer } from "../core/ports.ts";
 import type { TopLevelRole } from "../core/tags/names.ts";
 import type { RoleSigner } from "../core/tags/write.ts";
 import { signerOf } from "../io/keys/load.ts";
-import type { KeyRing, NewRoleKey } from "../io/tags/key-ring.ts";
+import type { KeyRing, NamedRoleKey, NewRoleKey } from "../io/tags/key-ring.ts";
 import type { RoleKeysWish } from "../ops/tags/init.ts";
 import type { MigrationPlan } from "../ops/tags/migration-plan.ts";
 import type { Context } from "./context.ts";
@@ -40,7 +40,7 @@ export interface MigrationKeys {
   /** Whether who trusts the old root can go over. */
   readonly hasContinuity: boolean;
   /** To be written down before anything is published. */
-  readonly made: readonly NewRoleKey[];
+  readonly made: readonly (NewRoleKey | NamedRoleKey)[];
   /** By role: where its key is from. */
   readonly origins: ReadonlyMap<string, KeyOrigin>;
 }
@@ -55,7 +55,7 @@ export class MigrationKeyChoice {
   readonly #docker: DockerKeys;
   readonly #flags: MigrationKeyFlags;
   readonly #gun: string;
-  readonly #made: NewRoleKey[] = [];
+  readonly #made: (NewRoleKey | NamedRoleKey)[] = [];
   readonly #origins = new Map<string, KeyOrigin>();
 
   constructor(context: Context, ring: KeyRing, docker: DockerKeys, flags: MigrationKeyFlags, gun: string) {
@@ -125,7 +125,9 @@ export class MigrationKeyChoice {
 
   async #given(role: string, reference: string): Promise<RoleSigner> {
     this.#origins.set(role, "given");
-    return await this.#ring.use(reference, { name: role, gun: this.#gun });
+    const named = await this.#ring.name(reference, { name: role, gun: this.#gun }, this.#context.referenceTime);
+    this.#made.push(named);
+    return named;
   }
 
   async #keep(role: string, key: PublicKey): Promise<NewRoleKey | undefined> {

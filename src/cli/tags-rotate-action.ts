@@ -2,7 +2,7 @@ import type { PublicKey } from "../core/crypto/public-key.ts";
 import { CountersignError } from "../core/errors.ts";
 import { loadPublicKey } from "../io/keys/load.ts";
 import { parseKeyReference } from "../io/keys/reference.ts";
-import type { NewRoleKey } from "../io/tags/key-ring.ts";
+import type { NamedRoleKey, NewRoleKey } from "../io/tags/key-ring.ts";
 import { type RotateWish, rotateKeys } from "../ops/tags/rotate.ts";
 import { rotateDocument, rotateText } from "../report/tags/administration.ts";
 import type { Context } from "./context.ts";
@@ -88,26 +88,32 @@ async function newKeys(
     const made: NewRoleKey = await ring.generate({ name: role, gun }, context.referenceTime);
     return { add: [made.signer.publicKey], keep: async () => void (await made.keep()) };
   }
-  const add: PublicKey[] = [];
+  const added: AddedKey[] = [];
   for (const reference of [...list(raw, "newKey"), ...list(raw, "addKey")]) {
-    add.push(await eitherHalf(publishing, reference, { name: role, gun }));
+    added.push(await eitherHalf(publishing, reference, { name: role, gun }));
   }
-  return { add };
+  const keep = async () => {
+    for (const key of added) await key.keep?.();
+  };
+  return { add: added.map(({ publicKey }) => publicKey), keep };
 }
+
+type AddedKey = { readonly publicKey: PublicKey } & Partial<Pick<NamedRoleKey, "keep">>;
 
 /** Somebody else's public key, who signs where it is; or a private one. */
 async function eitherHalf(
   { context, output, ring }: Publishing,
   reference: string,
   purpose: { readonly name: string; readonly gun: string },
-): Promise<PublicKey> {
+): Promise<AddedKey> {
   const { kind } = parseKeyReference(reference);
   if (kind === "file" || kind === "variable") {
     try {
-      return await loadPublicKey(reference, { ...context, warn: output.warn });
+      return { publicKey: await loadPublicKey(reference, { ...context, warn: output.warn }) };
     } catch (thrown) {
       if (!(thrown instanceof CountersignError) || thrown.code !== "key-invalid") throw thrown;
     }
   }
-  return (await ring.use(reference, purpose)).signer.publicKey;
+  const { signer, keep } = await ring.name(reference, purpose, context.referenceTime);
+  return { publicKey: signer.publicKey, keep };
 }

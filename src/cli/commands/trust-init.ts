@@ -3,7 +3,14 @@ import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
 import { addRegistryOptions, collect, count, globalOptions, grouped, once, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
-import { addPinsOption, addYesOption, KEY_FORMS, PASSPHRASE_NOTE, REPOSITORY_ARGUMENT } from "../tags-options.ts";
+import {
+  addFirstWriterOption,
+  addPinsOption,
+  addYesOption,
+  KEY_FORMS,
+  PASSPHRASE_NOTE,
+  REPOSITORY_ARGUMENT,
+} from "../tags-options.ts";
 
 /** `countersign trust init REPO`: the first root of a repository. */
 export function trustInitCommand(context: Context): Command {
@@ -38,6 +45,7 @@ export function trustInitCommand(context: Context): Command {
     ).argParser(once("--location")),
     new Option("--strict", "timestamps live 24h instead of 7d, to be refreshed every hour"),
   ]);
+  addFirstWriterOption(command);
   addPinsOption(command);
   addRegistryOptions(command);
   return withManual(command, {
@@ -63,8 +71,9 @@ export function trustInitCommand(context: Context): Command {
       PASSPHRASE_NOTE,
       "The new root is pinned here. Consumers pin it by its checksum, which is printed; give it out where an attacker of the" +
         " registry cannot change it.",
-      "A repository that has signed tags is never set up again. Where the registry lets no tag be moved, this is said, with what can" +
-        " be done.",
+      "A repository that has signed tags is never set up again, and of two who do it in one moment one has done it: it is looked at" +
+        " again 15 seconds later, and where somebody else's root is there by then, nothing is pinned (write-unconfirmed, exit code 3)." +
+        " Where the registry lets no tag be moved, this is said, with what can be done.",
     ],
     seeAlso: ["countersign trust sign", "countersign trust pin", "docs/signed-tags.md"],
   });

@@ -3,7 +3,14 @@ import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
 import { addRegistryOptions, globalOptions, grouped, once, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
-import { addPinsOption, addYesOption, KEY_FORMS, PASSPHRASE_NOTE, REPOSITORY_ARGUMENT } from "../tags-options.ts";
+import {
+  addFirstWriterOption,
+  addPinsOption,
+  addYesOption,
+  KEY_FORMS,
+  PASSPHRASE_NOTE,
+  REPOSITORY_ARGUMENT,
+} from "../tags-options.ts";
 
 /** `countersign trust migrate REPO`: from Docker Content Trust to signed tags. */
 export function trustMigrateCommand(context: Context): Command {
@@ -44,6 +51,7 @@ export function trustMigrateCommand(context: Context): Command {
   grouped(command, "Publishing:", [
     new Option("--strict", "timestamps live 24h instead of 7d, to be refreshed every hour"),
   ]);
+  addFirstWriterOption(command);
   addPinsOption(command);
   addRegistryOptions(command);
   return withManual(command, {

@@ -27,6 +27,11 @@ export interface Pkcs11Uri {
   readonly label: string;
 }
 
+/** Whether it says more than which key it is: what opens the token, or which native code to run. */
+export function namesPowers({ modulePath, pinValue, pinSource }: Pkcs11Uri): boolean {
+  return modulePath !== undefined || pinValue !== undefined || pinSource !== undefined;
+}
+
 const PATH_ATTRIBUTES = ["token", "manufacturer", "model", "serial", "slot-id", "object", "id", "type"] as const;
 const QUERY_ATTRIBUTES = ["module-path", "pin-value", "pin-source"] as const;
 

@@ -15,7 +15,7 @@ import { errnoOf } from "../disk/errors.ts";
 import { readSmallFile, warnOfReaders } from "./content.ts";
 import { passwordAsker } from "./passphrase.ts";
 import type { TokenRequest } from "./pkcs11-token.ts";
-import type { Pkcs11Uri } from "./pkcs11-uri.ts";
+import { namesPowers, type Pkcs11Uri } from "./pkcs11-uri.ts";
 import { callProgram } from "./program.ts";
 import type { TokenReference } from "./reference.ts";
 import type { KeySurroundings, PublicKeySurroundings } from "./surroundings.ts";
@@ -168,8 +168,8 @@ function bytesOf(value: JsonValue | undefined): Uint8Array {
 // --- what is loaded, and what opens it ---------------------------------------------------------------------------------------
 
 /** A policy or a configuration may come with a stranger's checkout: it must not run code or open a token. */
-function requireNoPowers({ modulePath, pinValue, pinSource }: Pkcs11Uri): void {
-  if (modulePath === undefined && pinValue === undefined && pinSource === undefined) return;
+function requireNoPowers(uri: Pkcs11Uri): void {
+  if (!namesPowers(uri)) return;
   throw new CountersignError("key-invalid", "a pkcs11: URI in a file may say which key, and nothing else", {
     found: "module-path, pin-value or pin-source",
     wanted: "the module in COSIGN_PKCS11_MODULE_PATH and the PIN in COSIGN_PKCS11_PIN",

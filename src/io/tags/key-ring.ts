@@ -17,6 +17,7 @@ import { readKey, readSmallFile, warnOfReaders } from "../keys/content.ts";
 import { formatKeyFile, generateKey, openKey, readKeyFile } from "../keys/keyfile.ts";
 import { loadSigner, openSigner, signerOf } from "../keys/load.ts";
 import type { AskPassword } from "../keys/passphrase.ts";
+import { namesPowers } from "../keys/pkcs11-uri.ts";
 import { type KeyReference, parseKeyReference } from "../keys/reference.ts";
 import type { KeySurroundings } from "../keys/surroundings.ts";
 import { formatRingKey, parseRingKey, type RingKey } from "./ring-record.ts";
@@ -27,6 +28,12 @@ export type { RingKey } from "./ring-record.ts";
 export interface NewRoleKey extends RoleSigner {
   /** Writes it into the ring, encrypted: to be called before anything that it signed is published. */
   keep(): Promise<RingKey>;
+}
+
+/** A key that the command line names for a role. */
+export interface NamedRoleKey extends RoleSigner {
+  /** Notes where it is, so that the next command finds it: of a KMS or a token. What is content stays the caller's own. */
+  keep(): Promise<void>;
 }
 
 /** What a key is for: its passphrase is asked for by that name. */
@@ -99,13 +106,19 @@ export class KeyRing implements RoleKeyring {
     return await openSigner(readKeyFile(content, label), label, this.#passphrases.of(name));
   }
 
-  /** A root that lies in a drawer, a variable that only the pipeline has: not here, which is no fault. */
+  /** A root that lies in a drawer, a variable that only the pipeline has, a token without its module: not here, which is no fault. */
   async #isReachable(reference: string): Promise<boolean> {
     const parsed = parseKeyReference(reference);
-    if (parsed.kind === "variable") return (this.#surroundings.env[parsed.name] ?? "") !== "";
+    if (parsed.kind === "variable") return this.#isSet(parsed.name);
+    // What may be run as a token's module only the user says.
+    if (parsed.kind === "pkcs11") return this.#isSet("COSIGN_PKCS11_MODULE_PATH");
     if (parsed.kind !== "file") return true;
     const path = resolve(this.#surroundings.workingDirectory, parsed.path);
     return (await onDisk(`look at ${path}`, () => ifPresent(() => stat(path)))) !== undefined;
+  }
+
+  #isSet(variable: string): boolean {
+    return (this.#surroundings.env[variable] ?? "") !== "";
   }
 
   /**
@@ -118,6 +131,26 @@ export class KeyRing implements RoleKeyring {
     const keyId = keyIdOf(tufKeyOf(signer.publicKey));
     this.#given.set(keyId, signer);
     return { keyId, signer };
+  }
+
+  /** The same, of a key that shall hold a role from now on. Nothing is written before `keep`. @throws as `use`. */
+  async name(reference: string, purpose: KeyPurpose, now: Instant): Promise<NamedRoleKey> {
+    const used = await this.use(reference, purpose);
+    return { ...used, keep: () => this.#note(reference, ringKey(used.signer.publicKey, purpose, reference, now)) };
+  }
+
+  /** A root key is for few hands and few days, and named by whoever has it. A key that is known already keeps its name. */
+  async #note(reference: string, key: RingKey): Promise<void> {
+    const parsed = parseKeyReference(reference);
+    if (key.name === "root" || isContent(parsed) || (await this.find(key.keyId)) !== undefined) return;
+    if (parsed.kind === "pkcs11" && namesPowers(parsed.uri)) {
+      const without = `countersign trust key load --name ${key.name} '${parsed.uri.label}'`;
+      this.#surroundings.warn?.(
+        `the key ${key.name} is not noted, as its name has a PIN or a module in it: ${without}`,
+      );
+      return;
+    }
+    await this.#write(key);
   }
 
   async #load(reference: string, { name }: KeyPurpose, isFromFile: boolean): Promise<Signer> {

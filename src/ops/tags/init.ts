@@ -1,22 +1,18 @@
 import { refusePublishedKeys } from "../../core/crypto/published.ts";
 import { vouchFor } from "../../core/dct/continuity.ts";
 import { CountersignError } from "../../core/errors.ts";
-import { LIMITS } from "../../core/limits.ts";
-import type { Digest } from "../../core/oci/digest.ts";
 import type { ContentStore, Signer } from "../../core/ports.ts";
 import type { InitResult, RoleSummary } from "../../core/tags/admin-results.ts";
-import { fileNameOf, listingOf } from "../../core/tags/files.ts";
-import { buildHead } from "../../core/tags/head.ts";
+import { listingOf } from "../../core/tags/files.ts";
 import { expiryOf, type Lifetimes, nextVersion } from "../../core/tags/lifetimes.ts";
 import type { Ceilings, Role, RoleKeys, RootRole, TufKey } from "../../core/tags/metadata.ts";
-import { partTag, TOP_LEVEL, type TopLevelRole } from "../../core/tags/names.ts";
+import { TOP_LEVEL, type TopLevelRole } from "../../core/tags/names.ts";
 import { pinOf } from "../../core/tags/pin.ts";
 import { keyIdOf, tufKeyOf } from "../../core/tags/tuf-key.ts";
 import { type RoleSigner, sealed, signedPart } from "../../core/tags/write.ts";
 import type { Instant } from "../../core/time.ts";
-import { forEachConcurrently } from "../concurrency.ts";
-import { sourceOf } from "../prepare-signature.ts";
 import { type FirstContent, type FirstFile, firstRoles } from "./first-content.ts";
+import { pushFirst, requireNoHead } from "./first-head.ts";
 import { requireMovableTags } from "./probe.ts";
 
 /** Who signs for a role at first: all of its keys have to be here once, whatever the threshold is. */
@@ -41,6 +37,10 @@ export interface InitWish {
   readonly vouchers?: readonly Signer[] | undefined;
   /** undefined: nothing is bound yet. */
   readonly content?: FirstContent | undefined;
+  /**
+   * Waits, in milliseconds, until whoever sets up the same repository at the same time has written too. undefined: nobody else does.
+   */
+  readonly settle?: ((milliseconds: number) => Promise<void>) | undefined;
   /** Called when all is signed and nothing published: keys that were made for this are written down now. */
   readonly keep: () => Promise<void>;
 }
@@ -49,7 +49,8 @@ export interface InitWish {
  * Sets up signed tags: root 1, an empty `targets`, snapshot and timestamp, and the head that names them.
  *
  * @throws CountersignError `destination-exists` where there are signed tags already, `tags-immutable`, `key-weak`, `usage` for a
- * threshold that cannot be met, `write-unconfirmed` where the registry does not show what it took; what the store throws.
+ * threshold that cannot be met, `write-unconfirmed` where the registry does not show what it took, or somebody else's; what the store
+ * throws.
  */
 export async function initTrust(wish: InitWish): Promise<InitResult> {
   const { store, gun, head, now } = wish;
@@ -59,7 +60,7 @@ export async function initTrust(wish: InitWish): Promise<InitResult> {
   await requireMovableTags(store, head, now);
   const files = await firstFiles(wish, roles);
   await wish.keep();
-  const digest = await pushFirst(wish, files);
+  const digest = await pushFirst(wish, filesByRole(files));
   return {
     gun,
     location: store.location,
@@ -172,41 +173,6 @@ function firstRoot({ gun, aliases, ceilings, now, lifetimes }: InitWish, roles: 
     },
     profile: { profile: 1, gun, aliases, ceilings, store: "tag" },
   };
-}
-
-// --- the first head ---------------------------------------------------------------------------------------------------
-
-async function requireNoHead(store: ContentStore, head: string): Promise<void> {
-  const found = await store.resolve(head);
-  if (found === undefined) return;
-  throw new CountersignError("destination-exists", `${store.location} has signed tags already`, {
-    found: `${head}, ${found.descriptor.digest}`,
-    next: "look at them with countersign trust inspect, and change who signs with countersign trust rotate and trust signer",
-  });
-}
-
-/** There is no other writer yet: the head is read back once, and has to be ours. */
-async function pushFirst({ store, gun, head }: InitWish, files: FirstFiles): Promise<Digest> {
-  const { body } = files.timestamp;
-  const named = [...filesByRole(files)].map(
-    ([name, file]) => [fileNameOf(name, file.body.version), file.bytes] as const,
-  );
-  const built = buildHead(new Map(named), { gun, history: [], expires: body.expires, version: body.version });
-  await forEachConcurrently(built.blobs, LIMITS.tagWorkers, async ({ descriptor, bytes }) => {
-    await store.pushBlob(descriptor, sourceOf(bytes));
-  });
-  for (const [at, part] of built.manifests.entries()) await store.pushManifest(part, partTag(at, head));
-  // Passphrases were typed since the first look.
-  await requireNoHead(store, head);
-  await store.pushManifest(built.manifest, head);
-  const { digest } = built.manifest.descriptor;
-  const found = (await store.resolve(head))?.descriptor.digest;
-  if (found === digest) return digest;
-  throw new CountersignError("write-unconfirmed", `${store.location} does not show the signed tags that were set up`, {
-    found: found ?? `no tag ${head}`,
-    wanted: `${head}: ${digest}`,
-    next: "look at it with countersign trust inspect; somebody else may have set them up in the same moment",
-  });
 }
 
 function filesByRole({ root, below, snapshot, timestamp }: FirstFiles): ReadonlyMap<string, FirstFile<Role>> {

@@ -7,6 +7,7 @@ import { after, before, describe, it } from "node:test";
 import { run } from "../../../src/cli/main.ts";
 import { type Registry, startRegistry } from "../../../src/testbed/registry.ts";
 import { type Schema, violations } from "../../support/json-schema.ts";
+import { installKms, newKey, writePrivateKey } from "../../support/programs.ts";
 import { captureContext } from "../../support/session.ts";
 import { pushImage } from "../../support/session-image.ts";
 
@@ -63,7 +64,7 @@ function error(ran: Ran): unknown {
 
 describe("documents of countersign trust, from a registry", () => {
   const lines: readonly (readonly [schema: string, code: number, line: string])[] = [
-    ["trust-init", 0, `trust init -y ${KEYS} REPO`],
+    ["trust-init", 0, `trust init --single-writer -y ${KEYS} REPO`],
     ["trust-pin", 0, "trust pin"],
     ["trust-sign", 0, "trust sign REPO:1 --also latest"],
     ["trust-sign", 0, "trust sign REPO:1"],
@@ -95,6 +96,24 @@ describe("documents of countersign trust, from a registry", () => {
     const { json } = await countersign("trust inspect --dct REPO");
     const [first] = json as unknown as readonly Record<string, unknown>[];
     assert.deepEqual(Object.keys(first ?? {}), ["Name", "SignedTags", "Signers", "AdministrativeKeys"]);
+  });
+});
+
+describe("an online key in a KMS", () => {
+  it("is found by the next command, which does not name it", async () => {
+    await installKms(folder, "test");
+    await writePrivateKey(join(folder, "kms.pem"), newKey("ecdsa-p256"));
+    const env = { PATH: [folder, process.env["PATH"]].join(":") };
+    const other = `${registry.address}/acme/kms`;
+    await pushImage(`${other}:1`, "one");
+    const keys = "--root-key root.pem --targets-key targets.pem --online-key test://kms.pem";
+    const made = await countersign(`trust init --single-writer -y ${keys} ${other}`, env);
+    assert.equal(made.code, 0, made.stderr);
+    const signed = await countersign(`trust sign ${other}:1`, env);
+    assert.equal(signed.code, 0, signed.stderr);
+    const { json } = await countersign("trust key list", env);
+    const listed = (json["keys"] as readonly { name?: string; reference?: string }[]).map((key) => key.reference);
+    assert.ok(listed.includes("test://kms.pem"), listed.join());
   });
 });
 
@@ -162,7 +181,7 @@ describe("whom countersign trust believes", () => {
 
   it("does not replace a pin unasked, and calls one chosen once somebody has compared it", async () => {
     const other = `${repository}-other`;
-    await countersign(`trust init -y ${KEYS} ${other}`);
+    await countersign(`trust init --single-writer -y ${KEYS} ${other}`);
     const { json } = await countersign("trust pin --pins countersign.pins.json");
     const [pin] = json["pins"] as readonly { root: string; mode: string }[];
     assert.equal(pin?.mode, "tofu");

@@ -9,6 +9,7 @@ import { keyIdOf, tufKeyOf } from "../../../../src/core/tags/tuf-key.ts";
 import { instant } from "../../../../src/core/time.ts";
 import { KeyRing, type Passphrases, ringFolder } from "../../../../src/io/tags/key-ring.ts";
 import { rejectedBy } from "../../../support/codes.ts";
+import { installKms, newKey, writePrivateKey } from "../../../support/programs.ts";
 import { temporaryFolder } from "../../../support/temp.ts";
 
 const NOW = instant(Date.UTC(2026, 0, 2, 3, 4, 5));
@@ -249,6 +250,69 @@ describe("loading keys into the ring", () => {
     const ring = openRing(await temporaryFolder(t));
     await rejectedBy(() => ring.exportPublic("0".repeat(64)), "role-key-missing");
     await rejectedBy(() => ring.exportPrivate("0".repeat(64)), "role-key-missing");
+  });
+});
+
+describe("keys that the command line names for a role", () => {
+  const ONLINE = { name: "online", gun: "registry.example/acme/app" };
+
+  async function kms(t: TestContext) {
+    const folder = await temporaryFolder(t);
+    const key = newKey("ecdsa-p256");
+    await writePrivateKey(join(folder, "online.pem"), key);
+    await installKms(folder, "test");
+    const env = { PATH: [folder, process.env["PATH"]].join(":") };
+    return { folder, env };
+  }
+
+  it("are noted when they are kept, and found the next time, where they are in a KMS", async (t) => {
+    const { folder, env } = await kms(t);
+    const ring = openRing(folder, { env });
+    const named = await ring.name("test://online.pem", ONLINE, NOW);
+    assert.deepEqual(await filesOf(ring), []);
+    await named.keep();
+    const next = openRing(folder, { env });
+    const found = await next.find(named.keyId);
+    assert.deepEqual([found?.name, found?.reference], ["online", "test://online.pem"]);
+    const signer = await next.signer(named.keyId);
+    assert.ok(signer !== undefined);
+    assert.ok(verifySignature(signer.publicKey, DATA, await signer.sign(DATA)));
+    assert.deepEqual(await filesOf(ring), [`${named.keyId}.json`]);
+  });
+
+  it("keep the name that they have in the ring", async (t) => {
+    const { folder, env } = await kms(t);
+    const ring = openRing(folder, { env });
+    const { keyId } = await ring.load("test://online.pem", { name: "ours" }, NOW);
+    await (await ring.name("test://online.pem", ONLINE, NOW)).keep();
+    assert.equal((await ring.find(keyId))?.name, "ours");
+  });
+
+  it("are not noted where they are content, nor for the root, which is offline", async (t) => {
+    const { folder, env } = await kms(t);
+    const ring = openRing(folder, { env: { ...env, ONLINE: pemKey("ed25519") } });
+    await (await ring.name("online.pem", ONLINE, NOW)).keep();
+    await (await ring.name("env://ONLINE", ONLINE, NOW)).keep();
+    await (await ring.name("test://online.pem", ROOT, NOW)).keep();
+    assert.deepEqual(await filesOf(ring), []);
+  });
+
+  it("may not be of kinds that TUF's clients cannot verify, and nothing is noted of them", async (t) => {
+    const { folder, env } = await kms(t);
+    await writePrivateKey(join(folder, "p521.pem"), newKey("ecdsa-p521"));
+    const ring = openRing(folder, { env });
+    await rejectedBy(() => ring.name("test://p521.pem", ONLINE, NOW), "key-weak");
+    assert.deepEqual(await filesOf(ring), []);
+  });
+
+  it("are not here where they are in a token and nobody says by which module: no fault", async (t) => {
+    const { folder, ring, keyId } = await keptRoot(t);
+    const path = join(ring.folder, `${keyId}.json`);
+    const record = { ...JSON.parse(await readFile(path, "utf8")), reference: "pkcs11:token=a;object=b" };
+    await writeFile(path, JSON.stringify(record));
+    assert.equal(await openRing(folder).signer(keyId), undefined);
+    const env = { COSIGN_PKCS11_MODULE_PATH: join(folder, "none.so") };
+    await rejectedBy(() => openRing(folder, { env }).signer(keyId), "key-invalid");
   });
 });
 

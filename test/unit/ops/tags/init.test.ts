@@ -3,20 +3,26 @@ import { generateKeyPairSync } from "node:crypto";
 import { describe, it } from "node:test";
 import { publicKeyFrom } from "../../../../src/core/crypto/public-key.ts";
 import { CountersignError } from "../../../../src/core/errors.ts";
+import { LIMITS } from "../../../../src/core/limits.ts";
 import { type Digest, digestOf } from "../../../../src/core/oci/digest.ts";
+import { parseManifest } from "../../../../src/core/oci/manifest.ts";
 import type { Signer } from "../../../../src/core/ports.ts";
 import { parseHead } from "../../../../src/core/tags/head.ts";
 import { STRICT_CEILINGS, STRICT_LIFETIMES } from "../../../../src/core/tags/lifetimes.ts";
 import { HEAD_TAG, probeTag } from "../../../../src/core/tags/names.ts";
+import { pinOf, type RootPin } from "../../../../src/core/tags/pin.ts";
 import { readRole } from "../../../../src/core/tags/read.ts";
 import { requireThreshold, verifyFirstRoot } from "../../../../src/core/tags/verify-role.ts";
 import { initTrust } from "../../../../src/ops/tags/init.ts";
 import { requireMovableTags } from "../../../../src/ops/tags/probe.ts";
+import { refreshTrust } from "../../../../src/ops/tags/refresh.ts";
 import { startRegistry } from "../../../../src/testbed/registry.ts";
 import { rejectedBy } from "../../../support/codes.ts";
+import { makeImage, pushImage } from "../../../support/images.ts";
 import { type Call, MemoryStore } from "../../../support/memory-store.ts";
 import { openTestStore } from "../../../support/registry-client.ts";
-import { idOf, initialised, initWish, NOW, roleSigner } from "../../../support/tag-publisher.ts";
+import { SimulatedStore, World } from "../../../support/simulated-registry.ts";
+import { idOf, initialised, initWish, NOW, publisherOf, roleSigner } from "../../../support/tag-publisher.ts";
 
 async function headFile(store: MemoryStore, name: string): Promise<Uint8Array> {
   const head = await store.resolve(HEAD_TAG);
@@ -165,6 +171,127 @@ describe("setting up signed tags", () => {
     }
   });
 });
+
+describe("two who set up one repository in one moment", () => {
+  const SETTLED = LIMITS.publishWindowMs + LIMITS.publishSettleMs;
+
+  /** Each a moment after the one before; how long the write of each head takes, in milliseconds. Other requests take 50 there and back. */
+  async function race(writes: readonly number[], settles = true) {
+    const world = new World(NOW);
+    const registry = new MemoryStore();
+    const ends = await world.run(
+      writes.map(async (write, at) => {
+        await world.delay(at * 10);
+        const store = new SimulatedStore(world, registry, (call) => ({
+          there: call === `pushManifest ${HEAD_TAG}` ? write : 50,
+          back: 50,
+        }));
+        const settle = settles ? (milliseconds: number) => world.delay(milliseconds) : undefined;
+        return await initTrust(initWish(store, { settle }));
+      }),
+    );
+    const root = parseHead((await registry.resolve(HEAD_TAG)) ?? assert.fail()).files.get("1.root.json");
+    const codes = ends.map((end) => {
+      if (end.status === "fulfilled") return end.value.pin.root === root?.descriptor.digest ? "won" : "deceived";
+      return end.reason instanceof CountersignError ? end.reason.code : "broken";
+    });
+    return codes;
+  }
+
+  for (const [writes, ends] of [
+    [
+      [50, 50],
+      ["write-unconfirmed", "won"],
+    ],
+    [
+      [50, 2_000],
+      ["write-unconfirmed", "won"],
+    ],
+    [
+      [2_000, 50],
+      ["won", "write-unconfirmed"],
+    ],
+    [
+      [50, 9_900],
+      ["write-unconfirmed", "won"],
+    ],
+    [
+      [300, 50, 5_000],
+      ["write-unconfirmed", "write-unconfirmed", "won"],
+    ],
+  ] as const) {
+    it(`end with one root and one who made it, where the head takes ${writes.join(", ")} ms`, async () => {
+      assert.deepEqual(await race(writes), ends);
+    });
+  }
+
+  it("would both believe to have done it if nobody looked again", async () => {
+    assert.deepEqual(await race([50, 2_000], false), ["deceived", "won"]);
+  });
+
+  it("learn whose root is there, and that theirs is not pinned", async () => {
+    const store = new MemoryStore();
+    let asked = 0;
+    const settle = async (milliseconds: number) => {
+      asked = milliseconds;
+      store.names.delete(HEAD_TAG);
+      await initTrust(initWish(store));
+    };
+    const error = await rejectedBy(() => initTrust(initWish(store, { settle })), "write-unconfirmed");
+    assert.equal(asked, SETTLED);
+    assert.match(error.message, /somebody else/);
+    assert.match(error.next, /trust pin registry.example\/app --root-checksum/);
+    assert.notEqual(error.found, error.wanted);
+  });
+
+  it("are not seen in what the same keys have published meanwhile", async () => {
+    const trust = await initialised();
+    const store = new MemoryStore();
+    const { roles } = initWish(store);
+    const by = (signer: Signer) => ({ signers: [signer], threshold: 1 });
+    const own = {
+      root: by(trust.root),
+      targets: by(trust.targets),
+      snapshot: by(trust.online),
+      timestamp: by(trust.online),
+    };
+    const settle = async () => {
+      const head = store.names.get(HEAD_TAG) ?? assert.fail();
+      const mine = { ...trust, store, result: { ...trust.result, head, pin: pinAt(store) } };
+      await refreshTrust(publisherOf(mine));
+      assert.notEqual(store.names.get(HEAD_TAG), head);
+    };
+    await initTrust(initWish(store, { roles: { ...roles, ...own }, settle }));
+  });
+
+  it("are refused where the head is gone or no head any more after the wait", async () => {
+    const image = await makeImage();
+    for (const spoil of [
+      async (store: MemoryStore) => void store.names.delete(HEAD_TAG),
+      async (store: MemoryStore) => void (await pushImage(store, image, HEAD_TAG)),
+    ]) {
+      const store = new MemoryStore();
+      const error = await rejectedBy(
+        () => initTrust(initWish(store, { settle: () => spoil(store) })),
+        "write-unconfirmed",
+      );
+      assert.match(error.message, /does not show/);
+    }
+  });
+
+  it("are stopped while they wait", async () => {
+    const interrupted = new CountersignError("interrupted", "stopped");
+    const settle = () => Promise.reject(interrupted);
+    await rejectedBy(() => initTrust(initWish(new MemoryStore(), { settle })), "interrupted");
+  });
+});
+
+function pinAt(store: MemoryStore): RootPin {
+  const head = store.manifests.get(store.names.get(HEAD_TAG) ?? assert.fail()) ?? assert.fail();
+  const file = parseHead(parseManifest(head.bytes, head.mediaType)).files.get("1.root.json") ?? assert.fail();
+  const root = readRole(file.data ?? assert.fail(), "root", "root 1", NOW);
+  return pinOf(root, { gun: "registry.example/app", mode: "pinned", firstSeen: NOW });
+}
 
 describe("registries that freeze tags (56)", () => {
   const HEAD = HEAD_TAG;
