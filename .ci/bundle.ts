@@ -1,14 +1,15 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type BuildOptions, build, type Metafile, type Plugin } from "esbuild";
+import { type BuildOptions, build, type Metafile, type Plugin, transform } from "esbuild";
 
 /** What is built from `src`: the command as scripts, the library as ES modules. Both hold the packages that they use. */
 
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const require = createRequire(import.meta.url);
+const TARGET = "node22";
 
 /**
  * The command: `cli.cjs`, and beside it in `lib` the packages that few commands use. Sixty modules that import each other
@@ -18,7 +19,8 @@ export async function bundleCommand(folder: string): Promise<readonly Metafile[]
   const apart = new PackagesApart();
   const command = await bundleScript(folder, {
     entryPoints: { cli: "src/cli/main.ts" },
-    plugins: [onlyVersion, undiciOnDemand, modulesOnDemand, tokenHostApart, apart.plugin],
+    banner: { js: `${SCRIPT}${FUNCTION_MODULES}` },
+    plugins: [onlyVersion, undiciOnDemand, modulesOnDemand, tokenHostApart, apart.plugin, modulesAsFunctions],
   });
   const packages = apart.files().map(([name, contents]) =>
     bundleScript(join(folder, "lib"), {
@@ -29,6 +31,8 @@ export async function bundleCommand(folder: string): Promise<readonly Metafile[]
   return [command, ...(await Promise.all(packages)), await bundleTokenHost(folder)];
 }
 
+const SCRIPT = "(function (module, require, __dirname) {";
+
 /**
  * A script is an expression: a function of `module`, `require` and `__dirname` as CommonJS has them, where `require` knows
  * Node's modules and, as `./lib/NAME.cjs`, the other scripts. Its first line names its content.
@@ -38,7 +42,7 @@ async function bundleScript(folder: string, options: Omit<BuildOptions, "metafil
     ...common(folder),
     format: "cjs",
     outExtension: { ".js": ".cjs" },
-    banner: { js: "(function (module, require, __dirname) {" },
+    banner: { js: SCRIPT },
     footer: { js: "})" },
     // A script cannot import: what is loaded on demand is required then.
     supported: { "dynamic-import": false },
@@ -70,7 +74,7 @@ function common(outdir: string) {
     outdir,
     bundle: true,
     platform: "node",
-    target: "node22",
+    target: TARGET,
     // Short, and its stack traces still name the functions.
     minifySyntax: true,
     minifyWhitespace: true,
@@ -93,6 +97,53 @@ function modules() {
   } as const satisfies BuildOptions;
 }
 
+// --- modules of our own -----------------------------------------------------------------------------------------------------
+
+/**
+ * What is bundled as ES modules shares one scope: all functions of 870 modules are made when the script starts, whoever calls
+ * them, which takes as long as a request near by. So each module of ours is a CommonJS one, a function that runs when it is
+ * imported first; not the entry point, whose exports are the script's.
+ */
+const modulesAsFunctions: Plugin = {
+  name: "modules-as-functions",
+  setup({ onResolve, onLoad }) {
+    const namespace = "function";
+    onResolve({ filter: /^\.{1,2}\/.*\.ts$/ }, ({ path, resolveDir, kind }) => {
+      // Named from the root: the name is in the bundle.
+      const name = relative(ROOT, resolve(resolveDir, path));
+      const isOurs = name.startsWith("src/") && !name.endsWith("pkcs11-host.ts") && kind !== "entry-point";
+      return isOurs ? { path: name, namespace } : undefined;
+    });
+    onLoad({ filter: /^/, namespace }, async ({ path: name }) => {
+      const path = join(ROOT, name);
+      const { code } = await transform(readFileSync(path, "utf8"), {
+        ...{ loader: "ts", format: "cjs", target: "esnext" },
+        supported: { "dynamic-import": false, "inline-script": false },
+      });
+      return { contents: withoutHelpers(code), resolveDir: dirname(path) };
+    });
+  },
+};
+
+/** Once for all modules, what esbuild would put before each: exports that are read when they are used, and namespaces. */
+const FUNCTION_MODULES = `
+const $export = (exports, getters) => {
+  Object.defineProperty(exports, "__esModule", { value: true });
+  for (const name in getters) Object.defineProperty(exports, name, { get: getters[name], enumerable: true });
+};
+const $namespace = (exports) => exports.__esModule ? exports : Object.assign(Object.create(exports), { default: exports });
+`;
+
+function withoutHelpers(code: string): string {
+  const [helpers = "", module] = code.split(/^var stdin_exports = \{\};\n/m);
+  const own = (module ?? helpers)
+    .replace("__export(stdin_exports, ", () => "$export(exports, ")
+    .replace("module.exports = __toCommonJS(stdin_exports);\n", "")
+    .replaceAll("__toESM(", () => "$namespace(");
+  if (/\b(?:__\w+|stdin_exports)\(/.test(own)) throw new Error(`a helper of esbuild that is not known here: ${own}`);
+  return own;
+}
+
 // --- plugins ----------------------------------------------------------------------------------------------------------------
 
 /** Of package.json only the version goes into the bundle. */
@@ -107,10 +158,11 @@ const onlyVersion: Plugin = {
 };
 
 /**
- * Node's own modules that take long to load and that most commands never use: to load `tls` is to read 140 certificates.
- * What imports one of them gets properties that load it when one is read.
+ * Node's own modules that take long to load and that most commands never use, or use only when a registry has been asked and
+ * there is time: to load `tls` is to read 140 certificates, `crypto` takes as long as a request near by. What imports one of
+ * them gets properties that load it when one is read.
  */
-const ON_DEMAND = ["child_process", "http", "http2", "tls", "zlib"];
+const ON_DEMAND = ["child_process", "crypto", "http", "http2", "tls", "zlib"];
 
 const modulesOnDemand: Plugin = {
   name: "modules-on-demand",

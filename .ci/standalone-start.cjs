@@ -36,6 +36,8 @@ function start() {
   if (MOVES_IMAGES.some((name) => process.argv.includes(name))) {
     require("node:v8").setFlagsFromString("--semi-space-growth-factor=1");
   }
+  // Nothing is left to be done then, and to take V8's heap apart takes longer than to judge an image.
+  process.once("exit", () => process.exit());
   return load("./cli.cjs").main();
 }
 

@@ -32,6 +32,8 @@ function isSupported(version) {
 }
 
 async function run() {
+  // Nothing is left to be done then, and to take V8's heap apart takes longer than to judge an image.
+  process.once("exit", () => process.exit());
   if (MOVES_IMAGES.some((name) => process.argv.includes(name))) keepYoungGenerationSmall();
   const source = join(__dirname, "../src/cli/main.ts");
   if (!fs.existsSync(source)) return runBuild(join(__dirname, "../dist"));

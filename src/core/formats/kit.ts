@@ -2,10 +2,10 @@ import { encodeUtf8 } from "../bytes.ts";
 import { CountersignError } from "../errors.ts";
 import { type JsonObject, type JsonValue, parseJsonObject } from "../json.ts";
 import { LIMITS } from "../limits.ts";
-import { type Descriptor, describe } from "../oci/descriptor.ts";
+import { type Descriptor, describe, EMPTY_DESCRIPTOR } from "../oci/descriptor.ts";
 import { type Digest, isDigest } from "../oci/digest.ts";
 import { type ImageManifest, type Manifest, parseManifest } from "../oci/manifest.ts";
-import { EMPTY_JSON, isManifestType, MEDIA_TYPES } from "../oci/media-types.ts";
+import { isManifestType, MEDIA_TYPES } from "../oci/media-types.ts";
 import { parseReference, parseRepository, repositoryName } from "../oci/reference.ts";
 import { HEAD_TAG } from "../tags/names.ts";
 import { formatInstant, type Instant, parseInstant } from "../time.ts";
@@ -164,7 +164,7 @@ export function makeKitManifest(list: Uint8Array, contents: KitList): Manifest {
     schemaVersion: 2,
     mediaType: MEDIA_TYPES.ociManifest,
     artifactType: MEDIA_TYPES.kit,
-    config: describe(EMPTY_JSON, MEDIA_TYPES.ociEmpty),
+    config: EMPTY_DESCRIPTOR,
     layers,
     annotations: { "org.opencontainers.image.created": formatInstant(createdAt) },
   });

@@ -1,7 +1,7 @@
 import { encodeUtf8 } from "../bytes.ts";
 import { CountersignError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { type Descriptor, describe } from "../oci/descriptor.ts";
+import { type Descriptor, describe, EMPTY_DESCRIPTOR } from "../oci/descriptor.ts";
 import { type Manifest, parseManifest } from "../oci/manifest.ts";
 import { EMPTY_JSON, MEDIA_TYPES } from "../oci/media-types.ts";
 import { formatInstant, type Instant, parseInstant } from "../time.ts";
@@ -22,7 +22,7 @@ export interface PolicyArtifact {
 
 /** @param repository where it is published: `registry/repository`. */
 export function makePolicyArtifact(policy: Uint8Array, repository: string, createdAt: Instant): PolicyArtifact {
-  const config = describe(EMPTY_JSON, MEDIA_TYPES.ociEmpty);
+  const config = EMPTY_DESCRIPTOR;
   const layer = describe(policy, MEDIA_TYPES.policy);
   const text = JSON.stringify({
     schemaVersion: 2,

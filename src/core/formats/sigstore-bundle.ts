@@ -2,7 +2,7 @@ import { encodeBase64, encodeUtf8 } from "../bytes.ts";
 import { isSelfIssued, parseCertificate } from "../crypto/certificate.ts";
 import { type JsonObject, type JsonValue, parseJsonObject } from "../json.ts";
 import { LIMITS } from "../limits.ts";
-import { type Annotations, type Descriptor, describe } from "../oci/descriptor.ts";
+import { type Annotations, type Descriptor, describe, EMPTY_DESCRIPTOR } from "../oci/descriptor.ts";
 import { type ImageManifest, parseManifest } from "../oci/manifest.ts";
 import { EMPTY_JSON, MEDIA_TYPES } from "../oci/media-types.ts";
 import { formatInstant, type Instant } from "../time.ts";
@@ -146,7 +146,7 @@ export const POSTPONED_ANNOTATION = "dev.countersign.log-entry";
 export function makeReferrerManifest(parts: ReferrerParts): StoredSignature {
   const type = MEDIA_TYPES.sigstoreBundle;
   const layer = describe(parts.bundle, type);
-  const config = describe(EMPTY_JSON, MEDIA_TYPES.ociEmpty);
+  const config = EMPTY_DESCRIPTOR;
   const annotations: Annotations = {
     "dev.sigstore.bundle.content": "dsse-envelope",
     "dev.sigstore.bundle.predicateType": parts.predicateType ?? SIGNATURE_PREDICATE,

@@ -1,7 +1,7 @@
 import { encodeUtf8 } from "../bytes.ts";
 import { CountersignError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { type Descriptor, describe } from "../oci/descriptor.ts";
+import { type Descriptor, describe, EMPTY_DESCRIPTOR } from "../oci/descriptor.ts";
 import { type Manifest, parseManifest } from "../oci/manifest.ts";
 import { EMPTY_JSON, MEDIA_TYPES } from "../oci/media-types.ts";
 
@@ -16,7 +16,7 @@ export interface WithdrawnArtifact {
 
 export function makeWithdrawnArtifact(list: Uint8Array, bundle: Uint8Array): WithdrawnArtifact {
   const parts = [
-    { descriptor: describe(EMPTY_JSON, MEDIA_TYPES.ociEmpty), bytes: EMPTY_JSON },
+    { descriptor: EMPTY_DESCRIPTOR, bytes: EMPTY_JSON },
     { descriptor: describe(list, MEDIA_TYPES.withdrawn), bytes: list },
     { descriptor: describe(bundle, MEDIA_TYPES.sigstoreBundle), bytes: bundle },
   ] as const;

@@ -1,5 +1,6 @@
 import { CountersignError } from "../errors.ts";
-import { type Digest, DigestStream, digestAlgorithm, digestOf } from "./digest.ts";
+import { type Digest, DigestStream, digestAlgorithm, digestOf, parseDigest } from "./digest.ts";
+import { MEDIA_TYPES } from "./media-types.ts";
 
 export type Annotations = Readonly<Record<string, string>>;
 
@@ -27,6 +28,13 @@ export interface Descriptor {
 export function describe(bytes: Uint8Array, mediaType: string): Descriptor {
   return { mediaType, digest: digestOf(bytes), size: bytes.byteLength };
 }
+
+/** The descriptor of `EMPTY_JSON` (image-spec, "Guidance for an Empty Descriptor"). */
+export const EMPTY_DESCRIPTOR: Descriptor = {
+  mediaType: MEDIA_TYPES.ociEmpty,
+  digest: parseDigest("sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"),
+  size: 2,
+};
 
 /** @throws CountersignError `size-mismatch` or `digest-mismatch` unless the bytes are the described ones. */
 export function checkBytes(bytes: Uint8Array, wanted: Pick<Descriptor, "digest" | "size">, what: string): void {

@@ -1,6 +1,6 @@
 import { compareTexts, encodeUtf8 } from "../bytes.ts";
 import { LIMITS } from "../limits.ts";
-import { type Annotations, type Descriptor, describe } from "../oci/descriptor.ts";
+import { type Annotations, type Descriptor, describe, EMPTY_DESCRIPTOR } from "../oci/descriptor.ts";
 import { type Digest, isDigest } from "../oci/digest.ts";
 import { artifactTypeOf, type Manifest, parseManifest } from "../oci/manifest.ts";
 import { EMPTY_JSON, MEDIA_TYPES } from "../oci/media-types.ts";
@@ -57,7 +57,7 @@ export function buildHead(
   sets: readonly BinSet[] = [],
 ): BuiltHead {
   const parts = [...files].map(([name, part]) => partOf(name, part)).sort(byName);
-  const config = { descriptor: describe(EMPTY_JSON, MEDIA_TYPES.ociEmpty), bytes: EMPTY_JSON };
+  const config = { descriptor: EMPTY_DESCRIPTOR, bytes: EMPTY_JSON };
   const blobs = [config, ...parts.flatMap(({ descriptor, bytes }) => (bytes ? [{ descriptor, bytes }] : []))];
   const bins = parts.filter(({ role }) => isBin(role));
   if (sets.length === 0 && bins.length <= LIMITS.tagSmallHeadBins) {
@@ -114,7 +114,7 @@ function fileManifest(parts: readonly Part[], annotations: Annotations, embeds =
     descriptorJson(descriptor, embeds && (carriesAll || role === "timestamp") ? data : undefined),
   );
   return manifestOf(MEDIA_TYPES.ociManifest, {
-    config: { ...describe(EMPTY_JSON, MEDIA_TYPES.ociEmpty) },
+    config: { ...EMPTY_DESCRIPTOR },
     layers,
     annotations,
   });

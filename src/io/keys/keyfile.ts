@@ -140,9 +140,8 @@ export async function formatKeyFile(key: KeyObject, password: Uint8Array): Promi
 export const GENERATED_ALGORITHMS = ["ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-3072"] as const;
 export type GeneratedAlgorithm = (typeof GENERATED_ALGORITHMS)[number];
 
-const generate = promisify(generateKeyPair);
-
 export async function generateKey(algorithm: GeneratedAlgorithm): Promise<KeyObject> {
+  const generate = promisify(generateKeyPair);
   switch (algorithm) {
     case "ecdsa-p256":
       return (await generate("ec", { namedCurve: "prime256v1" })).privateKey;

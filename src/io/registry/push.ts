@@ -1,9 +1,15 @@
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
-import { checkBytes, type Descriptor, describe, digestMismatch, sizeMismatch } from "../../core/oci/descriptor.ts";
+import {
+  checkBytes,
+  type Descriptor,
+  digestMismatch,
+  EMPTY_DESCRIPTOR,
+  sizeMismatch,
+} from "../../core/oci/descriptor.ts";
 import { type Digest, DigestStream, digestAlgorithm } from "../../core/oci/digest.ts";
 import { childrenOf, type Manifest } from "../../core/oci/manifest.ts";
-import { EMPTY_JSON, MEDIA_TYPES } from "../../core/oci/media-types.ts";
+import { EMPTY_JSON } from "../../core/oci/media-types.ts";
 import type { BlobSource } from "../../core/ports.ts";
 import type { RequestBody } from "../http/client.ts";
 import type { HttpResponse } from "../http/response.ts";
@@ -16,9 +22,6 @@ import { checkStored, withDigest } from "./upload-answer.ts";
 export type PushOutcome = "stored" | "present" | "mounted";
 
 const OCTETS = { "content-type": "application/octet-stream" } as const;
-
-/** The configuration of every signature: which repositories hold it is remembered. */
-const EMPTY = describe(EMPTY_JSON, MEDIA_TYPES.ociEmpty);
 
 /**
  * Stores a blob in as few requests as the registry allows. A failure on the way starts over with a new upload: what
@@ -44,14 +47,15 @@ export async function pushBlob(
   });
 }
 
+/** The empty blob is the configuration of every signature: which repositories hold it is remembered beyond this command. */
 async function isStored({ pool, name, registry, repository }: Session, digest: Digest): Promise<boolean> {
   if (pool.storedIn(name).has(digest)) return true;
-  return digest === EMPTY.digest && (await pool.capabilities.holdsEmpty(registry, repository));
+  return digest === EMPTY_DESCRIPTOR.digest && (await pool.capabilities.holdsEmpty(registry, repository));
 }
 
 async function noteStored({ pool, name, registry, repository }: Session, digest: Digest): Promise<void> {
   pool.storedIn(name).add(digest);
-  if (digest === EMPTY.digest) await pool.capabilities.noteEmpty(registry, repository, true);
+  if (digest === EMPTY_DESCRIPTOR.digest) await pool.capabilities.noteEmpty(registry, repository, true);
 }
 
 /** Where the body of an upload goes, or that there is no need of one. */
@@ -222,7 +226,7 @@ export async function putManifest(
     // What it was thought to hold, it may have lost: the next attempt offers everything again.
     session.pool.storedIn(session.name).clear();
     if (!(await mayLackEmpty(session, manifest, thrown))) throw thrown;
-    await pushBlob(session, EMPTY, { open: openEmpty }, undefined);
+    await pushBlob(session, EMPTY_DESCRIPTOR, { open: openEmpty }, undefined);
     return isShared ? { indexed: false } : await put();
   }
 }
@@ -234,7 +238,7 @@ export async function putManifest(
 async function mayLackEmpty(session: Session, manifest: Manifest, thrown: unknown): Promise<boolean> {
   const { registry, repository, pool } = session;
   const isRefused = thrown instanceof CountersignError && (thrown.code === "denied" || thrown.code === "not-found");
-  if (!isRefused || childrenOf(manifest).every(({ digest }) => digest !== EMPTY.digest)) return false;
+  if (!isRefused || childrenOf(manifest).every(({ digest }) => digest !== EMPTY_DESCRIPTOR.digest)) return false;
   if (!(await pool.capabilities.holdsEmpty(registry, repository))) return false;
   await pool.capabilities.noteEmpty(registry, repository, false);
   return true;

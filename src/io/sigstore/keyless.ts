@@ -62,12 +62,10 @@ function shared(make: () => Promise<KeylessSigner>, now: () => number): () => Pr
   };
 }
 
-const newKeyPair = promisify(generateKeyPair);
-
 /** P-256: what every verifier knows. */
 async function makeSigner({ authority, token, demands }: KeylessOptions): Promise<KeylessSigner> {
   if (token === undefined) throw new CountersignError("internal", "a certificate was asked for without a token");
-  const { privateKey, publicKey: generated } = await newKeyPair("ec", { namedCurve: "P-256" });
+  const { privateKey, publicKey: generated } = await promisify(generateKeyPair)("ec", { namedCurve: "P-256" });
   const publicKey = publicKeyFrom(generated, "the certificate's key");
   const sign = async (data: Uint8Array) => signData(privateKey, data);
   const identityToken = await token();

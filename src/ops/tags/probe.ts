@@ -1,7 +1,7 @@
 import { encodeUtf8 } from "../../core/bytes.ts";
 import { CountersignError } from "../../core/errors.ts";
 import { explainBriefly } from "../../core/explain.ts";
-import { describe } from "../../core/oci/descriptor.ts";
+import { EMPTY_DESCRIPTOR } from "../../core/oci/descriptor.ts";
 import { type Manifest, parseManifest } from "../../core/oci/manifest.ts";
 import { EMPTY_JSON, MEDIA_TYPES } from "../../core/oci/media-types.ts";
 import type { ContentStore } from "../../core/ports.ts";
@@ -21,7 +21,7 @@ import { removeTrustTag } from "./remove-tag.ts";
 export async function requireMovableTags(store: ContentStore, head: string, now: Instant): Promise<void> {
   const tag = probeTag(head);
   const [first, second] = [probe(now, "first"), probe(now, "second")];
-  await store.pushBlob(describe(EMPTY_JSON, MEDIA_TYPES.ociEmpty), sourceOf(EMPTY_JSON));
+  await store.pushBlob(EMPTY_DESCRIPTOR, sourceOf(EMPTY_JSON));
   const wasThere = (await store.resolve(tag)) !== undefined;
   if (!wasThere) await store.pushManifest(first, tag);
   await move(store, second, tag);
@@ -60,7 +60,7 @@ function immutable({ location }: ContentStore, tag: string, found: string, cause
 }
 
 function probe(now: Instant, which: string): Manifest {
-  const empty = { ...describe(EMPTY_JSON, MEDIA_TYPES.ociEmpty) };
+  const empty = { ...EMPTY_DESCRIPTOR };
   const text = JSON.stringify({
     schemaVersion: 2,
     mediaType: MEDIA_TYPES.ociManifest,

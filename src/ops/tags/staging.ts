@@ -1,6 +1,6 @@
 import { compareTexts, encodeUtf8 } from "../../core/bytes.ts";
 import { LIMITS } from "../../core/limits.ts";
-import { type Descriptor, describe } from "../../core/oci/descriptor.ts";
+import { type Descriptor, describe, EMPTY_DESCRIPTOR } from "../../core/oci/descriptor.ts";
 import { artifactTypeOf, type Manifest, parseManifest } from "../../core/oci/manifest.ts";
 import { EMPTY_JSON, MEDIA_TYPES } from "../../core/oci/media-types.ts";
 import type { ContentStore } from "../../core/ports.ts";
@@ -28,7 +28,7 @@ export function stageManifest(files: ReadonlyMap<string, HeadPart>): Manifest {
     schemaVersion: 2,
     mediaType: MEDIA_TYPES.ociManifest,
     artifactType: STAGE_TYPE,
-    config: { ...describe(EMPTY_JSON, MEDIA_TYPES.ociEmpty) },
+    config: { ...EMPTY_DESCRIPTOR },
     layers: named.map(([name, part]) => {
       return descriptorJson(describedAs(name, part), isSmall ? dataOf(part) : undefined);
     }),

@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { encodeUtf8 } from "../../../../src/core/bytes.ts";
-import { checkBytes, checkedStream, describe as descriptorOf } from "../../../../src/core/oci/descriptor.ts";
+import {
+  checkBytes,
+  checkedStream,
+  describe as descriptorOf,
+  EMPTY_DESCRIPTOR,
+} from "../../../../src/core/oci/descriptor.ts";
 import { digestOf } from "../../../../src/core/oci/digest.ts";
+import { EMPTY_JSON, MEDIA_TYPES } from "../../../../src/core/oci/media-types.ts";
 import { rejectedBy, thrownBy } from "../../../support/codes.ts";
 
 const CONTENT = encodeUtf8("a layer of some image");
@@ -16,6 +22,12 @@ async function read(source: AsyncIterable<Uint8Array>, into: Uint8Array[] = []):
   for await (const chunk of source) into.push(chunk);
   return new Uint8Array(Buffer.concat(into));
 }
+
+describe("the descriptor of nothing", () => {
+  it("is that of its bytes", () => {
+    assert.deepEqual(EMPTY_DESCRIPTOR, descriptorOf(EMPTY_JSON, MEDIA_TYPES.ociEmpty));
+  });
+});
 
 const flipped = (at: number) => CONTENT.map((byte, index) => (index === at ? byte ^ 1 : byte));
 
