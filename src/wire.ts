@@ -12,10 +12,7 @@ import { onDisk } from "./io/disk/errors.ts";
 import { cacheFolder, stateFolder } from "./io/disk/paths.ts";
 import { ServiceClient } from "./io/http/service.ts";
 import type { ClusterSelection } from "./io/kubernetes/cluster.ts";
-import { type CollectionLocation, layoutCollection } from "./io/layout/collection.ts";
-import { layoutDestination } from "./io/layout/destination.ts";
-import { openLayout } from "./io/layout/open.ts";
-import { openWholeArchive } from "./io/layout/whole.ts";
+import type { CollectionLocation } from "./io/layout/collection.ts";
 import type { NotaryServer } from "./io/notary/server.ts";
 import { type FlagCredentials, findCredentials } from "./io/registry/credentials.ts";
 import { RegistryPool } from "./io/registry/pool.ts";
@@ -131,6 +128,7 @@ export class Wiring {
     if (location.kind === "registry") return await this.registry(location.reference);
     if (location.kind === "docker-daemon") throw daemonIsNoStore(`docker-daemon:${location.name}`);
     const { kind, path } = this.#onDisk(location);
+    const { openLayout } = await import("./io/layout/open.ts");
     return openLayout({ kind, path }, { mode, signal: this.#surroundings.signal });
   }
 
@@ -228,16 +226,19 @@ export class Wiring {
 
   /** A place on disk for a pull or a copy; `tag` is what the image is called there where the location does not say. */
   async destination(location: FileLocation, tag: string | undefined): Promise<Destination> {
+    const { layoutDestination } = await import("./io/layout/destination.ts");
     return layoutDestination(this.#onDisk(location), { tag, signal: this.#surroundings.signal });
   }
 
   /** A place on disk for several images. */
   async collection(location: CollectionLocation): Promise<Collection> {
+    const { layoutCollection } = await import("./io/layout/collection.ts");
     return layoutCollection({ ...location, path: this.#path(location.path) }, { signal: this.#surroundings.signal });
   }
 
   /** An archive, all of it. */
   async wholeArchive(path: string): Promise<WholeLayout> {
+    const { openWholeArchive } = await import("./io/layout/whole.ts");
     const whole = await openWholeArchive(this.#path(path), this.#surroundings.signal);
     this.#stores.push(whole.store);
     return whole;

@@ -1,7 +1,8 @@
 import { homedir } from "node:os";
+import { isatty } from "node:tty";
 import { CountersignError } from "../core/errors.ts";
 import { instant } from "../core/time.ts";
-import type { Context } from "./context.ts";
+import type { Context, OutputStream } from "./context.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { isBrokenPipe } from "./output.ts";
 
@@ -22,22 +23,33 @@ export function openProcess(): ProcessDoor {
     interruption.abort(new CountersignError("interrupted", "interrupted"));
   };
   process.on("SIGINT", stop).on("SIGTERM", stop);
-  const { stdin, stdout, stderr, env } = process;
-  stdout.on("error", ignoreBrokenPipe);
-  stderr.on("error", ignoreBrokenPipe);
   return {
     context: {
-      env,
+      env: process.env,
       workingDirectory: process.cwd(),
       homeDirectory: homedir(),
-      stdin,
-      stdout: { stream: stdout, isTerminal: stdout.isTTY === true },
-      stderr: { stream: stderr, isTerminal: stderr.isTTY === true },
+      get stdin() {
+        return process.stdin;
+      },
+      stdout: outputStream("stdout"),
+      stderr: outputStream("stderr"),
       referenceTime: instant(Date.now()),
       signal: interruption.signal,
       exitCode: EXIT_CODES.done,
     },
     close: () => void process.off("SIGINT", stop).off("SIGTERM", stop),
+  };
+}
+
+/** Node makes a stream when it is first looked at, which takes as long as all that a command says with it. */
+function outputStream(name: "stdout" | "stderr"): OutputStream {
+  let stream: NodeJS.WriteStream | undefined;
+  return {
+    get stream() {
+      stream ??= process[name].on("error", ignoreBrokenPipe);
+      return stream;
+    },
+    isTerminal: isatty(name === "stdout" ? 1 : 2),
   };
 }
 
