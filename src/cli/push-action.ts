@@ -152,7 +152,8 @@ async function pushOne(target: Target, pushing: Pushing): Promise<MovedImage> {
     openLayerDigester: layerDigesters(),
     onTransfer,
     maxWorkers: registry.maxWorkers,
-    sign: signs ? async (store) => await sign(published(store, "unbound")) : undefined,
+    // What is signed are the bytes that were sent; whether they are kept, the verification shows.
+    sign: signs ? async (store) => await sign({ ...published(store, "unbound"), resolved: root }) : undefined,
     bind: stateTag && (async (store, { descriptor }) => void (await stateTag(image, store, descriptor.digest))),
     verify: async (store, _, stage) => (await verify(published(store, stage), tags)).verdicts,
   });
