@@ -9,11 +9,12 @@ import type { Fault, FaultHook } from "../../src/testbed/faults.ts";
 import { type FleetImage, makeFleet } from "./fleet.ts";
 import { without } from "./peers.ts";
 import { useScene } from "./scene.ts";
-import { REGISTRIES, stopChild } from "./servers.ts";
+import { killChild, REGISTRIES } from "./servers.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../bin/countersign.js", import.meta.url));
 const COUNT = Number(process.env["COUNTERSIGN_FLEET"] ?? 2000);
 const SHARDS = 3;
+const KILLS = 5;
 
 /** The members of docs/schemas/audit.json that are looked at here. */
 interface AuditDocument {
@@ -79,22 +80,29 @@ for (const kind of REGISTRIES) {
 
     it("gives the same bytes where it was killed again and again and went on from its journal", async () => {
       const args = [...flags, "--journal", "audit.journal", "--output-file", "resumed.json"];
-      let kills = 0;
-      for (; kills < 40 && !existsSync(work.path("resumed.json")); kills++) {
-        const child = spawn(process.execPath, [PROGRAM, ...args], {
-          cwd: work.folder,
-          env: { ...process.env, ...work.environment, XDG_CACHE_HOME: work.path("killed") },
-          stdio: "ignore",
-        });
-        const ended = new Promise((resolve) => child.once("exit", resolve));
-        await Promise.race([ended, sleep(1500 + 250 * kills)]);
-        child.kill("SIGKILL");
-        await stopChild(child);
-      }
-      assert.ok(kills > 1, "it was never killed before its end");
+      for (let kill = 1; kill <= KILLS; kill++) await killAfter((kill * fleet.length) / (KILLS + 1), args);
+      await work.expect(1, args, cold("killed"));
       assert.equal(readFileSync(work.path("resumed.json"), "utf8") === whole, true, "the resumed audit differs");
       assert.equal(existsSync(work.path("audit.journal")), false, "a journal that is done with is removed");
     });
+
+    /** Kills an audit when its journal has as many images. */
+    async function killAfter(images: number, args: readonly string[]): Promise<void> {
+      const child = spawn(process.execPath, [PROGRAM, ...args], {
+        cwd: work.folder,
+        env: { ...process.env, ...work.environment, ...cold("killed").env },
+        stdio: "ignore",
+      });
+      const journal = work.path("audit.journal");
+      // The first line is the header.
+      const recorded = () => (existsSync(journal) ? readFileSync(journal, "utf8").split("\n").length - 2 : 0);
+      while (recorded() < images) {
+        assert.equal(child.exitCode, null, "it came to its end before it was killed");
+        await sleep(10);
+      }
+      await killChild(child);
+      assert.equal(child.signalCode, "SIGKILL", "it came to its end before it was killed");
+    }
   });
 }
 

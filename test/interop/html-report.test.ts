@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { Page } from "playwright-core";
 import { largeAudit, politeAudit, sampleAudit } from "../support/sample-audit.ts";
-import { openReport } from "./html-report/browser.ts";
+import { useBrowser } from "./html-report/browser.ts";
 import { without } from "./peers.ts";
 
 /**
@@ -29,6 +29,8 @@ const hits = (page: Page) => page.locator("#hits").textContent();
 const names = (page: Page) => page.locator("#rows .open").allTextContents();
 
 describe("the audit's page in Chromium", { skip: without("chromium") }, () => {
+  const openReport = useBrowser();
+
   it("runs nothing that a name or a message says, opened from a file, with all that it can show", async (t) => {
     const { page, said, asked } = await openReport(t, sampleAudit());
     await openEverything(page);

@@ -68,12 +68,14 @@ async function whenAnswering(child: ChildProcess, address: string): Promise<Serv
   });
 }
 
-const READY_TRIES = 200;
-const READY_WAIT_MS = 100;
+/** As long as any program here takes to start on a busy machine. */
+const READY_TIMEOUT_MS = 60_000;
+const READY_WAIT_MS = 20;
 
 /** Waits until a server is ready. One that ends first, or never gets there, is an error that names its program. */
 export async function whenReady(child: ChildProcess, address: string, ready: () => Promise<boolean>): Promise<Server> {
-  for (let tries = 0; tries < READY_TRIES && !hasEnded(child); tries++) {
+  const deadline = performance.now() + READY_TIMEOUT_MS;
+  while (performance.now() < deadline && !hasEnded(child)) {
     if (await ready()) return { address, stop: () => stopChild(child) };
     await new Promise((resolve) => setTimeout(resolve, READY_WAIT_MS));
   }
@@ -87,12 +89,21 @@ function hasEnded(child: ChildProcess): boolean {
 
 /** Ends a child by its own id: asked first, forced after ten seconds. */
 export async function stopChild(child: ChildProcess): Promise<void> {
+  const force = setTimeout(() => child.kill("SIGKILL"), 10_000);
+  await endChild(child, "SIGTERM");
+  clearTimeout(force);
+}
+
+/** Ends a child that has nothing to keep. */
+export async function killChild(child: ChildProcess): Promise<void> {
+  await endChild(child, "SIGKILL");
+}
+
+async function endChild(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (hasEnded(child)) return;
   const ended = new Promise((resolve) => child.once("exit", resolve));
-  child.kill("SIGTERM");
-  const force = setTimeout(() => child.kill("SIGKILL"), 10_000);
+  child.kill(signal);
   await ended;
-  clearTimeout(force);
 }
 
 export async function freePort(): Promise<number> {

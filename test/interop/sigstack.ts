@@ -9,7 +9,7 @@ import { signingConfig } from "../support/sigstore/signing-config.ts";
 import { FakeTimestampAuthority } from "../support/sigstore/timestamp-authority.ts";
 import { trustedRoot } from "../support/sigstore/trusted-root.ts";
 import { startPeer, without } from "./peers.ts";
-import { freePort, type Server, whenReady } from "./servers.ts";
+import { freePort, killChild, type Server, whenReady } from "./servers.ts";
 import { StackIssuer, startCertificateLog } from "./sigstack/issuers.ts";
 import type { Workplace } from "./workplace.ts";
 
@@ -110,7 +110,9 @@ async function startRekor(work: Workplace): Promise<Running<FakeLog>> {
     ...["--hostname", HOST, "--storage-dir", work.makeFolder("sigstack", "rekor"), "--signer-filepath", key],
     ...["--checkpoint-interval", "100ms", "--batch-max-age", "50ms"],
   ]);
-  return { who, url, server: await whenReady(child, url, () => answers(`${url}/healthz`)) };
+  const server = await whenReady(child, url, () => answers(`${url}/healthz`));
+  // Asked to end it takes more than ten seconds, to keep what goes with the suite's home.
+  return { who, url, server: { ...server, stop: () => killChild(child) } };
 }
 
 async function startTimestampAuthority(work: Workplace): Promise<Running<FakeTimestampAuthority>> {

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
+import { after, before, type TestContext } from "node:test";
 import { pathToFileURL } from "node:url";
-import { type BrowserContext, chromium, type Page } from "playwright-core";
+import { type Browser, chromium, type Page } from "playwright-core";
 import type { Audit } from "../../../src/core/audit/audit.ts";
 import { auditHtml } from "../../../src/report/audit/html.ts";
 import { temporaryFolder } from "../../support/temp.ts";
@@ -25,7 +25,7 @@ export interface PageOptions {
   readonly change?: (html: string) => string;
 }
 
-/** A page in a browser of its own, which knows nobody, and what it said and asked for. */
+/** A page in a profile of its own, which knows nobody, and what it said and asked for. */
 export interface OpenPage {
   readonly page: Page;
   /** Errors and whatever else was written to the console. */
@@ -37,12 +37,30 @@ export interface OpenPage {
 }
 
 /** Writes the audit's page to a file and opens it from there. */
-export async function openReport(t: TestContext, audit: Audit, options: PageOptions = {}): Promise<OpenPage> {
-  const folder = await temporaryFolder(t);
-  const file = join(folder, "audit.html");
+type OpenReport = (t: TestContext, audit: Audit, options?: PageOptions) => Promise<OpenPage>;
+
+/** Starts a browser before the tests of the calling suite and ends it after them. */
+export function useBrowser(): OpenReport {
+  let browser: Browser | undefined;
+  before(async () => {
+    browser = await startBrowser();
+  });
+  after(() => browser?.close());
+  return async (t, audit, options = {}) => {
+    if (browser === undefined) throw new Error("the browser runs while tests do");
+    return await openReport(browser, t, audit, options);
+  };
+}
+
+async function openReport(browser: Browser, t: TestContext, audit: Audit, options: PageOptions): Promise<OpenPage> {
+  const file = join(await temporaryFolder(t), "audit.html");
   const html = auditHtml(audit, { version: "0.0.0" });
   await writeFile(file, options.change?.(html) ?? html);
-  const context = await startBrowser(folder, options);
+  const context = await browser.newContext({
+    viewport: { width: options.width ?? 1280, height: options.height ?? 900 },
+    colorScheme: options.scheme ?? "light",
+    javaScriptEnabled: options.javaScript ?? true,
+  });
   t.after(() => context.close());
   const page = await context.newPage();
   const [said, asked]: [string[], string[]] = [[], []];
@@ -57,15 +75,8 @@ export async function openReport(t: TestContext, audit: Audit, options: PageOpti
   return { page, said, asked, ask };
 }
 
-function startBrowser(folder: string, options: PageOptions): Promise<BrowserContext> {
+function startBrowser(): Promise<Browser> {
   const executablePath = findPeer("chromium");
   if (executablePath === undefined) throw new Error("chromium is not installed");
-  return chromium.launchPersistentContext(join(folder, "profile"), {
-    executablePath,
-    headless: true,
-    args: FLAGS,
-    viewport: { width: options.width ?? 1280, height: options.height ?? 900 },
-    colorScheme: options.scheme ?? "light",
-    javaScriptEnabled: options.javaScript ?? true,
-  });
+  return chromium.launch({ executablePath, headless: true, args: FLAGS });
 }
