@@ -47,11 +47,9 @@ async function onlyNameOf(store: ContentStore, { descriptor }: Manifest): Promis
  */
 export function explainPlatform(verdict: Verdict, platform: Platform | undefined): Verdict {
   const [first, ...others] = verdict.reasons;
-  if (platform === undefined || (first?.code !== "unsigned" && first?.code !== "binding-mismatch")) return verdict;
+  if (platform === undefined || first?.code !== "unsigned") return verdict;
   const next =
-    first.code === "unsigned"
-      ? "take all platforms, by leaving --platform away, or ask the publisher to sign each of them (countersign sign -r)"
-      : "take all platforms, by leaving --platform away: the signed tag is for the index that lists them";
+    "take all platforms, by leaving --platform away, or ask the publisher to sign each of them (countersign sign -r)";
   return { ...verdict, reasons: [{ ...first, next }, ...others] };
 }
 
@@ -75,10 +73,11 @@ export function isImage({ image }: KitEntry): boolean {
 
 /** The images of a kit as something to judge. */
 export function kitTargets(entries: readonly KitEntry[]): readonly Target[] {
-  return entries.filter(isImage).map(({ image, store }) => ({
+  return entries.filter(isImage).map(({ image, store, index }) => ({
     image: kitImageName(image),
     store,
     tag: image.tag,
     digest: image.manifest.digest,
+    index,
   }));
 }

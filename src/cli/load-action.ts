@@ -202,7 +202,7 @@ async function narrow(entry: KitEntry, platform: Platform): Promise<KitEntry> {
   if (entry.root.kind !== "index") return entry;
   const root = await entry.store.manifest(choosePlatform(entry.root, platform));
   const { mediaType, digest, size } = root.descriptor;
-  return { ...entry, root, image: { ...entry.image, manifest: { mediaType, digest, size } } };
+  return { ...entry, root, index: entry.root, image: { ...entry.image, manifest: { mediaType, digest, size } } };
 }
 
 function placeFor(

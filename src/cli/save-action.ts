@@ -7,13 +7,13 @@ import { HEAD_TAG } from "../core/tags/names.ts";
 import { layerDigesters } from "../io/disk/decompress.ts";
 import { type BroughtTrust, type SavedKit, saveKit } from "../ops/kit.ts";
 import type { KitContents, KitEntry } from "../ops/kit-contents.ts";
-import { type Target, type VerifiedImage, verifyImages } from "../ops/verify.ts";
+import { reachPlatform, type Target, type VerifiedImage, verifyImages } from "../ops/verify.ts";
 import type { KitResult } from "../report/kit.ts";
 import type { MovedImage } from "../report/transfer.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
-import { createdAt, narrowTarget, openWiring } from "./images.ts";
-import { type Judging, judgeImages, readJudging } from "./judging.ts";
+import { createdAt, openWiring } from "./images.ts";
+import { type Judging, judgeImages, nameAs, readJudging } from "./judging.ts";
 import { explainPlatform, kitTargets, nameInKit, orDiscard } from "./kit-images.ts";
 import { concludeKit, kitReport } from "./kit-result.ts";
 import { bringTrust, rememberTrust, warnOfEnds } from "./kit-trust.ts";
@@ -119,17 +119,18 @@ async function readSaveJudging(saving: Save, images: readonly string[], flags: V
   return { ...judging, contentFollows: true };
 }
 
-/** A platform that was chosen is judged by itself: its index will not be there to speak for it. */
+/** A platform that was chosen is judged by itself: of its index nothing but what a signed tag says of it goes along. */
 async function judgeAll(
   { wiring, registry }: Save,
   images: readonly string[],
   judging: Judging | undefined,
 ): Promise<readonly Judged[]> {
   if (judging === undefined) return [];
-  const narrow = async (target: Target): Promise<Target> => ({
-    ...(await narrowTarget(target, registry.platform)),
-    tag: target.tag,
-  });
+  const { platform } = registry;
+  const { tags, requirement } = judging;
+  const search = { tags, rulebook: "rulingOf" in requirement ? requirement : undefined };
+  const narrow = async (target: Target): Promise<Target> =>
+    platform === undefined ? target : await reachPlatform(nameAs(target, judging), platform, search);
   return await judgeImages(wiring, images, judging, narrow);
 }
 
@@ -183,7 +184,9 @@ async function readEntries(judged: readonly Judged[]): Promise<readonly KitEntry
     const root = await acceptedManifest(image.target, image);
     const { mediaType, digest, size } = root.descriptor;
     const name = await nameInKit(image.target, root);
-    entries.push({ image: { ...name, manifest: { mediaType, digest, size } }, root, store: image.target.store });
+    const { store, index, bound } = image.target;
+    const kept = bound?.signedTag === undefined ? undefined : index;
+    entries.push({ image: { ...name, manifest: { mediaType, digest, size } }, root, store, index: kept });
   }
   return entries;
 }

@@ -3,7 +3,7 @@ import { type PlaceOfUse, refusePublishedKeys } from "../core/crypto/published.t
 import { CountersignError } from "../core/errors.ts";
 import type { Descriptor, Platform } from "../core/oci/descriptor.ts";
 import type { Digest } from "../core/oci/digest.ts";
-import type { Manifest } from "../core/oci/manifest.ts";
+import type { ImageIndex, Manifest } from "../core/oci/manifest.ts";
 import type { ContentCache, ContentStore, EvidenceSource } from "../core/ports.ts";
 import type { RequiredIdentity } from "../core/tags/binding.ts";
 import type { SignedTags, TagAnswer } from "../core/tags/signed-tag.ts";
@@ -36,6 +36,8 @@ export interface Target {
   readonly isTagNote?: boolean | undefined;
   /** What it was resolved to before, by the digest that it names. */
   readonly resolved?: Manifest | undefined;
+  /** Of a platform that is judged by itself: the index that it was chosen from. What is signed for a tag is the index. */
+  readonly index?: ImageIndex | undefined;
   /** By the rules for which image it is judged, where the store gives it no name of its own. */
   readonly ruledAs?: ImageName | undefined;
   /** What its signed tags say of it, where they were asked already. */

@@ -14,7 +14,7 @@ import {
 import { LIMITS } from "../core/limits.ts";
 import { type Descriptor, sizeMismatch } from "../core/oci/descriptor.ts";
 import type { Digest } from "../core/oci/digest.ts";
-import { artifactTypeOf, childrenOf, type Manifest } from "../core/oci/manifest.ts";
+import { artifactTypeOf, childrenOf, type ImageIndex, type Manifest } from "../core/oci/manifest.ts";
 import { isManifestType, MEDIA_TYPES } from "../core/oci/media-types.ts";
 import { subjectOfCosignTag } from "../core/oci/referrers.ts";
 import type { ContentStore, ListedManifest, OnTransfer, WholeLayout } from "../core/ports.ts";
@@ -31,6 +31,8 @@ export interface KitEntry {
   readonly image: KitImage;
   readonly root: Manifest;
   readonly store: ContentStore;
+  /** Of a platform: the index that it was chosen from. */
+  readonly index?: ImageIndex | undefined;
 }
 
 /** A kit in which there is what its list says, no more and no less. */
@@ -66,11 +68,13 @@ export async function readKit(layout: WholeLayout, options: ReadKitOptions = {})
   checkListed(listed, own, list);
   const tree = new Tree(layout.store, await layout.blobs(), maxWorkers);
   await tree.requireBelow([own]);
-  const roots: Manifest[] = [];
-  for (const image of list.images) roots.push(await tree.requireImage(image));
+  const found: Found[] = [];
+  for (const image of list.images) {
+    found.push({ image, root: await tree.requireImage(image), index: await readIndex(layout.store, image) });
+  }
   await tree.requireAttached(listed, list, summaries);
   const trustRoots = await readTrustRoots(layout.store, list);
-  return contentsOf(layout.store, { digest: own.descriptor.digest, list, roots, trustRoots, listed, summaries });
+  return contentsOf(layout.store, { digest: own.descriptor.digest, list, found, trustRoots, listed, summaries });
 }
 
 /**
@@ -222,6 +226,15 @@ function describeEntry({ descriptor, tag, reference }: ListedManifest): string {
   return name === undefined ? descriptor.digest : `${name}, ${descriptor.digest}`;
 }
 
+/** The index of a platform: one manifest, of which the kit has nothing else than that platform. */
+async function readIndex(store: ContentStore, { manifest, index }: KitImage): Promise<ImageIndex | undefined> {
+  if (index === undefined) return undefined;
+  const found = await readManifest(store, index);
+  if (found.kind !== "index") throw broken("the index of a platform is none", index.mediaType);
+  if (found.manifests.some(({ digest }) => digest === manifest.digest)) return found;
+  throw broken("the index of a platform does not list it", index.digest, manifest.digest);
+}
+
 // --- what is below and beside the images ------------------------------------------------------------------------------
 
 /** What is known to belong into the kit, and whether all of it is there. */
@@ -326,16 +339,18 @@ async function readTrustRoots(store: ContentStore, { trust }: KitList): Promise<
   return roots;
 }
 
+type Found = Omit<KitEntry, "store">;
+
 interface Read {
   readonly digest: Digest;
   readonly list: KitList;
-  readonly roots: readonly Manifest[];
+  readonly found: readonly Found[];
   readonly trustRoots: readonly TrustRoot[];
   readonly listed: readonly ListedManifest[];
   readonly summaries: Summaries;
 }
 
-function contentsOf(base: ContentStore, { digest, list, roots, trustRoots, listed, summaries }: Read): KitContents {
+function contentsOf(base: ContentStore, { digest, list, found, trustRoots, listed, summaries }: Read): KitContents {
   const attached = [...summaries.values()].flatMap(({ descriptor, subject }) =>
     subject === undefined ? [] : [{ descriptor, subject }],
   );
@@ -349,13 +364,11 @@ function contentsOf(base: ContentStore, { digest, list, roots, trustRoots, liste
     digest,
     list,
     trustRoots,
-    entries: roots.flatMap((root, at) => {
-      const image = list.images[at];
-      if (image === undefined) return [];
-      const { repository } = image;
+    entries: found.map((one) => {
+      const { repository } = one.image;
       const head = heads.get(repository);
       const own = head === undefined ? tags : new Map([...tags, [HEAD_TAG, head]]);
-      return [{ image, root, store: new KitStore({ base, repository, referrers, tags: own }) }];
+      return { ...one, store: new KitStore({ base, repository, referrers, tags: own }) };
     }),
     readBlob: async ({ digest: wanted, size }) => {
       if (!named.has(wanted)) throw new CountersignError("internal", "a blob that the kit's list does not name");

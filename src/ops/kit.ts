@@ -161,7 +161,7 @@ function sharesName(one: KitImage, other: KitImage): boolean {
 /** Stores what is not an image: trust material, the policy, the list, and the manifest that holds both. @returns its digest. */
 async function addList({ collection, entries, trust, policy, createdAt }: SaveKitRequest): Promise<Digest> {
   const { store } = collection;
-  const images = entries.map(({ image }) => image);
+  const images = await Promise.all(entries.map((entry) => storeIndex(store, entry)));
   const digests = new Set(images.map(({ manifest }) => manifest.digest));
   const others = (await collection.listed()).map(({ descriptor }) => descriptor.digest);
   const list: KitList = {
@@ -177,6 +177,12 @@ async function addList({ collection, entries, trust, policy, createdAt }: SaveKi
   const manifest = makeKitManifest(bytes, list);
   await collection.list(manifest, undefined);
   return manifest.descriptor.digest;
+}
+
+/** The image as the list has it. */
+async function storeIndex(store: ContentStore, { image, index }: KitEntry): Promise<KitImage> {
+  if (index === undefined) return image;
+  return { ...image, index: await storeBytes(store, index.bytes, index.descriptor.mediaType) };
 }
 
 async function storeTrust(store: ContentStore, { trustedRoot, tuf, ...said }: BroughtTrust): Promise<KitTrust> {

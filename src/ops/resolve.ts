@@ -1,6 +1,8 @@
 import { CountersignError } from "../core/errors.ts";
+import type { Platform } from "../core/oci/descriptor.ts";
 import { type Digest, digestAlgorithm, digestOf } from "../core/oci/digest.ts";
-import type { Manifest } from "../core/oci/manifest.ts";
+import type { ImageIndex, Manifest } from "../core/oci/manifest.ts";
+import { choosePlatform } from "../core/oci/platform.ts";
 import type { Binding } from "../core/tags/binding.ts";
 import { DEFAULT_TAG_DEMAND, type TagDemand } from "../core/tags/signed-tag.ts";
 import type { Criterion, Rulebook, Ruling } from "../core/verify/criterion.ts";
@@ -24,6 +26,18 @@ export async function reachTarget(target: Target, search: TagSearch): Promise<Re
   return { target: reached, root: await resolveTarget(reached) };
 }
 
+/**
+ * The manifest of a platform as an image that is judged by itself, where it shall go on without its index: reached through the index
+ * that the reference means.
+ *
+ * @throws CountersignError as `reachTarget`; `platform-missing`.
+ */
+export async function reachPlatform(target: Target, platform: Platform, search: TagSearch): Promise<Target> {
+  const { target: reached, root } = await reachTarget(target, search);
+  if (root.kind !== "index") return reached;
+  return { ...reached, digest: choosePlatform(root, platform).digest, resolved: undefined, index: root };
+}
+
 /** By which signed tags, and by which rules for them. */
 export interface TagSearch {
   readonly tags?: TagJudging | undefined;
@@ -32,11 +46,23 @@ export interface TagSearch {
 
 /** Resolves a tag once; everything after uses the digest. @throws `not-found`, `size-mismatch`, `binding-mismatch`. */
 export async function resolveTarget(target: Target): Promise<Manifest> {
-  const binding = target.bound?.signedTag?.binding;
-  const manifest = target.resolved ?? (await target.store.resolve(binding?.digest ?? target.digest ?? target.tag));
-  if (manifest === undefined) throw missing(target, binding);
-  if (binding !== undefined) requireBound(manifest, binding);
+  const { bound, index, store, digest, tag, resolved } = target;
+  const binding = bound?.signedTag?.binding;
+  const named = index === undefined ? (binding?.digest ?? digest ?? tag) : digest;
+  const manifest = resolved ?? (await store.resolve(named));
+  if (manifest === undefined) throw missing(target, index === undefined ? binding : undefined);
+  if (binding !== undefined) requireBound(index ?? manifest, binding);
+  if (index !== undefined) requireListed(manifest, index);
   return manifest;
+}
+
+/** What is said of an index holds for what it lists, and for nothing else. */
+function requireListed({ descriptor: { digest } }: Manifest, { manifests, descriptor }: ImageIndex): void {
+  if (manifests.some((entry) => entry.digest === digest)) return;
+  throw new CountersignError("binding-mismatch", "the index does not list this platform", {
+    found: digest,
+    wanted: `a manifest that ${descriptor.digest} lists`,
+  });
 }
 
 function missing({ image, store }: Target, binding: Binding | undefined): CountersignError {
@@ -84,9 +110,10 @@ function demandOn(target: Target, rulebook: TagSearch["rulebook"]): TagDemand {
   return digestPulls === undefined ? DEFAULT_TAG_DEMAND : { ...DEFAULT_TAG_DEMAND, digestPulls };
 }
 
-/** The digest that a reference names, as signed tags write digests: the same content is no other by another hash. */
+/** The digest that a reference is about, as signed tags write digests: the same content is no other by another hash. */
 async function digestIn(target: Target): Promise<Digest | undefined> {
-  const { digest, resolved } = target;
+  const { digest, resolved, index } = target;
+  if (index !== undefined) return digestOf(index.bytes);
   if (resolved !== undefined) return digestOf(resolved.bytes);
   if (digest === undefined || digestAlgorithm(digest) === "sha256") return digest;
   return digestOf((await resolveTarget(target)).bytes);

@@ -30,7 +30,7 @@ import {
 import { courtFor, type Reached, reachTarget } from "./resolve.ts";
 
 export { nameOf, placeOf, type TagJudging, type Target, type VerifyOptions } from "./judging.ts";
-export { resolveTarget } from "./resolve.ts";
+export { reachPlatform, resolveTarget } from "./resolve.ts";
 
 /** What became of one image of the call. */
 export interface VerifiedImage {
@@ -74,7 +74,12 @@ async function verifyReached({ target, root }: Reached, court: Court): Promise<V
   if (root.kind === "index") return await verifyIndex(target, root, court);
   const { descriptor } = root;
   const ruling = await rulingOfRoot(target, root, court);
-  const judgement = await judgeOnce({ target, descriptor, ruling, alsoRuns: otherDigestsOf(root) }, court);
+  const { index } = target;
+  const within = index === undefined ? [] : [index.descriptor.digest, ...otherDigestsOf(index)];
+  const judgement = await judgeOnce(
+    { target, descriptor, ruling, alsoRuns: [...otherDigestsOf(root), ...within] },
+    court,
+  );
   return toResult([toVerdict(target, descriptor, judgement, court, "image")], root, descriptor);
 }
 

@@ -34,6 +34,8 @@ export interface KitImage {
   readonly tag: string | undefined;
   /** The manifest: media type, digest, size. */
   readonly manifest: Descriptor;
+  /** Of a platform whose tag is signed: the index that the signed tag is for and that lists it. Its other platforms are not in the kit. */
+  readonly index?: Descriptor | undefined;
 }
 
 /** A blob that the list names: what it is called by, and how long it is. */
@@ -77,6 +79,8 @@ export interface KitMetadata {
 const VERSION = 1;
 /** Has a policy in it: what knows the first version alone refuses it. */
 const VERSION_WITH_POLICY = 2;
+/** Has the index of a platform in it, and perhaps a policy. */
+const VERSION_WITH_INDEX = 3;
 const WHAT = "the kit's list";
 const READING = { what: WHAT, code: "layout-invalid", maxBytes: LIMITS.kitListBytes } as const;
 
@@ -96,11 +100,15 @@ export function layoutNameOf({ repository, tag }: Pick<KitImage, "repository" | 
   return repository === undefined || tag === undefined ? tag : `${repository}:${tag}`;
 }
 
-/** Every blob that the list names, trust material and the policy, each once. */
-export function kitBlobs({ trust, policy }: Pick<KitList, "trust" | "policy">): readonly KitBlob[] {
+/** Every blob that the list names, trust material, the policy and indexes of platforms, each once. */
+export function kitBlobs({ images, trust, policy }: Pick<KitList, "images" | "trust" | "policy">): readonly KitBlob[] {
   const files = trust.flatMap(({ trustedRoot, tuf }) => [trustedRoot, ...(tuf?.roots ?? []), ...(tuf?.roles ?? [])]);
-  const blobs = policy === undefined ? files : [...files, policy];
+  const blobs = [...files, ...(policy === undefined ? [] : [policy]), ...indexesIn(images)];
   return [...new Map(blobs.map((blob) => [blob.digest, blob])).values()];
+}
+
+function indexesIn(images: readonly KitImage[]): readonly Descriptor[] {
+  return images.flatMap(({ index }) => index ?? []);
 }
 
 // --- writing ----------------------------------------------------------------------------------------------------------
@@ -110,12 +118,13 @@ export function formatKitList({ createdAt, images, attached, trust, policy }: Ki
   const bytes = encodeUtf8(
     `${JSON.stringify(
       {
-        kitVersion: policy === undefined ? VERSION : VERSION_WITH_POLICY,
+        kitVersion: versionOf(images, policy),
         createdAt: formatInstant(createdAt),
-        images: images.map(({ repository, tag, manifest: { mediaType, digest, size } }) => ({
+        images: images.map(({ repository, tag, manifest, index }) => ({
           repository,
           tag,
-          manifest: { mediaType, digest, size },
+          manifest: manifestMember(manifest),
+          index: index && manifestMember(index),
         })),
         attached,
         trust: trust.map(trustMember),
@@ -130,6 +139,15 @@ export function formatKitList({ createdAt, images, attached, trust, policy }: Ki
     found: `a list of ${bytes.byteLength} bytes`,
     wanted: `at most ${LIMITS.kitListBytes} bytes`,
   });
+}
+
+function versionOf(images: readonly KitImage[], policy: KitPolicy | undefined): number {
+  if (indexesIn(images).length > 0) return VERSION_WITH_INDEX;
+  return policy === undefined ? VERSION : VERSION_WITH_POLICY;
+}
+
+function manifestMember({ mediaType, digest, size }: Descriptor): Descriptor {
+  return { mediaType, digest, size };
 }
 
 function trustMember(trust: KitTrust): Readonly<Record<string, unknown>> {
@@ -171,8 +189,10 @@ export function makeKitManifest(list: Uint8Array, contents: KitList): Manifest {
   return parseManifest(encodeUtf8(text), MEDIA_TYPES.ociManifest);
 }
 
-function layerType(digest: Digest, { trust, policy }: KitList): string {
+function layerType(digest: Digest, { images, trust, policy }: KitList): string {
   if (digest === policy?.digest) return MEDIA_TYPES.policy;
+  const index = indexesIn(images).find((one) => one.digest === digest);
+  if (index !== undefined) return index.mediaType;
   const isRoot = trust.some(({ trustedRoot }) => trustedRoot.digest === digest);
   return isRoot ? MEDIA_TYPES.trustedRoot : MEDIA_TYPES.tufMetadata;
 }
@@ -219,18 +239,22 @@ export function parseKitList(bytes: Uint8Array): KitList {
   return asKit(() => {
     const json = parseJsonObject(bytes, READING);
     const version = json["kitVersion"];
-    if (version !== VERSION && version !== VERSION_WITH_POLICY) {
-      throw invalid("the kit is of another version", describeVersion(version), `${VERSION} or ${VERSION_WITH_POLICY}`);
+    if (version !== VERSION && version !== VERSION_WITH_POLICY && version !== VERSION_WITH_INDEX) {
+      throw invalid("the kit is of another version", describeVersion(version), `${VERSION} to ${VERSION_WITH_INDEX}`);
     }
     const more = version === VERSION ? [] : ["policy"];
+    const hasPolicy = version === VERSION_WITH_POLICY || (version !== VERSION && json["policy"] !== undefined);
     requireClosed(json, WHAT, ["kitVersion", "createdAt", "images", "attached", "trust", ...more]);
     const list = {
       createdAt: readTime(json, "createdAt", WHAT),
-      images: readList(json, "images", LIMITS.indexEntries, readImage),
+      images: readList(json, "images", LIMITS.indexEntries, version === VERSION_WITH_INDEX ? readPlatform : readImage),
       attached: readList(json, "attached", LIMITS.indexEntries, readDigest),
       trust: readList(json, "trust", LIMITS.trustInstances, readTrust),
-      ...(version === VERSION ? {} : { policy: readPolicy(json["policy"], `the policy of ${WHAT}`) }),
+      ...(hasPolicy ? { policy: readPolicy(json["policy"], `the policy of ${WHAT}`) } : {}),
     };
+    if (version === VERSION_WITH_INDEX && indexesIn(list.images).length === 0) {
+      throw invalid("the kit is of the version that has the index of a platform", "none", "one");
+    }
     refuseTwice(list.images.map(kitImageName), "image");
     refuseTwice(list.attached, "attached manifest");
     refuseTwice(
@@ -276,16 +300,32 @@ function refuseTwice(names: readonly string[], what: string): void {
   }
 }
 
+const IMAGE_MEMBERS = ["repository", "tag", "manifest"];
+
 function readImage(value: JsonValue, where: string): KitImage {
-  const json = requireClosed(value, where, ["repository", "tag", "manifest"]);
-  const entry = requireClosed(json["manifest"], `the manifest of ${where}`, ["mediaType", "digest", "size"]);
-  const mediaType = requireString(entry, "mediaType", where);
-  if (!isManifestType(mediaType)) throw invalid(`${where} is no image`, mediaType, MEDIA_TYPES.ociManifest);
+  return imageFrom(requireClosed(value, where, IMAGE_MEMBERS), where);
+}
+
+function readPlatform(value: JsonValue, where: string): KitImage {
+  const json = requireClosed(value, where, [...IMAGE_MEMBERS, "index"]);
+  const image = imageFrom(json, where);
+  if (json["index"] === undefined) return image;
+  return { ...image, index: readManifest(json["index"], `the index of ${where}`) };
+}
+
+function imageFrom(json: JsonObject, where: string): KitImage {
   return {
     repository: readOptional(json, "repository", where, requireRepository),
     tag: readOptional(json, "tag", where, requireTag),
-    manifest: { mediaType, ...readBlob(entry, where) },
+    manifest: readManifest(json["manifest"], `the manifest of ${where}`),
   };
+}
+
+function readManifest(value: JsonValue | undefined, where: string): Descriptor {
+  const entry = requireClosed(value, where, ["mediaType", "digest", "size"]);
+  const mediaType = requireString(entry, "mediaType", where);
+  if (!isManifestType(mediaType)) throw invalid(`${where} is no image`, mediaType, MEDIA_TYPES.ociManifest);
+  return { mediaType, ...readBlob(entry, where) };
 }
 
 function requireRepository(text: string, where: string): string {

@@ -385,7 +385,7 @@ const FORGERIES: Readonly<Record<string, readonly [ReasonCode, RegExp, (files: K
     (files) =>
       editManifest(files, ({ layers }) => void Object.assign(layers[0] ?? {}, addBlob(files, Buffer.from("{,}")))),
   ],
-  "of another version": ["layout-invalid", /another version/, (files) => editList(files, setMember("kitVersion", 3))],
+  "of another version": ["layout-invalid", /another version/, (files) => editList(files, setMember("kitVersion", 4))],
   "with more in its list than is known": [
     "layout-invalid",
     /unknown member/,

@@ -21,6 +21,14 @@ import { instant } from "../../../../src/core/time.ts";
 import { thrownBy } from "../../../support/codes.ts";
 import { type Schema, violations } from "../../../support/json-schema.ts";
 
+const INDEX = { mediaType: MEDIA_TYPES.ociIndex, digest: digest("c"), size: 90 };
+
+/** The last image is a platform of that index. */
+function withIndex(list: KitList): KitList {
+  const last = list.images.length - 1;
+  return { ...list, images: list.images.map((image, at) => (at === last ? { ...image, index: INDEX } : image)) };
+}
+
 function digest(fill: string): Digest {
   return `sha256:${fill.repeat(64)}` as Digest;
 }
@@ -102,6 +110,10 @@ describe("The list of a kit", () => {
     const empty = { createdAt: AT, images: [], attached: [], trust: [] };
     assert.deepEqual(parseKitList(formatKitList(empty)), empty);
     assert.deepEqual(parseKitList(formatKitList(WITH_POLICY)), WITH_POLICY);
+    for (const more of [LIST, WITH_POLICY]) {
+      const list = withIndex(more);
+      assert.deepEqual(parseKitList(formatKitList(list)), list);
+    }
   });
 
   it("fits docs/schemas/kit.json", () => {
@@ -110,10 +122,11 @@ describe("The list of a kit", () => {
     );
     assert.deepEqual(violations(written(), schema), []);
     assert.deepEqual(violations(written(WITH_POLICY), schema), []);
+    assert.deepEqual(violations(written(withIndex(WITH_POLICY)), schema), []);
     for (const [path, value] of [
       ["images.0.digest", "x"],
       ["trust.0.mirror", 1],
-      ["kitVersion", 3],
+      ["kitVersion", 4],
       ["policy", {}],
     ] as const) {
       assert.notDeepEqual(violations(JSON.parse(Buffer.from(withMember(path, value)).toString()), schema), [], path);
@@ -133,7 +146,7 @@ describe("The list of a kit", () => {
     const [first] = LIST.trust;
     const twice = first === undefined ? [] : [first, { ...first, name: "other" }];
     assert.deepEqual(
-      kitBlobs({ trust: twice }).map((blob) => blob.size),
+      kitBlobs({ images: LIST.images, trust: twice }).map((blob) => blob.size),
       [60, 70, 80],
     );
   });
@@ -144,10 +157,45 @@ describe("The list of a kit", () => {
   });
 });
 
+describe("The index of a platform in the list of a kit", () => {
+  it("is named with the blobs, once, and held in the kit's manifest by its own type", () => {
+    const list = withIndex(WITH_POLICY);
+    assert.deepEqual(
+      kitBlobs(list).filter(({ digest: named }) => named === INDEX.digest),
+      [INDEX],
+    );
+    const manifest = makeKitManifest(formatKitList(list), list);
+    assert.ok(manifest.kind === "image");
+    const [layer] = manifest.layers.filter(({ digest: held }) => held === INDEX.digest);
+    assert.equal(layer?.mediaType, MEDIA_TYPES.ociIndex);
+    checkKitManifest(manifest, list);
+    thrownBy(() => checkKitManifest(manifest, WITH_POLICY), "layout-invalid");
+    const bare = makeKitManifest(formatKitList(WITH_POLICY), WITH_POLICY);
+    assert.ok(bare.kind === "image");
+    thrownBy(() => checkKitManifest(bare, list), "layout-invalid");
+  });
+
+  for (const [name, path, value] of [
+    ["that is no object", "images.2.index", "index.json"],
+    ["without a digest", "images.2.index.digest", undefined],
+    ["without a size", "images.2.index.size", undefined],
+    ["of another media type", "images.2.index.mediaType", MEDIA_TYPES.ociLayer],
+    ["that holds more", "images.2.index.manifests", []],
+    ["beside a member that is not known", "images.2.platform", "linux/amd64"],
+    ["beside a policy that is none", "policy", {}],
+  ] as const) {
+    it(`is refused ${name}`, () => {
+      thrownBy(() => parseKitList(withMember(path, value, withIndex(LIST))), "layout-invalid");
+    });
+  }
+});
+
 describe("The list of a kit is refused", () => {
   for (const [name, path, value] of [
     ["without its version", "kitVersion", undefined],
-    ["of a version to come", "kitVersion", 3],
+    ["of a version to come", "kitVersion", 4],
+    ["of the version with a platform's index, without one", "kitVersion", 3],
+    ["with a platform's index, of the version without one", "images.0.index", INDEX],
     ["of the version with a policy, without one", "kitVersion", 2],
     ["with a policy, of the version without one", "policy", { file: "p", digest: digest("a"), size: 1 }],
     ["with a version in words", "kitVersion", "1"],
