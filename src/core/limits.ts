@@ -200,6 +200,8 @@ export const LIMITS = {
   capabilityMs: 24 * 60 * 60 * SECOND,
   /** Repositories of one registry of which it is remembered that they hold the empty configuration. */
   rememberedRepositories: 64,
+  /** The file that it is remembered in. */
+  capabilityBytes: 32 * KIB,
   /**
    * TUF metadata, role by role. tuf-js takes time with the square of the entries of a file, be it signed or not: sizes and
    * counts are kept well below what hurts.

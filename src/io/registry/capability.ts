@@ -10,8 +10,6 @@ import type { Clock } from "../http/clock.ts";
 /** What a registry may lack, and what it costs a request to find out. */
 export type Capability = "referrers-api" | "single-post-upload";
 
-const MAX_BYTES = 32 * 1024;
-
 /** What was seen of a registry, and when, in milliseconds: by capability, and by repository. */
 interface Seen {
   readonly lacks: Map<string, number>;
@@ -79,8 +77,8 @@ export class CapabilityMemory {
     const file = path === undefined ? undefined : await openRegular(path);
     if (file === undefined || typeof file === "string") return seenIn({});
     try {
-      if (file.size > MAX_BYTES) return seenIn({});
-      const options = { what: "the memory", code: "disk-error", maxBytes: MAX_BYTES } as const;
+      if (file.size > LIMITS.capabilityBytes) return seenIn({});
+      const options = { what: "the memory", code: "disk-error", maxBytes: LIMITS.capabilityBytes } as const;
       const json = parseJson(await file.handle.readFile(), options);
       const isOurs = isObject(json) && json["schemaVersion"] === 1 && json["registry"] === registry;
       return seenIn(isOurs ? json : {});

@@ -7,9 +7,8 @@ import {
   EMPTY_DESCRIPTOR,
   sizeMismatch,
 } from "../../core/oci/descriptor.ts";
-import { type Digest, DigestStream, digestAlgorithm } from "../../core/oci/digest.ts";
-import { childrenOf, type Manifest } from "../../core/oci/manifest.ts";
-import { EMPTY_JSON } from "../../core/oci/media-types.ts";
+import { DigestStream, digestAlgorithm } from "../../core/oci/digest.ts";
+import type { Manifest } from "../../core/oci/manifest.ts";
 import type { BlobSource } from "../../core/ports.ts";
 import type { RequestBody } from "../http/client.ts";
 import type { HttpResponse } from "../http/response.ts";
@@ -17,6 +16,7 @@ import type { Attempts } from "../http/retry.ts";
 import { uploadInChunks } from "./chunked-upload.ts";
 import { exists } from "./pull.ts";
 import type { RegistryRequest, Session } from "./session.ts";
+import { EMPTY_SOURCE, forgetStored, isStored, noteStored } from "./stored-blobs.ts";
 import { checkStored, withDigest } from "./upload-answer.ts";
 
 export type PushOutcome = "stored" | "present" | "mounted";
@@ -45,17 +45,6 @@ export async function pushBlob(
     await noteStored(session, digest);
     return outcome;
   });
-}
-
-/** The empty blob is the configuration of every signature: which repositories hold it is remembered beyond this command. */
-async function isStored({ pool, name, registry, repository }: Session, digest: Digest): Promise<boolean> {
-  if (pool.storedIn(name).has(digest)) return true;
-  return digest === EMPTY_DESCRIPTOR.digest && (await pool.capabilities.holdsEmpty(registry, repository));
-}
-
-async function noteStored({ pool, name, registry, repository }: Session, digest: Digest): Promise<void> {
-  pool.storedIn(name).add(digest);
-  if (digest === EMPTY_DESCRIPTOR.digest) await pool.capabilities.noteEmpty(registry, repository, true);
 }
 
 /** Where the body of an upload goes, or that there is no need of one. */
@@ -223,29 +212,10 @@ export async function putManifest(
   try {
     return await put();
   } catch (thrown) {
-    // What it was thought to hold, it may have lost: the next attempt offers everything again.
-    session.pool.storedIn(session.name).clear();
-    if (!(await mayLackEmpty(session, manifest, thrown))) throw thrown;
-    await pushBlob(session, EMPTY_DESCRIPTOR, { open: openEmpty }, undefined);
+    if (!(await forgetStored(session, manifest, thrown))) throw thrown;
+    await pushBlob(session, EMPTY_DESCRIPTOR, EMPTY_SOURCE, undefined);
     return isShared ? { indexed: false } : await put();
   }
-}
-
-/**
- * Whether the registry refuses a manifest that names `{}`, which was only remembered to be there and is forgotten now. Not
- * by the code of the refusal: not every registry says MANIFEST_BLOB_UNKNOWN.
- */
-async function mayLackEmpty(session: Session, manifest: Manifest, thrown: unknown): Promise<boolean> {
-  const { registry, repository, pool } = session;
-  const isRefused = thrown instanceof CountersignError && (thrown.code === "denied" || thrown.code === "not-found");
-  if (!isRefused || childrenOf(manifest).every(({ digest }) => digest !== EMPTY_DESCRIPTOR.digest)) return false;
-  if (!(await pool.capabilities.holdsEmpty(registry, repository))) return false;
-  await pool.capabilities.noteEmpty(registry, repository, false);
-  return true;
-}
-
-async function* openEmpty(offset: number): AsyncGenerator<Uint8Array, void, undefined> {
-  yield EMPTY_JSON.subarray(offset);
 }
 
 async function putOnce(

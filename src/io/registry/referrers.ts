@@ -22,9 +22,9 @@ export async function listReferrers(session: Session, subject: Digest, isSparing
   const { pool, name, registry } = session;
   const seen = pool.referrersApi.get(name);
   const remembered = seen === undefined && (await pool.capabilities.lacks(registry, "referrers-api"));
-  const isSettled = seen === "lacking" || (remembered && isSparing);
-  const tagged = isSettled || remembered ? await byTag(session, subject) : undefined;
-  if (isSettled) return tagged ?? nothing("referrers-tag");
+  const isEnough = seen === "lacking" || (remembered && isSparing);
+  if (isEnough) return (await byTag(session, subject)) ?? nothing("referrers-tag");
+  const tagged = remembered ? await byTag(session, subject) : undefined;
   if (tagged !== undefined) {
     return { ...tagged, rest: async () => (await askApi(session, subject)) ?? nothing("referrers-api") };
   }

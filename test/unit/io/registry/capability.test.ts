@@ -78,7 +78,7 @@ describe("the memory of a registry", () => {
     );
     assert.deepEqual(known, [false, false, false, ...Array.from({ length: most }, () => true)]);
     const [file = ""] = await readdir(folder);
-    assert.ok((await stat(join(folder, file))).size < 32 * 1024);
+    assert.ok((await stat(join(folder, file))).size < LIMITS.capabilityBytes);
   });
 
   it("believes no file that is not as it writes them", async (t) => {
@@ -96,7 +96,7 @@ describe("the memory of a registry", () => {
       good.replace(/\d{12,}/, '"soon"'),
       good.replace(/"holdsEmpty":\{[^}]*\}/, '"holdsEmpty":[1]'),
       good.replace("acme/app", `acme/app":1,"acme/app`),
-      good + " ".repeat(32 * 1024),
+      good + " ".repeat(LIMITS.capabilityBytes),
     ]) {
       await writeFile(path, bad);
       assert.equal(await new CapabilityMemory(folder, clock).holdsEmpty(REGISTRY, "acme/app"), false, bad.slice(0, 80));
