@@ -51,7 +51,23 @@ async function askApi(session: Session, subject: Digest): Promise<ReferrersListi
   return answer === "lacking" ? undefined : answer;
 }
 
-export async function noteReferrersApi({ pool, name, registry }: Session, state: "there" | "lacking"): Promise<void> {
+/**
+ * Whether a manifest is listed by the referrers API of a registry that says so in its answer (`OCI-Subject`). It is asked only
+ * where the API was found to be lacking: ECR sent the header before it had one.
+ */
+export async function isListedByApi(session: Session, manifest: Digest, subject: Digest): Promise<boolean> {
+  const { pool, name, registry } = session;
+  const seen = pool.referrersApi.get(name);
+  const isDoubtful = seen === "lacking" || (await pool.capabilities.lacks(registry, "referrers-api"));
+  if (!isDoubtful) {
+    pool.referrersApi.set(name, "there");
+    return true;
+  }
+  const answer = await askApi(session, subject);
+  return answer?.descriptors.some(({ digest }) => digest === manifest) === true;
+}
+
+async function noteReferrersApi({ pool, name, registry }: Session, state: "there" | "lacking"): Promise<void> {
   pool.referrersApi.set(name, state);
   await pool.capabilities.note(registry, "referrers-api", state);
 }

@@ -16,7 +16,7 @@ import {
   smallBlob,
 } from "./pull.ts";
 import { type PushOutcome, pushBlob, putManifest } from "./push.ts";
-import { listReferrers, noteReferrersApi } from "./referrers.ts";
+import { isListedByApi, listReferrers } from "./referrers.ts";
 import { removeManifest } from "./remove.ts";
 import { Session } from "./session.ts";
 
@@ -124,8 +124,9 @@ class RegistryStore implements ContentStore {
     const { indexed } = await putManifest(this.#session, manifest, tag, isShared);
     const { subject } = manifest;
     if (subject === undefined) return;
-    if (indexed) await noteReferrersApi(this.#session, "there");
-    else await addToFallbackTag(this.#session, manifest, subject.digest);
+    const { digest } = manifest.descriptor;
+    if (indexed && (await isListedByApi(this.#session, digest, subject.digest))) return;
+    await addToFallbackTag(this.#session, manifest, subject.digest);
   }
 
   remove(target: string | Digest): Promise<"removed" | "absent" | "unsupported"> {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { EMPTY_JSON, MEDIA_TYPES } from "../../../src/core/oci/media-types.ts";
+import { EMPTY_JSON } from "../../../src/core/oci/media-types.ts";
 import { parseReference } from "../../../src/core/oci/reference.ts";
 import type { SignedImage } from "../../../src/core/results.ts";
 import { instant } from "../../../src/core/time.ts";
@@ -143,24 +143,37 @@ describe("the number of requests that a signature costs", () => {
 
 describe("what is remembered of a registry for signing", () => {
   it("costs a second signature at worst: a registry that has gained the referrers API is known by its answer", async (t) => {
-    const cacheOf = await scene(t, PLAIN);
-    await cacheOf.publish("acme/app:1");
-    await cacheOf.sign(["acme/app:1"]);
-    const { registry } = cacheOf;
-    const subject = cacheOf.registry.control.manifests("acme/app")[0]?.digest ?? "";
-    registry.faults.when(({ path }) => path.includes("/referrers/"), {
-      kind: "reply",
-      reply: { status: 200, headers: { "Content-Type": MEDIA_TYPES.ociIndex } },
-    });
-    registry.faults.when(({ method, path }) => method === "PUT" && path.includes("/manifests/"), {
-      kind: "headers",
-      headers: { "OCI-Subject": subject },
-    });
-    const signed = await cacheOf.sign(["acme/app:1"], { annotations: { another: "yes" } });
-    assert.equal(signed.images[0]?.finding, undefined);
-    assert.equal(of(signed.requests, "GET", /\/referrers\//), 0);
-    const next = await cacheOf.sign(["acme/app:1"], { annotations: { third: "yes" } });
-    assert.equal(of(next.requests, "GET", /\/referrers\//), 1, "it is asked again");
+    const { registry, publish, sign } = await scene(t, {});
+    await publish("acme/app:1");
+    registry.faults.when(({ path }) => path.includes("/referrers/"), { kind: "status", status: 404 }, 1);
+    registry.faults.when(({ method }) => method === "PUT", { kind: "status", status: 403 }, 2);
+    assert.equal((await sign(["acme/app:1"])).images[0]?.finding?.code, "denied");
+    const { images, requests } = await sign(["acme/app:1"]);
+    assert.equal(images[0]?.outcomes[0]?.state, "signed");
+    assert.deepEqual(
+      requests.filter(({ path }) => path.includes("/referrers/")).map(({ index }) => index),
+      [requests.at(-1)?.index],
+      "it is asked once the registry says that it is there",
+    );
+    assert.equal(of(requests, "PUT", /manifests\/sha256-/), 0, "nothing is written under the tag");
+    const again = await sign(["acme/app:1"]);
+    assert.equal(again.images[0]?.outcomes[0]?.state, "unchanged");
+    assert.equal(of(again.requests, "GET", /\/referrers\//), 1);
+  });
+
+  it("is held against a registry that only says that it lists a signature, as ECR did: consumers find it", async (t) => {
+    const { registry, publish, sign } = await scene(t, PLAIN);
+    await publish("acme/app:1");
+    const subject = registry.control.manifests("acme/app")[0]?.digest ?? "";
+    const isManifest = ({ method, path }: { method: string; path: string }) =>
+      method === "PUT" && /manifests\/sha256:/.test(path);
+    registry.faults.when(isManifest, { kind: "headers", headers: { "OCI-Subject": subject } });
+    for (const annotations of [{}, { another: "yes" }]) {
+      const { images, requests } = await sign(["acme/app:1"], { annotations });
+      assert.equal(images[0]?.outcomes[0]?.state, "signed");
+      assert.equal(of(requests, "PUT", /manifests\/sha256-/), 1, "under the tag");
+    }
+    assert.equal((await sign(["acme/app:1"])).images[0]?.outcomes[0]?.state, "unchanged");
   });
 
   it("does not leave a signature without its configuration: where `{}` was lost, it is sent again", async (t) => {
