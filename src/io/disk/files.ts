@@ -8,6 +8,9 @@ import { errnoOf, onDisk, throwIfAborted } from "./errors.ts";
 /** One read or write; large enough that the calls do not weigh, small enough that many may be under way. */
 const CHUNK_BYTES = 512 * 1024;
 
+/** After so much, what was written is brought to the disk while more arrives: at its end a file has little left to wait for. */
+const EARLY_SYNC_BYTES = 32 * 1024 * 1024;
+
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 
 /** A file that is opened for reading, and how long it is. */
@@ -71,11 +74,15 @@ export async function gather(stream: AsyncIterable<Uint8Array>): Promise<Uint8Ar
  * that hashing and writing overlap. The chunks given must not be changed afterwards.
  */
 export class FileSink {
+  /** One file at a time: a disk that is busy must not take all of Node's few threads. */
+  static #isSyncing = false;
   readonly path: string;
   readonly #handle: FileHandle;
   #gathered: Uint8Array[] = [];
   #gatheredBytes = 0;
   #writing: Promise<void> = Promise.resolve();
+  #writtenBytes = 0;
+  #syncing: Promise<void> = Promise.resolve();
 
   private constructor(path: string, handle: FileHandle) {
     this.path = path;
@@ -109,6 +116,8 @@ export class FileSink {
     try {
       await this.#flush();
       await this.#writing;
+      // Its failure is told once: the last one may succeed all the same.
+      await this.#syncing;
       if (isDurable) await onDisk(`write ${this.path}`, () => this.#handle.sync());
     } finally {
       await this.#handle.close();
@@ -129,13 +138,27 @@ export class FileSink {
 
   async #flush(): Promise<void> {
     const chunks = this.#gathered;
+    const bytes = this.#gatheredBytes;
     this.#gathered = [];
     this.#gatheredBytes = 0;
     await this.#writing;
     if (chunks.length === 0) return;
+    if (this.#writtenBytes >= EARLY_SYNC_BYTES && !FileSink.#isSyncing) this.#syncEarly();
+    this.#writtenBytes += bytes;
     this.#writing = onDisk(`write ${this.path}`, () => writeAll(this.#handle, chunks));
     // Reported by the next flush or by finish; until then it is nobody's unhandled rejection.
     this.#writing.catch(() => undefined);
+  }
+
+  #syncEarly(): void {
+    this.#writtenBytes = 0;
+    FileSink.#isSyncing = true;
+    const before = this.#syncing;
+    this.#syncing = onDisk(`write ${this.path}`, () => this.#handle.datasync())
+      .finally(() => (FileSink.#isSyncing = false))
+      .then(() => before);
+    // Reported by finish.
+    this.#syncing.catch(() => undefined);
   }
 }
 
