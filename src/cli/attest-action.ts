@@ -13,7 +13,9 @@ import { createdAt, openWiring } from "./images.ts";
 import { readNamedFile, readStandardInput } from "./named-file.ts";
 import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
+import { hasPins } from "./pins-place.ts";
 import {
+  doneTo,
   finishCommand,
   isTarget,
   openForSigning,
@@ -72,6 +74,10 @@ export async function attest(
         sayFailure(context, image);
         warnOfPostponed(output, image);
       }
+    }
+    if (hasPins(context, raw)) {
+      const { noteBound } = await import("./bound-notes.ts");
+      await noteBound({ context, output, wiring }, raw, attested.flatMap(doneTo(opened)));
     }
     const classes = attested.flatMap(({ finding }) => (finding === undefined ? [] : [reasonClass(finding.code)]));
     context.exitCode = exitCodeOfClasses(classes);

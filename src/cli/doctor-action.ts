@@ -8,10 +8,11 @@ import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { EXIT_CODES, type ExitCode } from "./exit-codes.ts";
 import { readIdentityOptions } from "./identity-options.ts";
-import { narrowTarget, openWiring, placesOf } from "./images.ts";
+import { openWiring, placesOf } from "./images.ts";
 import { list, type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { readPeers } from "./peer-options.ts";
+import { openPins } from "./signed-tags.ts";
 import { namesTrust, readProofOptions, readSignerOptions } from "./signer-options.ts";
 import { readTrustOptions, refuseRegistriesOffline } from "./trust-options.ts";
 
@@ -29,9 +30,11 @@ export async function doctor(context: Context, output: Output, image: string, ra
   const wiring = await openWiring(context, output, registry, [image]);
   try {
     const acceptance = await readAcceptance(context, output, wiring, image, raw);
-    const target = await narrowTarget(await wiring.target(image), registry.platform);
+    const tags = await openPins({ context, output, wiring }, raw, { checkTag: true });
     const { cache } = wiring;
-    const diagnosis = await diagnose(target, { acceptance, told, cache, now: context.referenceTime });
+    const { platform } = registry;
+    const asked = { acceptance, told, cache, tags, platform, now: context.referenceTime };
+    const diagnosis = await diagnose(await wiring.target(image), asked);
     await output.result({
       text: (style) => diagnosisText(diagnosis, style),
       json: () => diagnosisDocument(diagnosis),

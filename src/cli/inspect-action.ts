@@ -1,13 +1,13 @@
 import { type PredicateType, resolveType } from "../core/formats/predicates.ts";
 import { inspectImage, inspectSignedTag } from "../ops/inspect.ts";
-import type { Target } from "../ops/verify.ts";
+import { type Reached, reachNarrowed } from "../ops/verify.ts";
 import { inspectionDocument, inspectionText } from "../report/inspect.ts";
 import type { Context } from "./context.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { narrowTarget, openWiring } from "./images.ts";
 import { list, type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
-import { openSignedTags, readTagFlags } from "./signed-tags.ts";
+import { openPins } from "./signed-tags.ts";
 
 /** `countersign inspect IMAGE`. What could not be looked at makes it exit 3: what is shown is not all there may be. */
 export async function inspect(context: Context, output: Output, image: string, raw: RawOptions): Promise<void> {
@@ -16,13 +16,11 @@ export async function inspect(context: Context, output: Output, image: string, r
   const wiring = await openWiring(context, output, registry, [image]);
   try {
     const named = await wiring.target(image);
+    const tags = await openPins({ context, output, wiring }, raw);
+    if (types.length > 0)
+      return await listThem(context, output, await reachNarrowed(named, registry.platform, { tags }), types);
     const target = await narrowTarget(named, registry.platform);
-    if (types.length > 0) return await listThem(context, output, target, types);
-    // What is shown is refused to nobody, whatever the environment demands of those who run it.
-    const flags = readTagFlags(raw);
-    const tags = { ...flags.tags, isRequired: false };
-    const { signedTags } = await openSignedTags({ context, output, wiring }, { ...flags, tags });
-    const signedTag = await inspectSignedTag(named, signedTags);
+    const signedTag = await inspectSignedTag(named, tags.signedTags);
     const inspection = { ...(await inspectImage(target)), signedTag };
     await output.result({
       text: (style) => inspectionText(inspection, style),
@@ -34,16 +32,16 @@ export async function inspect(context: Context, output: Output, image: string, r
   }
 }
 
-/** The attestations of some types with what they say. */
+/** The attestations of some types with what they say: for others to go on with, and so of what the signed tag means. */
 async function listThem(
   context: Context,
   output: Output,
-  target: Target,
+  { target, root }: Reached,
   types: readonly PredicateType[],
 ): Promise<void> {
   const { listAttestations } = await import("../ops/list-attestations.ts");
   const { attestationsDocument, attestationsText } = await import("../report/attestations.ts");
-  const listing = await listAttestations(target, types);
+  const listing = await listAttestations({ ...target, resolved: root }, types);
   await output.result({
     text: (style) => attestationsText(listing, style),
     json: () => attestationsDocument(listing),

@@ -9,6 +9,7 @@ import type { Believed } from "../core/verify/exhibit.ts";
 import { loadPublicKey } from "../io/keys/load.ts";
 import { parseKeyReference } from "../io/keys/reference.ts";
 import { type GatheredImage, isUnproven, type NameSigner, needsTrust } from "../ops/learn.ts";
+import type { TagJudging } from "../ops/verify.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { placesOf } from "./images.ts";
@@ -27,6 +28,8 @@ export interface Lessons {
   readonly images: readonly string[];
   /** Keys that may be learned, as the user names them. */
   readonly keys: readonly string[];
+  /** How the images' tags are resolved. */
+  readonly tags: TagJudging;
 }
 
 /** Who may be learned, and what a policy calls them: its files are named from its own folder. */

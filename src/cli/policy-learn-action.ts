@@ -23,6 +23,7 @@ import { LearnableSigners, type Lessons } from "./learnable-signers.ts";
 import { flag, list, type RawOptions, readRegistryOptions, text } from "./options.ts";
 import { type Output, styleFor } from "./output.ts";
 import { PolicyFiles } from "./policy-material.ts";
+import { openPins } from "./signed-tags.ts";
 import { findTrust } from "./trust.ts";
 import { readTrustOptions, refuseRegistriesOffline } from "./trust-options.ts";
 
@@ -47,7 +48,15 @@ export async function learn(
   const wiring = await openWiring(context, output, registry, images);
   try {
     const student = new Student(
-      { context, output, wiring, trust, images, keys: list(raw, "key") },
+      {
+        context,
+        output,
+        wiring,
+        trust,
+        images,
+        keys: list(raw, "key"),
+        tags: await openPins({ context, output, wiring }, raw),
+      },
       await readOld(context, file),
     );
     const learning = await student.learn();
@@ -98,6 +107,7 @@ class Student {
     const { gathered, unlearned } = await gatherImages(opened.targets, {
       now: context.referenceTime,
       cache: wiring.cache,
+      tags: this.#lessons.tags,
     });
     const known =
       this.#old.bytes === undefined

@@ -17,6 +17,7 @@ import { type Dialect, InstalledScanner } from "../io/scanners/scanner.ts";
 import { trivy } from "../io/scanners/trivy.ts";
 import { type Attest, type Examine, refusedFrom, scanImage } from "../ops/scan.ts";
 import { readImageScan, scanAttester } from "../ops/scan-attestation.ts";
+import type { TagJudging } from "../ops/verify.ts";
 import { scannedDocument, scannedText } from "../report/scan.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
@@ -29,6 +30,7 @@ import { type AttestWish, readScanOptions, type ScanFlags, type ScannerName } fr
 import { openScanProgress } from "./scan-progress.ts";
 import { finishCommand, openForSigning, refuseTwoReaders, sayFailure, warnOfPostponed } from "./sign-action.ts";
 import { openSignatory } from "./signatory.ts";
+import { openSignedTags, readTagFlags } from "./signed-tags.ts";
 import { refuseRegistriesOffline } from "./trust-options.ts";
 import { isSeenTwice } from "./verdicts.ts";
 
@@ -55,7 +57,9 @@ export async function scan(
   try {
     const attest = wish && (await openAttester(context, output, wiring, wish, images));
     const accepted = await judgeFirst(context, output, wiring, images, flags, registry);
-    const scanning = { context, output, wiring, scanner, flags, platform, maxWorkers: registry.maxWorkers, attest };
+    const tags = await openSignedTags({ context, output, wiring }, readTagFlags(raw));
+    const { maxWorkers } = registry;
+    const scanning = { context, output, wiring, scanner, flags, platform, maxWorkers, attest, tags };
     const scanned: ScannedImage[] = [];
     for (const [at, image] of images.entries()) scanned.push(...(await scanOne(scanning, image, accepted[at])));
     await conclude(context, output, scanned, wish);
@@ -74,6 +78,7 @@ interface Scanning {
   readonly platform: Platform;
   readonly maxWorkers: number | undefined;
   readonly attest: Attest | undefined;
+  readonly tags: TagJudging;
 }
 
 /** Where flags or a policy say what is to be accepted: by image, its digest, or why it is not scanned. */
@@ -152,6 +157,8 @@ async function scanOne(
       platform,
       recursive: flags.recursive,
       attest,
+      // What was accepted was reached through them.
+      tags: accepted === undefined ? scanning.tags : undefined,
       openLayerDigester: layerDigesters(),
       onTransfer: progress.onTransfer,
       maxWorkers,

@@ -17,6 +17,7 @@ import {
 } from "./options.ts";
 import { addPolicyOptions, PUBLISHING, type ReplacedFlags, readPolicyOptions } from "./policy-options.ts";
 import { addSignatoryOptions, readSignatoryOptions, type SignatoryOptions } from "./signatory-options.ts";
+import { addSignedTagOptions } from "./signed-tag-options.ts";
 import { addProofOptions } from "./signer-options.ts";
 import { readPolicyJudging, readVerifyOptions, type VerifyOptions } from "./verify-options.ts";
 
@@ -49,7 +50,7 @@ export function addScanOptions(command: Command): Command {
     ).argParser(once("--sign-container-identity")),
   ]);
   addSignatoryOptions(command);
-  return addRequiredOptions(addPolicyOptions(command, SCANNED));
+  return addSignedTagOptions(addRequiredOptions(addPolicyOptions(command, SCANNED)));
 }
 
 /** What an image has to be signed by to be scanned at all. `--key` and annotations are those of the attestation. */

@@ -9,12 +9,14 @@ import { remembering, type SignOptions, signImage } from "../ops/sign.ts";
 import type { Target } from "../ops/verify.ts";
 import { signedDocument, signedText } from "../report/sign.ts";
 import type { Wiring } from "../wire.ts";
+import type { DoneTo } from "./bound-notes.ts";
 import type { Context } from "./context.ts";
 import { exitCodeOfClasses } from "./exit-codes.ts";
 import { prepareFor, warnOfRefusals } from "./for-peers.ts";
 import { createdAt, narrowTarget, openWiring } from "./images.ts";
 import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
+import { hasPins } from "./pins-place.ts";
 import { readSigningOptions } from "./sign-options.ts";
 import { openSignatory } from "./signatory.ts";
 import type { SignatoryOptions } from "./signatory-options.ts";
@@ -75,6 +77,10 @@ export async function sign(
         warnOfPostponed(output, image);
       }
     }
+    if (stateTag === undefined && hasPins(context, raw)) {
+      const { noteBound } = await import("./bound-notes.ts");
+      await noteBound({ context, output, wiring }, raw, signed.flatMap(doneTo(opened)));
+    }
     if (choice !== undefined && !dryRun) {
       const seen = { acceptance: signatory.accepted(), cache, now: context.referenceTime };
       await warnOfRefusals(output, choice.peers, signed.flatMap(withTarget(opened)), seen);
@@ -110,6 +116,17 @@ async function stateOne(image: SignedImage, { store }: Target, stateTag: StateTa
   } catch (error) {
     return { ...image, finding: findingUnlessInterrupted(error) };
   }
+}
+
+/** By which tag an image was named, and its digest where that was signed. */
+export function doneTo(
+  opened: readonly (Target | UnopenedImage)[],
+): (image: Pick<SignedImage, "digest" | "finding">, at: number) => readonly DoneTo[] {
+  return ({ digest, finding }, at) => {
+    const target = opened[at];
+    const isDone = finding === undefined && digest !== undefined;
+    return target !== undefined && isTarget(target) && isDone ? [{ target, digest }] : [];
+  };
 }
 
 /** What was signed and where it is: nothing else is asked what others make of it. */

@@ -1,30 +1,19 @@
-import { join, resolve } from "node:path";
 import { CountersignError } from "../core/errors.ts";
 import { explainFinding } from "../core/explain.ts";
 import type { RequiredIdentity } from "../core/tags/binding.ts";
 import type { RootPin } from "../core/tags/pin.ts";
 import type { Requirement } from "../core/verify/requirement.ts";
-import { configFolder } from "../io/disk/paths.ts";
 import type { TagJudging } from "../ops/judging.ts";
-import type { OpenTags, TagSettings, Wiring } from "../wire.ts";
+import type { OpenTags, Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { CONTENT_TRUST, isOn } from "./environment.ts";
 import type { RawOptions } from "./options.ts";
 import type { Output } from "./output.ts";
+import { pinsFile } from "./pins-place.ts";
 import { isContentTrustOn, readSignedTagOptions, type SignedTagOptions } from "./signed-tag-options.ts";
 import { readProofOptions, type SignerOptions } from "./signer-options.ts";
 import { type FindTrust, readSigners } from "./signers.ts";
 import { readTrustOptions } from "./trust-options.ts";
-
-/** The file of pinned roots: the one that is named, else the user's. None is picked up from the current folder. */
-export function pinsFile(
-  { env, homeDirectory, workingDirectory }: Pick<Context, "env" | "homeDirectory" | "workingDirectory">,
-  named: string | undefined,
-): TagSettings["pins"] {
-  const path =
-    named === undefined ? join(configFolder(env, homeDirectory), "pins.json") : resolve(workingDirectory, named);
-  return { path, label: named ?? path, isNamed: named !== undefined };
-}
 
 /** Everything that signed tags are opened with. */
 export interface TagFlags {
@@ -75,6 +64,21 @@ export async function openSignedTags(around: Surroundings, flags: TagFlags): Pro
     isRequired: isRequired ?? isDemanded(context, output),
     signedBy: (identities) => requirementOn(around, flags, identities),
   };
+}
+
+/**
+ * The pins that there are, for a command that runs nothing: it refuses nothing because the environment demands signed tags of what
+ * is run.
+ *
+ * @throws CountersignError as `openSignedTags`.
+ */
+export async function openPins(
+  around: Surroundings,
+  raw: RawOptions,
+  more: Partial<Pick<SignedTagOptions, "checkTag">> = {},
+): Promise<OpenedTags> {
+  const flags = readTagFlags(raw);
+  return await openSignedTags(around, { ...flags, tags: { ...flags.tags, ...more, isRequired: false } });
 }
 
 async function rootsOf(pins: OpenTags["pins"], repositories: Iterable<string>): Promise<readonly string[]> {

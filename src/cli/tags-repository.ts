@@ -7,7 +7,7 @@ import type { RootPin } from "../core/tags/pin.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { type RawOptions, text } from "./options.ts";
-import { pinsFile } from "./signed-tags.ts";
+import { pinsFile } from "./pins-place.ts";
 
 /** The repository that a command on signed tags is about. */
 export interface Repository {

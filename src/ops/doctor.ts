@@ -15,7 +15,7 @@ import {
 import { type Finding, findingUnlessInterrupted } from "../core/errors.ts";
 import type { EvidenceFormat, UntrustedCandidate } from "../core/formats/envelope.ts";
 import { LIMITS } from "../core/limits.ts";
-import type { Descriptor } from "../core/oci/descriptor.ts";
+import type { Descriptor, Platform } from "../core/oci/descriptor.ts";
 import type { Digest } from "../core/oci/digest.ts";
 import { artifactTypeOf } from "../core/oci/manifest.ts";
 import { MEDIA_TYPES } from "../core/oci/media-types.ts";
@@ -25,7 +25,7 @@ import { Budget } from "./budget.ts";
 import { mapConcurrently } from "./concurrency.ts";
 import { gather } from "./gather.ts";
 import { listedBeside } from "./referrers.ts";
-import { nameOf, resolveTarget, type Target } from "./verify.ts";
+import { nameOf, reachNarrowed, type TagJudging, type Target } from "./verify.ts";
 import { type Asked, withMaker } from "./wanted-maker.ts";
 
 /** `acceptance`: whose signatures the verifiers ask for; absent where the question is what they find and read. */
@@ -35,16 +35,20 @@ export interface DoctorOptions extends Asked {
   /** The rows of the table that are asked for; all where absent. */
   readonly peers?: readonly Peer[] | undefined;
   readonly cache?: ContentCache | undefined;
+  /** How tags are resolved; by the registry where absent. */
+  readonly tags?: TagJudging | undefined;
+  /** Of an index, this one alone. */
+  readonly platform?: Platform | undefined;
 }
 
 /**
  * Looks at everything that is stored beside an image, and for an index beside each of its platforms, and says what others
  * will make of it. Judges nothing itself.
  *
- * @throws CountersignError where the image itself cannot be looked at, and `interrupted`.
+ * @throws CountersignError where the image itself cannot be looked at, what signed tags refuse, and `interrupted`.
  */
-export async function diagnose(target: Target, options: DoctorOptions): Promise<Diagnosis> {
-  const root = await resolveTarget(target);
+export async function diagnose(named: Target, options: DoctorOptions): Promise<Diagnosis> {
+  const { target, root } = await reachNarrowed(named, options.platform, options);
   const { digest } = root.descriptor;
   const look: Look = {
     store: target.store,
@@ -64,7 +68,9 @@ export async function diagnose(target: Target, options: DoctorOptions): Promise<
   const given = givenFor(target, options);
   const { broken } = look;
   const predictions = predict(stored, given, peers);
-  return { image: target.image, name: nameOf(target, root.descriptor), digest, stored, predictions, obstacles, broken };
+  const { image, bound } = target;
+  const name = nameOf(target, root.descriptor);
+  return { image, name, digest, signedTag: bound?.signedTag, stored, predictions, obstacles, broken };
 }
 
 const WORKERS = 8;

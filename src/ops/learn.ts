@@ -1,16 +1,14 @@
 import type { RecordedImage } from "../core/cases/recorded.ts";
 import { CountersignError, type Finding, findingUnlessInterrupted } from "../core/errors.ts";
 import { SIGNATURE_PREDICATE } from "../core/formats/envelope.ts";
-import type { ContentCache } from "../core/ports.ts";
 import { type Carried, carriedBy, type Everybody } from "../core/review/carried.ts";
 import { hasCertificate } from "../core/review/everybody.ts";
 import type { LearnedImage, LearnedSigner, UnlearnedImage } from "../core/review/learned.ts";
-import type { Instant } from "../core/time.ts";
 import type { Rulebook } from "../core/verify/criterion.ts";
 import { Exhibit } from "../core/verify/exhibit.ts";
 import type { SignedBy } from "../core/verify/verdict.ts";
 import { mapConcurrently } from "./concurrency.ts";
-import { openRecorded, recordImage } from "./recorded.ts";
+import { openRecorded, type RecordOptions, recordImage } from "./recorded.ts";
 import { type Target, verifyImage } from "./verify.ts";
 
 /** An image as it was found. */
@@ -26,12 +24,12 @@ const WORKERS = 8;
 /** Everything that is stored about images. @throws CountersignError only `interrupted`, and for wrong usage. */
 export async function gatherImages(
   targets: readonly Target[],
-  { now, cache }: { readonly now: Instant; readonly cache?: ContentCache | undefined },
+  options: Pick<RecordOptions, "now" | "cache" | "tags">,
 ): Promise<{ readonly gathered: readonly GatheredImage[]; readonly unlearned: readonly UnlearnedImage[] }> {
   const looked = await mapConcurrently(targets, WORKERS, async (target): Promise<GatheredImage | UnlearnedImage> => {
     const { image: name } = target;
     try {
-      const recorded = await recordImage(target, { now, cache, isShallow: true });
+      const recorded = await recordImage(target, { ...options, isShallow: true });
       const candidates = recorded.subjects.flatMap((subject) => subject.candidates);
       return { name, recorded, exhibits: candidates.map((candidate) => new Exhibit(candidate)) };
     } catch (error) {

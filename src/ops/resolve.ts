@@ -38,6 +38,22 @@ export async function reachPlatform(target: Target, platform: Platform, search: 
   return { ...reached, digest: choosePlatform(root, platform).digest, resolved: undefined, index: root };
 }
 
+/**
+ * What a reference means, or one platform of it by that platform's own digest, for who looks at it and judges nothing.
+ *
+ * @throws CountersignError as `reachPlatform`.
+ */
+export async function reachNarrowed(
+  named: Target,
+  platform: Platform | undefined,
+  { tags }: Pick<TagSearch, "tags">,
+): Promise<Reached> {
+  if (platform === undefined) return await reachTarget(named, { tags });
+  const chosen = await reachPlatform(named, platform, { tags });
+  const target = chosen.index === undefined ? chosen : { ...chosen, tag: undefined };
+  return { target, root: await resolveTarget(target) };
+}
+
 /** By which signed tags, and by which rules for them. */
 export interface TagSearch {
   readonly tags?: TagJudging | undefined;

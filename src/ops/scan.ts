@@ -7,7 +7,7 @@ import type { Destination } from "../core/ports.ts";
 import type { ImageScan, ScanAttestation, ScannedImage } from "../core/results.ts";
 import { pullImage } from "./pull.ts";
 import type { TransferOptions } from "./transfer.ts";
-import { nameOf, resolveTarget, type Target } from "./verify.ts";
+import { nameOf, reachTarget, type TagJudging, type Target } from "./verify.ts";
 
 /** A place of our own for one image, with a scanner that looks at what was stored there. */
 export type Examine = (store: (place: Destination) => Promise<void>) => Promise<ImageScan>;
@@ -20,13 +20,15 @@ export interface ScanOptions extends TransferOptions {
   readonly recursive?: boolean | undefined;
   /** Signs and stores what a scan found, where that is asked for. */
   readonly attest?: Attest | undefined;
+  /** Where a root is pinned for the repository, what is signed for the tag is scanned; without this, what the registry says. */
+  readonly tags?: TagJudging | undefined;
 }
 
 /** Attests scans of the digest that a target names: one of an image, all of its platforms' of an index. */
 export type Attest = (target: Target, scans: readonly ImageScan[]) => Promise<ScanAttestation>;
 
 /**
- * Scans an image: the tag is resolved once, its bytes are fetched by digest and checked as they are when it is pulled, and
+ * Scans an image: the tag is resolved once, through signed tags where a root is pinned, its bytes are fetched by digest and checked as they are when it is pulled, and
  * the scanner gets those. Of an index one platform is scanned, or each.
  *
  * What was found is attested of the digest that was scanned. An index gets what was found in all of its platforms together,
@@ -35,14 +37,18 @@ export type Attest = (target: Target, scans: readonly ImageScan[]) => Promise<Sc
  * @returns the platforms in the order of the index, then the index where it is attested.
  * @throws CountersignError only `interrupted`, and for wrong usage.
  */
-export async function scanImage(target: Target, options: ScanOptions): Promise<readonly ScannedImage[]> {
+export async function scanImage(named: Target, options: ScanOptions): Promise<readonly ScannedImage[]> {
   let root: Manifest;
+  let target: Target;
   let platforms: readonly Descriptor[];
   try {
-    root = await resolveTarget(target);
+    const reached = await reachTarget(named, { tags: options.tags });
+    root = reached.root;
+    // What follows is about manifests by their digests, and no longer about what a tag means.
+    target = { ...reached.target, bound: undefined };
     platforms = platformsOf(root, options);
   } catch (error) {
-    return [{ image: target.image, name: target.image, finding: unlessUsage(error) }];
+    return [{ image: named.image, name: named.image, finding: unlessUsage(error) }];
   }
   const scanned: ScannedImage[] = [];
   for (const platform of platforms) scanned.push(await scanManifest(target, root, platform, options));

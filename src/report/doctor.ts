@@ -5,8 +5,10 @@ import { describeForm } from "../core/compat/shortfall.ts";
 import type { StoredSignature, StoredSubject } from "../core/compat/stored.ts";
 import { explainFinding } from "../core/explain.ts";
 import { printable } from "../core/printable.ts";
+import { describeSignedTag, tagWarnings } from "../core/tags/signed-tag-words.ts";
+import { formatInstant } from "../core/time.ts";
 import { plural } from "./amounts.ts";
-import { findingMember, formatDocument } from "./json.ts";
+import { findingMember, formatDocument, signedTagMember } from "./json.ts";
 import { PLAIN, type Style } from "./style.ts";
 
 const CAVEAT =
@@ -17,6 +19,7 @@ export function diagnosisText(diagnosis: Diagnosis, style: Style = PLAIN): strin
   const { name, stored, predictions, obstacles, broken } = diagnosis;
   const lines = [
     style.heading(printable(name)),
+    ...signedTagRows(diagnosis, style),
     ...row(style, "stored", describeSubject(stored.root)),
     ...stored.platforms.flatMap((subject) =>
       row(style, "", `${subject.platform ?? subject.digest}: ${describeSubject(subject)}`),
@@ -28,6 +31,14 @@ export function diagnosisText(diagnosis: Diagnosis, style: Style = PLAIN): strin
     style.label(CAVEAT),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** By what it was reached, and where the others get something else. */
+function signedTagRows({ signedTag }: Diagnosis, style: Style): readonly string[] {
+  if (signedTag === undefined) return [];
+  const text = `${describeSignedTag(signedTag)}, current until ${formatInstant(signedTag.freshUntil)}`;
+  const warnings = tagWarnings(signedTag).map((finding) => explainFinding(finding));
+  return [...row(style, "signed", text), ...warnings.flatMap((warning) => row(style, "warning", warning))];
 }
 
 const INDENT = 2;
@@ -81,11 +92,12 @@ function describeKind(signature: StoredSignature): string {
 
 /** docs/schemas/doctor.json. */
 export function diagnosisDocument(diagnosis: Diagnosis): string {
-  const { image, name, digest, stored, predictions, obstacles, broken } = diagnosis;
+  const { image, name, digest, signedTag, stored, predictions, obstacles, broken } = diagnosis;
   return formatDocument("doctor", {
     image,
     name,
     digest,
+    signedTag: signedTag && signedTagMember(signedTag),
     verified: false,
     incomplete: obstacles.length > 0,
     stored: [stored.root, ...stored.platforms].map(subjectMember),

@@ -4,6 +4,7 @@ import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
 import { addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
+import { addPinsOption } from "../tags-options.ts";
 import { IMAGE_ARGUMENT } from "./verify.ts";
 
 export function attestCommand(context: Context): Command {
@@ -19,6 +20,7 @@ export function attestCommand(context: Context): Command {
       await attest(context, openOutput(context, globalOptions(self)), images, options);
     });
   addAttestOptions(command);
+  addPinsOption(command);
   addRegistryOptions(command);
   return withManual(command, {
     examples: [

@@ -5,6 +5,7 @@ import { withManual } from "../manual.ts";
 import { addRegistryOptions, collect, globalOptions, grouped, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
 import { addSignerOptions } from "../signer-options.ts";
+import { addPinsOption } from "../tags-options.ts";
 import { IMAGE_ARGUMENT } from "./verify.ts";
 
 export function doctorCommand(context: Context): Command {
@@ -25,6 +26,7 @@ export function doctorCommand(context: Context): Command {
     ).argParser(collect),
   ]);
   addSignerOptions(command);
+  addPinsOption(command);
   addRegistryOptions(command);
   return withManual(command, {
     examples: [
@@ -46,6 +48,8 @@ export function doctorCommand(context: Context): Command {
       `Versions that behave differently have lines of their own, and --require asks for all of them. Other names: ${describeAliases()}.`,
       "Predicted is the default of each verifier: log entries where it asks for them, --insecure-ignore-tlog where all of them" +
         " are told to do without. Their policies and trust stores are not looked at; what hangs on them is said.",
+      "Where a root of the repository is pinned, the image is the one that is signed for the tag, and what a consumer with that pin would be" +
+        " refused for is said in its place. The verifiers go by the registry's own tag: where that names another image, this is said too.",
       "Exit 0 says that everything was looked at; with --require, 1 that one of those refuses it, 3 that it is not known.",
     ],
     seeAlso: ["countersign inspect", "countersign sign", "countersign verify"],

@@ -38,7 +38,8 @@ export function inspectCommand(context: Context): Command {
     ],
     notes: [
       "Text and tree are the same. Exit 3 says that something could not be looked at.",
-      "Where a root of the repository is pinned, what its signed tag means stands above the tree, which is what the registry calls so.",
+      "Where a root of the repository is pinned, what its signed tag means stands above the tree, which is what the registry calls so." +
+        " With --attestation, which is handed on to others, it is the image that the signed tag is for.",
     ],
     seeAlso: ["countersign verify", "countersign attest"],
   });

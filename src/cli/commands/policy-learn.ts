@@ -3,6 +3,7 @@ import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
 import { addRegistryOptions, collect, globalOptions, grouped, once, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
+import { addPinsOption } from "../tags-options.ts";
 import { addTrustOptions } from "../trust-options.ts";
 import { IMAGE_ARGUMENT } from "./verify.ts";
 
@@ -29,6 +30,7 @@ export function learnCommand(context: Context): Command {
     new Option("--write", "write the policy instead of only showing the difference"),
   ]);
   addTrustOptions(command);
+  addPinsOption(command);
   addRegistryOptions(command);
   return withManual(command, {
     examples: [

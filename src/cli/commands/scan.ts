@@ -53,6 +53,8 @@ export function scanCommand(context: Context): Command {
       "A scanner that is missing, fails, takes too long or prints something else than a scan is scanner-error, and nothing is" +
         " signed. So is a result of nothing where nothing was looked up: OSV-Scanner prints an empty list where osv.dev does not" +
         " answer, so it gets its databases downloaded, and is believed where it says that it has loaded them.",
+      "Where a root of the repository is pinned, what is signed for the tag is scanned, whatever the registry's own tag names, and what" +
+        " its publisher does not list or has taken back is refused.",
       "Of an index, the platform of --platform is scanned, else the one of this machine, and what is attested is said of that" +
         " platform's own digest. With -r every platform is, and then the index: of everything that was found in any of them." +
         " A rule of a policy with platforms: index asks for the latter, one with platforms: each for the former.",
