@@ -1,15 +1,26 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { before, describe, it } from "node:test";
+import { before, describe, it, mock } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import { startProxy } from "../../bench/proxy.ts";
 import type { ImageFacts } from "../../src/core/audit/audit.ts";
-import { jobId, QUEUE_PREFIX, QueueSecret, queueName, sealResult } from "../../src/core/audit/queued.ts";
+import {
+  jobId,
+  QUEUE_PREFIX,
+  type QueuedRun,
+  QueueSecret,
+  queueName,
+  sealResult,
+} from "../../src/core/audit/queued.ts";
 import { LIMITS } from "../../src/core/limits.ts";
+import { parseQueueAddress } from "../../src/io/queue/address.ts";
+import { QueueLink } from "../../src/io/queue/link.ts";
+import { RunQueues } from "../../src/io/queue/run-queues.ts";
 import type { Fault, FaultHook } from "../../src/testbed/faults.ts";
 import { selfSigned } from "../support/certificate.ts";
+import { digestFor, SAMPLE_AT } from "../support/sample-audit.ts";
 import { makeFleet } from "./fleet.ts";
 import { type Finished, without } from "./peers.ts";
 import { RedisServer } from "./redis.ts";
@@ -175,6 +186,31 @@ describe("an audit through a queue on Redis", { skip: without("redis-server") },
     await withRedis((client) => client.flushdb());
     await assertWhole(result);
   });
+
+  test("loses no image where a worker sweeps up what it takes for forgotten while it is asked for again", async () => {
+    const secret = new QueueSecret(SECRET);
+    const standard = { wanted: "anything", digest: digestFor("standard"), weakened: [] };
+    const images = ["registry.example/a:1", "registry.example/b:1"];
+    const run = { id: "0".repeat(32), at: SAMPLE_AT, plan: digestFor("plan"), standard, images };
+    const [worker, owner] = [await openQueues(run, "worker"), await openQueues(run, "owner")];
+    try {
+      await owner.queues.publish(secret);
+      mock.method(worker.link.redis, "del", async (...keys: readonly string[]) => {
+        await owner.queues.publish(secret);
+        return await owner.link.redis.del([...keys]);
+      });
+      await worker.queues.sweep();
+      await owner.queues.publish(secret);
+      assert.equal((await owner.queues.counts()).known, images.length);
+    } finally {
+      for (const { link } of [worker, owner]) link.close();
+    }
+  });
+
+  async function openQueues(run: QueuedRun, as: "owner" | "worker") {
+    const link = await QueueLink.open(parseQueueAddress(redis.url(database)));
+    return { link, queues: await RunQueues.open(link, run, as) };
+  }
 
   test("goes on with what is there when it is killed and started again with the same plan", async () => {
     hook = slowly;

@@ -38,6 +38,11 @@ const NO_RATE: Rate = 1_000_000;
 /** Keys of a queue that say something by being there, for as long as BullMQ has them be. */
 const HAVE_THEIR_TIME: ReadonlySet<string> = new Set(["limiter", "stalled-check"]);
 
+/** Keys of a queue that are taken away in one step with the images in them. */
+const GO_WITH_IMAGES: ReadonlySet<string> = new Set([
+  ...["wait", "paused", "active", "waiting-children", "delayed", "prioritized", "completed", "failed", "meta"],
+]);
+
 type ImageQueue = Queue<ImageJob, string, string>;
 
 /** One run in the queue's server: a queue for each registry. */
@@ -175,16 +180,21 @@ export class RunQueues {
     await this.sweep();
   }
 
-  /** Takes away what is left of a run that nobody wants any more. */
+  /**
+   * Takes away what is left of a run that nobody wants any more. Somebody may want it again meanwhile: no image is taken out of
+   * the queue without what is known of it, which would not be added again as long as that is there.
+   */
   async sweep(): Promise<void> {
     for (const queue of this.#queues.values()) await queue.obliterate({ force: true });
-    const [first, ...others] = this.#ownKeys();
+    const [first, ...others] = this.#emptyKeys();
     if (first !== undefined) await this.#link.redis.del(first, ...others);
   }
 
-  /** The keys of the queues, beside those of the images in them. */
-  #ownKeys(): readonly string[] {
-    return [...this.#queues.values()].flatMap((queue) => Object.values(queue.keys));
+  /** The keys of the queues in which there are no images and no settings: those go with the images. */
+  #emptyKeys(): readonly string[] {
+    return [...this.#queues.values()].flatMap(({ keys }) =>
+      Object.entries(keys).flatMap(([name, key]) => (GO_WITH_IMAGES.has(name) ? [] : key)),
+    );
   }
 }
 

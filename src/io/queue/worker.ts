@@ -163,8 +163,8 @@ class Office {
       const isDone = isWanted && this.#options.isOnce && (await isFinished(queues));
       if (isWanted && !isDone) continue;
       await this.#end(id);
-      // Whoever wanted it swept up while some of it was still in our hands.
-      if (!isWanted) await queues.sweep();
+      // Whoever wanted it swept up while some of it was still in our hands; or a server that forgot it was told again.
+      if (!isWanted && !(await queues.isWanted())) await queues.sweep();
       ended = true;
     }
     return ended;
