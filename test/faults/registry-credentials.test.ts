@@ -94,6 +94,29 @@ describe("credentials", () => {
     await store.close();
   });
 
+  it("are not in what is said of a registry that repeats them", async (t) => {
+    const server = await serving(t, ({ headers: { authorization = "" } }, response) => {
+      const decoded = Buffer.from(authorization.slice("Basic ".length), "base64");
+      const headers = { "www-authenticate": 'Basic realm="r"', warning: `299 - "sent ${authorization}"` };
+      reply(response, 401, `no ${authorization}, ${decoded}`, headers);
+    });
+    const warnings: string[] = [];
+    const onWarning = (_: string, text: string): void => void warnings.push(text);
+    const store = openTestStore(server.host, { credentials: alice, onWarning });
+    const error = await failure("denied", store.resolve("1"));
+    assert.equal(server.requests[1]?.headers.authorization, BASIC);
+    assert.match(error.found ?? "", /^401 \(no Basic …, alice:…\)/);
+    assert.doesNotMatch([...warnings, error.message].join(), /sesame|YWxpY2U/);
+  });
+
+  it("are not in what is said of a token service that repeats them", async (t) => {
+    const service = await serving(t, ({ headers }, response) => reply(response, 401, `no ${headers.authorization}`));
+    const server = await serving(t, bearerRegistry(`http://${service.host}/token`));
+    const error = await failure("denied", openTestStore(server.host, { credentials: alice }).resolve("1"));
+    assert.equal(service.requests[0]?.headers.authorization, BASIC);
+    assert.match(error.found ?? "", /\(no Basic …\)$/);
+  });
+
   it("do not go to an upload location on another origin", async (t) => {
     const elsewhere = await serving(t, (_, response) => reply(response, 201));
     const server = await serving(t, ({ headers }, response) => {

@@ -63,7 +63,7 @@ export const ROOMS: readonly Room[] = [
   { path: "src/io/disk/", rooms: ["src/core/", "src/io/disk/"], builtins: "any" },
   { path: "src/io/process/", rooms: ["src/core/", "src/io/disk/"], builtins: "any" },
   { path: "src/io/http/", rooms: SHARED_IO, builtins: "any", packages: ["undici"] },
-  { path: "src/io/registry/", rooms: [...SHARED_IO, "src/io/registry/"], builtins: "any" },
+  { path: "src/io/registry/", rooms: [...RUNS_PROGRAMS, "src/io/registry/"], builtins: "any" },
   { path: "src/io/layout/", rooms: [...SHARED_IO, "src/io/layout/"], builtins: "any", packages: ["tar-stream"] },
   {
     path: "src/io/sigstore/",

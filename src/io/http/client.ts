@@ -7,6 +7,7 @@ import { proxyFor } from "./proxy.ts";
 import { Pulse } from "./pulse.ts";
 import { safeUrl } from "./redact.ts";
 import { HttpResponse } from "./response.ts";
+import { secretsIn } from "./secrets.ts";
 import { type Roots, type TlsProfile, tlsOptions } from "./tls.ts";
 import { type Dispatcher, openPool, openProxyAgent, type ResponseData } from "./undici.ts";
 
@@ -71,7 +72,16 @@ export class HttpClient {
     };
     try {
       const { statusCode, headers, body } = await this.#exchange(request, proxy);
-      return new HttpResponse({ status: statusCode, headers, body, url, peer, pulse, signal });
+      return new HttpResponse({
+        status: statusCode,
+        headers,
+        body,
+        url,
+        peer,
+        pulse,
+        signal,
+        secrets: secretsIn(request),
+      });
     } catch (thrown) {
       throwIfAborted(signal);
       const error = transportError(thrown, peer);

@@ -5,6 +5,7 @@ import { LIMITS } from "../../core/limits.ts";
 import { bareType } from "../../core/oci/media-types.ts";
 import { throwIfAborted } from "../disk/errors.ts";
 import { type Peer, transportError } from "./failures.ts";
+import { withoutParts } from "./secrets.ts";
 
 type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
@@ -19,6 +20,8 @@ interface ResponseParts {
   /** Told how the body comes along. */
   readonly pulse: { progressed(): void; timedOut(): void };
   readonly signal: AbortSignal | undefined;
+  /** What the request carried that nobody may read in a message. */
+  readonly secrets: readonly string[];
 }
 
 /** A status, headers, and a body that is read once, in bounds, or given up. */
@@ -30,6 +33,7 @@ export class HttpResponse {
   readonly #peer: Peer;
   readonly #pulse: ResponseParts["pulse"];
   readonly #signal: AbortSignal | undefined;
+  readonly #secrets: readonly string[];
   #beginning: Promise<Uint8Array> | undefined;
 
   constructor(parts: ResponseParts) {
@@ -40,6 +44,7 @@ export class HttpResponse {
     this.#peer = parts.peer;
     this.#pulse = parts.pulse;
     this.#signal = parts.signal;
+    this.#secrets = parts.secrets;
     // A body that nobody reads any more may still break: that is nobody's unhandled error.
     this.#body.on("error", () => undefined);
   }
@@ -54,6 +59,11 @@ export class HttpResponse {
   headers(name: string): readonly string[] {
     const value = this.#headers[name];
     return value === undefined ? [] : Array.isArray(value) ? value : [value];
+  }
+
+  /** Words of the peer as they may be repeated: one that echoes the credentials it was sent brings them into no log. */
+  speakable(text: string): string {
+    return withoutParts(text, this.#secrets);
   }
 
   /** Without parameters, in lower case; empty where there is none. */

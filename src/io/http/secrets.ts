@@ -1,7 +1,9 @@
 import { CountersignError } from "../../core/errors.ts";
+import type { HttpRequest } from "./client.ts";
 
-/** So many characters of a secret in a row are a part of it. */
+/** So many characters of a secret in a row are a part of it; of a shorter one all of it, unless it may be any word. */
 const RUN = 8;
+const SHORTEST = 4;
 
 /**
  * Runs what may fail with words of a peer in its error: a service that repeats our token in its complaint must not bring
@@ -30,10 +32,11 @@ function cleaned(
 /** The text with an ellipsis for whatever it has in common with a secret. */
 export function withoutParts(text: string, secrets: readonly string[]): string {
   const runs = new Set(secrets.flatMap(runsOf));
+  const lengths = new Set([...runs].map((run) => run.length));
   const kept: string[] = [];
   let hiddenTo = 0;
   for (let at = 0; at < text.length; at++) {
-    const length = runs.has(text.slice(at, at + RUN)) ? RUN : 0;
+    const length = Math.max(0, ...[...lengths].filter((run) => runs.has(text.slice(at, at + run))));
     if (length > 0 && at >= hiddenTo) kept.push("…");
     hiddenTo = Math.max(hiddenTo, at + length);
     if (at >= hiddenTo) kept.push(text.charAt(at));
@@ -42,5 +45,19 @@ export function withoutParts(text: string, secrets: readonly string[]): string {
 }
 
 function runsOf(secret: string): readonly string[] {
-  return [...Array(Math.max(0, secret.length - RUN + 1)).keys()].map((at) => secret.slice(at, at + RUN));
+  if (secret.length < RUN) return secret.length < SHORTEST ? [] : [secret];
+  return [...Array(secret.length - RUN + 1).keys()].map((at) => secret.slice(at, at + RUN));
+}
+
+/**
+ * What a request proves its sender by: the credentials of its `Authorization` header, those of Basic (RFC 7617) decoded as
+ * well, and the tokens of a form (RFC 6749 §6).
+ */
+export function secretsIn({ headers, body }: Pick<HttpRequest, "headers" | "body">): readonly string[] {
+  const [, scheme = "", credentials = ""] = /^(\S+) (.*)$/s.exec(headers?.["authorization"] ?? "") ?? [];
+  const decoded = scheme.toLowerCase() === "basic" ? Buffer.from(credentials, "base64").toString("utf8") : "";
+  const password = decoded.slice(decoded.indexOf(":") + 1);
+  const isForm = headers?.["content-type"] === "application/x-www-form-urlencoded" && body instanceof Uint8Array;
+  const form = new URLSearchParams(isForm ? Buffer.from(body).toString("utf8") : "");
+  return [credentials, password, form.get("refresh_token") ?? ""].filter((secret) => secret !== "");
 }

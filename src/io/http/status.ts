@@ -27,7 +27,7 @@ export async function readPeerError(response: HttpResponse): Promise<PeerError> 
     json === undefined
       ? textOrUndefined(bytes)
       : [code ?? stringIn(listed, "error"), message].filter(Boolean).join(": ");
-  const shown = peerText(text ?? "");
+  const shown = peerText(response.speakable(text ?? ""));
   return { code, text: shown === "" ? undefined : shown, isHtml: false };
 }
 

@@ -1,4 +1,6 @@
-import { createReadStream } from "node:fs";
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { decodeUtf8 } from "../../core/bytes.ts";
 import { CountersignError } from "../../core/errors.ts";
 import { isObject, type JsonObject, type JsonValue, parseJsonObject } from "../../core/json.ts";
@@ -30,16 +32,47 @@ export async function readAuthFile(
   parse: (bytes: Uint8Array, name: string) => AuthFile,
 ): Promise<AuthFile | undefined> {
   try {
-    const chunks: Buffer[] = [];
-    // One byte more than allowed: the parser refuses it.
-    for await (const chunk of createReadStream(path, { end: LIMITS.credentialBytes })) chunks.push(chunk);
-    return parse(Buffer.concat(chunks), path);
+    const file = await open(path, WITHOUT_WAITING);
+    try {
+      return parse(await readAll(file, path), path);
+    } finally {
+      await file.close();
+    }
   } catch (cause) {
     const code = errnoOf(cause);
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     if (code === undefined) throw cause;
     const message = `the credentials in ${path} cannot be read`;
     throw new CountersignError("configuration-invalid", message, { found: code, cause });
+  }
+}
+
+/** A pipe is read too (`REGISTRY_AUTH_FILE=<(…)`), but one that nobody writes to keeps nobody waiting. */
+const WITHOUT_WAITING = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+const PAUSE_MS = 20;
+
+/** One byte more than allowed at most: the parser refuses it. */
+async function readAll(file: FileHandle, path: string): Promise<Uint8Array> {
+  const end = performance.now() + LIMITS.helperMs;
+  const buffer = Buffer.alloc(LIMITS.credentialBytes + 1);
+  let size = 0;
+  while (size < buffer.byteLength) {
+    const bytesRead = await readSome(file, buffer, size);
+    if (bytesRead === 0) break;
+    if (bytesRead === undefined && performance.now() > end) throw invalid(path, "a pipe that does not end");
+    if (bytesRead === undefined) await sleep(PAUSE_MS);
+    size += bytesRead ?? 0;
+  }
+  return buffer.subarray(0, size);
+}
+
+/** undefined where there is nothing yet. */
+async function readSome(file: FileHandle, buffer: Buffer, offset: number): Promise<number | undefined> {
+  try {
+    return (await file.read(buffer, offset, buffer.byteLength - offset, null)).bytesRead;
+  } catch (thrown) {
+    if (errnoOf(thrown) === "EAGAIN") return undefined;
+    throw thrown;
   }
 }
 
@@ -64,7 +97,14 @@ export function parseLegacyFile(bytes: Uint8Array, name: string): AuthFile {
 
 function readJson(bytes: Uint8Array, name: string): JsonObject {
   if (bytes.byteLength === 0) return {};
-  return parseJsonObject(bytes, { what: name, code: "configuration-invalid", maxBytes: LIMITS.credentialBytes });
+  try {
+    return parseJsonObject(bytes, { what: name, code: "configuration-invalid", maxBytes: LIMITS.credentialBytes });
+  } catch (thrown) {
+    // A limit of the user's own file is for the user to keep: trying again does not help.
+    if (!(thrown instanceof CountersignError) || thrown.code !== "limit-reached") throw thrown;
+    const { message, found, wanted } = thrown;
+    throw new CountersignError("configuration-invalid", message, { found, wanted, cause: thrown });
+  }
 }
 
 function member(json: JsonObject, key: string, name: string): JsonObject {

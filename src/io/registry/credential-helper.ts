@@ -1,10 +1,11 @@
-import { spawn } from "node:child_process";
+import { encodeUtf8 } from "../../core/bytes.ts";
 import { CountersignError } from "../../core/errors.ts";
 import { parseJsonObject } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
-import { interruption } from "../disk/errors.ts";
 import type { Credential } from "../http/auth.ts";
 import { peerText } from "../http/redact.ts";
+import { findProgram } from "../process/find.ts";
+import { Collected, runProgram } from "../process/run.ts";
 
 interface HelperOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -15,7 +16,7 @@ const NOT_FOUND = "credentials not found in native keychain";
 
 /**
  * Asks `docker-credential-NAME get` (docker-credential-helpers, "Development"): the server on standard input, JSON on
- * standard output. No shell, no more than LIMITS.helperMs.
+ * standard output. No shell, no more than LIMITS.helperMs; one that hangs is killed with what it started.
  *
  * @param server Bare `host[:port]`; Docker Hub's is its URL.
  * @returns undefined where the helper knows no credentials.
@@ -25,64 +26,26 @@ export async function askHelper(name: string, server: string, options: HelperOpt
   const program = `docker-credential-${name}`;
   if (!/^[A-Za-z0-9._-]+$/.test(name))
     throw failed("docker-credential-…", `the name ${JSON.stringify(peerText(name))}`);
-  const { status, stdout, stderr } = await run(program, server, options);
-  const output = stdout.toString("utf8").trim();
-  if (status === 0) return parseAnswer(stdout, program);
-  if (output.includes(NOT_FOUND) || stderr.includes(NOT_FOUND)) return undefined;
-  throw failed(program, `exit status ${status}: ${peerText(stderr || output) || "no message"}`);
-}
-
-interface HelperResult {
-  readonly status: number | null;
-  readonly stdout: Buffer;
-  readonly stderr: string;
-}
-
-function run(program: string, input: string, { env, signal }: HelperOptions): Promise<HelperResult> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, ["get"], { env: { ...env }, stdio: ["pipe", "pipe", "pipe"], windowsHide: true });
-    const stop = (error: unknown) => {
-      child.kill("SIGKILL");
-      child.stdout.destroy();
-      child.stderr.destroy();
-      settle(() => reject(error));
-    };
-    const timer = setTimeout(
-      () => stop(failed(program, `no answer within ${LIMITS.helperMs / 1000} s`)),
-      LIMITS.helperMs,
-    );
-    const abort = () => stop(interruption(signal));
-    signal?.addEventListener("abort", abort, { once: true });
-    const settle = (finish: () => void) => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
-      finish();
-    };
-    const stdout = collect(child.stdout, () => stop(failed(program, `more than ${LIMITS.credentialBytes} bytes`)));
-    const stderr = collect(child.stderr, () => stop(failed(program, `more than ${LIMITS.credentialBytes} bytes`)));
-    child.once("error", (cause) => settle(() => reject(failed(program, notStarted(cause)))));
-    child.once("close", (status) =>
-      settle(() => resolve({ status, stdout: stdout(), stderr: stderr().toString("utf8") })),
-    );
-    // A helper that exits without reading its input breaks the pipe; its exit status tells the story.
-    child.stdin.on("error", () => undefined);
-    child.stdin.end(input);
+  const path = await findProgram(program, options.env);
+  if (path === undefined) throw failed(program, "it is not installed, or not in PATH");
+  const [answer, talk] = [new Collected(LIMITS.credentialBytes), new Collected(LIMITS.credentialBytes)];
+  const status = await runProgram({
+    name: `the credential helper ${program}`,
+    program: path,
+    args: ["get"],
+    env: options.env,
+    input: encodeUtf8(server),
+    outputs: [answer, talk],
+    timeoutMs: LIMITS.helperMs,
+    signal: options.signal,
+    ending: "kill",
+    failures: { code: "configuration-invalid" },
   });
-}
-
-function collect(stream: NodeJS.ReadableStream, tooMuch: () => void): () => Buffer {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  stream.on("data", (chunk: Buffer) => {
-    size += chunk.byteLength;
-    if (size > LIMITS.credentialBytes) tooMuch();
-    else chunks.push(chunk);
-  });
-  return () => Buffer.concat(chunks);
-}
-
-function notStarted(cause: Error): string {
-  return "code" in cause && cause.code === "ENOENT" ? "it is not installed, or not in PATH" : cause.message;
+  if (status === 0) return parseAnswer(answer.bytes, program);
+  if ([answer, talk].some(({ bytes }) => bytes.includes(NOT_FOUND))) return undefined;
+  // What it printed may hold the secret that it was asked for: it is never repeated.
+  const byHand = `echo ${server} | ${program} get`;
+  throw failed(program, `exit status ${status}`, `run it by hand to see what it says (${byHand}), and repair it`);
 }
 
 function parseAnswer(stdout: Buffer, program: string): Credential | undefined {
@@ -97,10 +60,10 @@ function parseAnswer(stdout: Buffer, program: string): Credential | undefined {
   return { kind: "password", username, password: secret, source: program };
 }
 
-function failed(program: string, found: string): CountersignError {
+function failed(program: string, found: string, next?: string): CountersignError {
   return new CountersignError("configuration-invalid", `the credential helper ${program} failed`, {
     found,
     wanted: "credentials, or the answer that there are none",
-    next: "repair the helper, or remove it from Docker's configuration and log in again",
+    next: next ?? "repair the helper, or remove it from Docker's configuration and log in again",
   });
 }

@@ -161,7 +161,7 @@ export class RegistryPool {
     for (const header of response.headers("warning")) {
       const [, quoted] = /^299 - "((?:[^"\\]|\\.)*)"/.exec(header.slice(0, LIMITS.warningBytes)) ?? [];
       if (quoted === undefined) continue;
-      const text = peerText(quoted.replace(/\\(.)/g, "$1"), LIMITS.warningBytes);
+      const text = peerText(response.speakable(quoted.replace(/\\(.)/g, "$1")), LIMITS.warningBytes);
       const key = `${registry} ${text}`;
       if (text === "" || this.#warned.has(key)) continue;
       this.#warned.add(key);

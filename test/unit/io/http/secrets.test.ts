@@ -25,7 +25,14 @@ describe("words of a peer", () => {
   it("are cleaned of each of several secrets, also where those overlap", () => {
     assert.equal(withoutParts("aaaabbbbccccdddd", ["aaaabbbb", "ccccdddd"]), "……".slice(0, 2));
     assert.equal(withoutParts("aaaabbbbcccc", ["aaaabbbb", "bbbbcccc"]), "…");
-    assert.equal(withoutParts("short secrets are found nowhere", ["short", ""]), "short secrets are found nowhere");
+    assert.equal(
+      withoutParts("a very short secret is found nowhere", ["is", ""]),
+      "a very short secret is found nowhere",
+    );
+    assert.equal(
+      withoutParts("a short one as a whole: hunter2, hunter", ["hunter2"]),
+      "a short one as a whole: …, hunter",
+    );
   });
 
   it("are cleaned in all of an error, and its causes are left behind", async () => {

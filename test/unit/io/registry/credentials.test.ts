@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, symlink, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { chmod, mkdir, open, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { LIMITS } from "../../../../src/core/limits.ts";
 import type { Credential } from "../../../../src/io/http/auth.ts";
 import { type CredentialOptions, findCredentials } from "../../../../src/io/registry/credentials.ts";
@@ -175,17 +177,30 @@ describe("an entry of a credential file", () => {
     ["auth without a name", `{"auths":{"r.example":{"auth":"${Buffer.from(":s3cret").toString("base64")}"}}}`],
     ["a duplicate member", '{"auths":{},"auths":{"r.example":{"auth":"s3cret"}}}'],
     ["more than 1 MiB", `{"auths":{}${" ".repeat(LIMITS.credentialBytes)}}`],
+    ["lists without end inside each other", `{"auths":${"[".repeat(1000)}${"]".repeat(1000)}}`],
   ] as const) {
     it(`in a file with ${name} is an error that names the file and nothing of its content`, async (t) => {
       const m = await machine(t);
       const path = await m.write(".docker/config.json", content);
-      const thrown = await m.find("r.example").catch((error: unknown) => error);
-      assert.ok(thrown instanceof Error && "code" in thrown && "found" in thrown);
-      assert.ok(thrown.code === "configuration-invalid" || thrown.code === "limit-reached");
+      const thrown = await failure("configuration-invalid", m.find("r.example"));
       assert.ok(thrown.message.includes(path) || String(thrown.found).includes(path), thrown.message);
       assert.doesNotMatch(`${thrown.message}${thrown.found}`, /s3cret|czNjcmV0/);
     });
   }
+
+  it("in a pipe are read, and one that nobody writes to keeps nobody waiting", async (t) => {
+    const m = await machine(t);
+    const pipe = join(m.home, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    m.env["REGISTRY_AUTH_FILE"] = pipe;
+    assert.equal(await m.find("r.example"), undefined);
+    const held = await open(pipe, "r+");
+    const found = m.find("r.example");
+    await held.write(JSON.stringify({ auths: { "r.example": auth("u", "p") } }));
+    await setTimeout(50);
+    await held.close();
+    assert.equal(user(await found), "u:p");
+  });
 
   it("in a file that may not be read is an error, not the absence of one", async (t) => {
     const m = await machine(t);
@@ -236,10 +251,11 @@ describe("a credential helper (docker-credential-helpers)", () => {
   });
 
   for (const [name, script, found] of [
-    ["fails", 'echo "keychain is locked" >&2; exit 1', /exit status 1: keychain is locked/],
+    ["fails", 'echo "keychain is locked" >&2; exit 1', /exit status 1/],
     ["says something that is no JSON", "echo hello", /not strict JSON|character/],
     ["leaves the secret out", 'echo \'{"Username":"u"}\'', /without Username and Secret/],
-    ["floods its output", "head -c 3000000 /dev/zero", /more than 1048576 bytes/],
+    ["floods its output", "head -c 3000000 /dev/zero", /prints without end/],
+    ["is killed", "kill -9 $$", /SIGKILL/],
   ] as const) {
     it(`that ${name} stops the search: no other account is used by accident (CVE-2021-41092)`, async (t) => {
       const m = await machine(t);
@@ -252,6 +268,27 @@ describe("a credential helper (docker-credential-helpers)", () => {
       assert.match(error.message, /docker-credential-bad/);
     });
   }
+
+  for (const [where, script] of [
+    ["its answer", `echo '{"Username":"u","Secret":"hunter22"}'; exit 1`],
+    ["its complaint", `echo "password=hunter22" >&2; exit 1`],
+    ["something that is no JSON", "echo hunter22"],
+  ] as const) {
+    it(`that fails with the secret in ${where} is not quoted`, async (t) => {
+      const m = await machine(t);
+      await m.helper("talks", script);
+      await m.write(".docker/config.json", { credsStore: "talks" });
+      const error = await failure("configuration-invalid", m.find("r.example"));
+      assert.doesNotMatch([error.message, error.found, error.wanted, error.next].join(" "), /hunter22/);
+    });
+  }
+
+  it("is not waited for because of what it leaves running", async (t) => {
+    const m = await machine(t);
+    await m.helper("forks", `sleep 60 & ${ANSWER}`);
+    await m.write(".docker/config.json", { credsStore: "forks" });
+    assert.equal(user(await m.find("r.example")), "user of r.example:get pw");
+  });
 
   it("that is not installed is named", async (t) => {
     const m = await machine(t);
