@@ -113,6 +113,20 @@ describe("the list of referrers", () => {
     });
   }
 
+  for (const location of [
+    "file:///etc/passwd",
+    "http://[::",
+    "http://name:word@127.0.0.1:1/",
+    "http://registry.example/",
+  ]) {
+    it(`is never empty because of a redirect to ${location}, which nobody may follow`, async (t) => {
+      const { store } = await openAgainst(t, ({ target }, response) => {
+        reply(response, target.includes("/referrers/") ? 302 : 404, "", { location });
+      });
+      await failure("redirect-refused", store.referrers(subject));
+    });
+  }
+
   it("skips an entry whose digest nobody here can check", async (t) => {
     const foreign = { ...a.descriptor, digest: `blake3:${"0".repeat(64)}` };
     const { store } = await openAgainst(t, (_, response) => reply(response, 200, listing(foreign, b), INDEX));

@@ -142,12 +142,12 @@ export class Session {
   async #next(request: RegistryRequest, response: HttpResponse, origin: URL): Promise<URL | undefined> {
     const location = response.header("location");
     const from = response.url;
-    if (request.sameHostOnly === true && URL.parse(location ?? "", from)?.host !== from.host) return undefined;
-    return drained(response, async () => {
-      const next = placeNamed(location, from, { registry: origin, allowHttp: this.pool.allowHttp });
-      checkReplay(request, response, next);
-      return next;
-    });
+    const next = await drained(response, async () =>
+      placeNamed(location, from, { registry: origin, allowHttp: this.pool.allowHttp }),
+    );
+    if (request.sameHostOnly === true && next.host !== from.host) return undefined;
+    checkReplay(request, response, next);
+    return next;
   }
 
   #url(path: string, origin: URL): URL {
