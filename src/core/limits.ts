@@ -105,6 +105,8 @@ export const LIMITS = {
   retryBaseMs: 500,
   retryCapMs: 30 * SECOND,
   retryAfterMs: 120 * SECOND,
+  /** The latest that a host may ask us to come back: a quota by the month has been renewed by then. */
+  retryAfterSaneMs: 31 * 24 * 60 * 60 * SECOND,
   /** Refusals that do not count as tries, because a host that is shared by many lets others through; and waiting for them. */
   sparedTries: 60,
   sparedMs: 600 * SECOND,

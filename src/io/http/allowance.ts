@@ -1,3 +1,5 @@
+import { LIMITS } from "../../core/limits.ts";
+
 /** What an answer tells of how much its sender bears. */
 export interface Answer {
   readonly status: number;
@@ -46,11 +48,15 @@ const SINCE_1970 = 1_000_000_000;
 
 /**
  * How long a refusal asks to wait, in milliseconds: `Retry-After` (RFC 9110 §10.2.3), else when there will be requests
- * left again.
+ * left again. A time beyond any quota's is none: nobody can be told to come back then.
  */
 export function waitAskedFor(answer: Answer, now: number): number | undefined {
-  const asked = parseRetryAfter(answer.header("retry-after"), now);
-  if (asked !== undefined || answer.status !== 429) return asked;
+  const asked = parseRetryAfter(answer.header("retry-after"), now) ?? untilReset(answer, now);
+  return asked === undefined || asked > LIMITS.retryAfterSaneMs ? undefined : asked;
+}
+
+function untilReset(answer: Answer, now: number): number | undefined {
+  if (answer.status !== 429) return undefined;
   const { remaining, resetMs } = allowanceIn(answer, now);
   return (remaining ?? 0) === 0 ? resetMs : undefined;
 }

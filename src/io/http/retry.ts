@@ -160,7 +160,8 @@ export class Attempts {
     const elapsed = Math.round((this.#clock.now() - this.#started) / 1000);
     const count = this.#failures + this.#spared;
     const tries = `${count} ${count === 1 ? "try" : "tries"} in ${elapsed} s`;
-    const again = error.retryAfterMs === undefined ? undefined : `${Math.ceil(error.retryAfterMs / 1000)} s`;
+    const seconds = Math.ceil((error.retryAfterMs ?? 0) / 1000);
+    const again = seconds === 0 ? undefined : `${seconds} s`;
     return new CountersignError(error.code, error.message, {
       found: `${error.found ?? error.message}, ${tries}${again === undefined ? "" : `; retry after ${again}`}`,
       wanted: error.wanted,

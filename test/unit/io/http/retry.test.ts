@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CountersignError } from "../../../../src/core/errors.ts";
 import { LIMITS } from "../../../../src/core/limits.ts";
-import { parseRetryAfter } from "../../../../src/io/http/allowance.ts";
+import { parseRetryAfter, waitAskedFor } from "../../../../src/io/http/allowance.ts";
 import { TransientError } from "../../../../src/io/http/failures.ts";
 import { Retrier } from "../../../../src/io/http/retry.ts";
 import { failure, TestClock } from "../../../support/registry-client.ts";
@@ -118,6 +118,23 @@ describe("retries", () => {
     await waiting;
     await retrier.attempts("h").pass();
     assert.equal(slept.length, 2);
+  });
+
+  it("take no time to come back that is further off than any quota is renewed", () => {
+    const now = Date.UTC(2026, 0, 1);
+    const asked = (name: string, value: string) =>
+      waitAskedFor({ status: 429, header: (header) => (header === name ? value : undefined) }, now);
+    assert.equal(asked("retry-after", String(LIMITS.retryAfterSaneMs / 1000)), LIMITS.retryAfterSaneMs);
+    for (const far of [String(LIMITS.retryAfterSaneMs / 1000 + 1), "999999999999", "Wed, 21 Oct 2999 07:28:00 GMT"]) {
+      assert.equal(asked("retry-after", far), undefined, far);
+    }
+    assert.equal(asked("ratelimit-reset", "900000000"), undefined);
+  });
+
+  it("do not say to try again in 0 s", async () => {
+    const state = failing(99, throttled(0));
+    const error = await failure("throttled", new Retrier({ clock: new TestClock(), tries: 1 }).run("h", state.work));
+    assert.doesNotMatch(`${error.found} ${error.next}`, /after 0 s|again in/);
   });
 
   it("read Retry-After as seconds and as a date (RFC 9110 §10.2.3), and nothing else", () => {
