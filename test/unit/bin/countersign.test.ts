@@ -61,7 +61,11 @@ function commandLine(folder: string, nodeOptions: readonly string[], args: reado
 }
 
 function run(folder: string, args: readonly string[], nodeOptions: readonly string[] = [], input = "") {
-  const options = { encoding: "utf8" as const, input, env: { ...process.env, XDG_CACHE_HOME: join(folder, "cache") } };
+  const options = {
+    encoding: "utf8" as const,
+    input,
+    env: { ...process.env, NODE_COMPILE_CACHE: undefined, XDG_CACHE_HOME: join(folder, "cache") },
+  };
   const { status, stdout, stderr } = spawnSync(process.execPath, commandLine(folder, nodeOptions, args), options);
   return { status, stdout, stderr };
 }
@@ -317,7 +321,7 @@ const COUNTING = `export async function main() {
 async function signalled(folder: string, signal: NodeJS.Signals): Promise<{ status: number | null; output: string }> {
   const child: ChildProcess = spawn(process.execPath, commandLine(folder, OLD, []), {
     stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, XDG_CACHE_HOME: join(folder, "cache") },
+    env: { ...process.env, NODE_COMPILE_CACHE: undefined, XDG_CACHE_HOME: join(folder, "cache") },
   });
   let output = "";
   child.stdout?.setEncoding("utf8").on("data", (text: string) => {
