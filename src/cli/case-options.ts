@@ -3,6 +3,7 @@ import { CountersignError } from "../core/errors.ts";
 import { addGithubOptions } from "./github-options.ts";
 import { addRegistryOptions, grouped, once, type RawOptions, readRegistryOptions, text } from "./options.ts";
 import { addPolicyPinOptions } from "./policy-pin-options.ts";
+import { addPinsOption } from "./tags-options.ts";
 import { addTrustOptions } from "./trust-options.ts";
 import { readVerifyOptions } from "./verify-options.ts";
 
@@ -20,6 +21,7 @@ export function addCaseOptions(command: Command, purpose: string): Command {
   addPolicyPinOptions(command);
   addTrustOptions(command);
   addGithubOptions(command);
+  addPinsOption(command);
   return addRegistryOptions(command);
 }
 

@@ -21,6 +21,8 @@ import { artifactTypeOf } from "../core/oci/manifest.ts";
 import { MEDIA_TYPES } from "../core/oci/media-types.ts";
 import { isRunnable, platformName } from "../core/oci/platform.ts";
 import type { ContentCache, ContentStore } from "../core/ports.ts";
+import type { SignedTag } from "../core/tags/signed-tag.ts";
+import { divergenceOf } from "../core/tags/signed-tag-words.ts";
 import { Budget } from "./budget.ts";
 import { mapConcurrently } from "./concurrency.ts";
 import { gather } from "./gather.ts";
@@ -41,13 +43,18 @@ export interface DoctorOptions extends Asked {
   readonly platform?: Platform | undefined;
 }
 
+export interface DiagnosedImage extends Diagnosis {
+  /** What it was reached by, where a root of the repository is pinned. The others go by the registry's own tag. */
+  readonly signedTag: SignedTag | undefined;
+}
+
 /**
  * Looks at everything that is stored beside an image, and for an index beside each of its platforms, and says what others
  * will make of it. Judges nothing itself.
  *
  * @throws CountersignError where the image itself cannot be looked at, what signed tags refuse, and `interrupted`.
  */
-export async function diagnose(named: Target, options: DoctorOptions): Promise<Diagnosis> {
+export async function diagnose(named: Target, options: DoctorOptions): Promise<DiagnosedImage> {
   const { target, root } = await reachNarrowed(named, options.platform, options);
   const { digest } = root.descriptor;
   const look: Look = {
@@ -65,7 +72,7 @@ export async function diagnose(named: Target, options: DoctorOptions): Promise<D
     repository: target.store.repository,
   };
   const obstacles = [stored.root, ...stored.platforms].flatMap((subject) => Object.values(subject.obstacles));
-  const given = givenFor(target, options);
+  const given = givenFor(nameForAdvice(target, digest), options);
   const { broken } = look;
   const predictions = predict(stored, given, peers);
   const { image, bound } = target;
@@ -77,6 +84,13 @@ const WORKERS = 8;
 
 function platformOf({ platform }: Descriptor): string | undefined {
   return platform === undefined ? undefined : platformName(platform);
+}
+
+/** Where the registry's tag names another image, what is to be done by name would be done to that one. */
+function nameForAdvice(target: Target, digest: Digest): Target {
+  const signedTag = target.bound?.signedTag;
+  if (signedTag === undefined || divergenceOf(signedTag) === undefined) return target;
+  return { ...target, image: `${target.store.location}@${digest}` };
 }
 
 function givenFor({ image, store }: Target, { acceptance, told }: DoctorOptions): Given {

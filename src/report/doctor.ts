@@ -5,17 +5,21 @@ import { describeForm } from "../core/compat/shortfall.ts";
 import type { StoredSignature, StoredSubject } from "../core/compat/stored.ts";
 import { explainFinding } from "../core/explain.ts";
 import { printable } from "../core/printable.ts";
+import type { SignedTag } from "../core/tags/signed-tag.ts";
 import { describeSignedTag, tagWarnings } from "../core/tags/signed-tag-words.ts";
 import { formatInstant } from "../core/time.ts";
 import { plural } from "./amounts.ts";
 import { findingMember, formatDocument, signedTagMember } from "./json.ts";
 import { PLAIN, type Style } from "./style.ts";
 
+/** With what the image was reached by, where a root of its repository is pinned. */
+type DiagnosedImage = Diagnosis & { readonly signedTag?: SignedTag | undefined };
+
 const CAVEAT =
   "Predicted from what is stored; nothing was verified for these programs, and their own policies were not read.";
 
 /** The image and what lies beside it, then a block for each verifier: its verdict, why, and what to add. */
-export function diagnosisText(diagnosis: Diagnosis, style: Style = PLAIN): string {
+export function diagnosisText(diagnosis: DiagnosedImage, style: Style = PLAIN): string {
   const { name, stored, predictions, obstacles, broken } = diagnosis;
   const lines = [
     style.heading(printable(name)),
@@ -34,7 +38,7 @@ export function diagnosisText(diagnosis: Diagnosis, style: Style = PLAIN): strin
 }
 
 /** By what it was reached, and where the others get something else. */
-function signedTagRows({ signedTag }: Diagnosis, style: Style): readonly string[] {
+function signedTagRows({ signedTag }: DiagnosedImage, style: Style): readonly string[] {
   if (signedTag === undefined) return [];
   const text = `${describeSignedTag(signedTag)}, current until ${formatInstant(signedTag.freshUntil)}`;
   const warnings = tagWarnings(signedTag).map((finding) => explainFinding(finding));
@@ -91,7 +95,7 @@ function describeKind(signature: StoredSignature): string {
 }
 
 /** docs/schemas/doctor.json. */
-export function diagnosisDocument(diagnosis: Diagnosis): string {
+export function diagnosisDocument(diagnosis: DiagnosedImage): string {
   const { image, name, digest, signedTag, stored, predictions, obstacles, broken } = diagnosis;
   return formatDocument("doctor", {
     image,

@@ -1,6 +1,5 @@
 import type { Finding } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
-import type { SignedTag } from "../tags/signed-tag.ts";
 import type { Prediction } from "./prediction.ts";
 import type { StoredEvidence } from "./stored.ts";
 
@@ -10,8 +9,6 @@ export interface Diagnosis {
   /** `location[:tag]@digest` */
   readonly name: string;
   readonly digest: Digest;
-  /** What it was reached by, where a root of the repository is pinned. The others go by the registry's own tag. */
-  readonly signedTag?: SignedTag | undefined;
   readonly stored: StoredEvidence;
   readonly predictions: readonly Prediction[];
   /** What could not be looked at. */

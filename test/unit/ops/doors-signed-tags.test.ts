@@ -180,6 +180,9 @@ describe("what the doctor says of a signed tag", () => {
     const diagnosis = await diagnose(named(on), { now: NOW, tags: on.tags.judging() });
     const text = diagnosisText(diagnosis);
     assert.match(text, /signed +bound by targets, root sha256:e+… pinned, current until/);
+    // By the tag, somebody would sign the other image.
+    assert.match(text, new RegExp(`add +countersign sign .*${REPOSITORY}@${on.signed.descriptor.digest}`));
+    assert.doesNotMatch(text, new RegExp(`add +countersign sign .*${REPOSITORY}:1.0`));
     assert.match(text, /warning .*the registry's tag names another digest.*\[tag-moved\]/);
     const { signedTag: member } = JSON.parse(diagnosisDocument(diagnosis));
     assert.equal(member.digest, on.signed.descriptor.digest);
