@@ -100,7 +100,10 @@ export function isBrokenPipe(error: unknown): boolean {
 
 /** A device or a pipe is written to, never replaced; anything else is replaced as a whole. */
 async function writeFile(path: string, text: string): Promise<void> {
-  if (await isSpecial(path)) return await appendFile(path, text);
+  if (await isSpecial(path)) {
+    const { onDisk } = await import("../io/disk/errors.ts");
+    return await onDisk(`write ${path}`, () => appendFile(path, text));
+  }
   const { writeFileAtomic } = await import("../io/disk/atomic.ts");
   await writeFileAtomic(path, encodeUtf8(text), { mode: 0o666 });
 }

@@ -245,7 +245,8 @@ export async function giveUp(destination: Pick<Destination, "discard" | "suspend
   }
 }
 
-const NOT_RESUMABLE: ReadonlySet<string> = new Set(["limit-reached", "internal"]);
+/** What will not do the next time either; and a disk that is full is not kept full. */
+const NOT_RESUMABLE: ReadonlySet<string> = new Set(["limit-reached", "disk-error", "internal"]);
 
 function isResumable(error: unknown): boolean {
   if (!(error instanceof CountersignError) || NOT_RESUMABLE.has(error.code)) return false;

@@ -35,7 +35,8 @@ export function parseImageConfig(bytes: Uint8Array): ImageConfig {
   const rootfs = json["rootfs"];
   if (!isObject(rootfs)) throw invalid('"rootfs" is missing', rootfs === undefined ? "nothing" : typeof rootfs);
   refuseCaseVariants(rootfs, ROOTFS_MEMBERS, READING);
-  if (rootfs["type"] !== "layers") throw invalid('"rootfs.type" is unknown', String(rootfs["type"]), "layers");
+  if (rootfs["type"] !== "layers")
+    throw invalid('"rootfs.type" is unknown', String(rootfs["type"] ?? "none"), "layers");
   return { diffIds: parseDiffIds(rootfs) };
 }
 

@@ -41,6 +41,27 @@ export async function layoutDestination(
       wanted: "a path, with a tag if the image shall have one",
     });
   }
+  try {
+    return await openDestination(location, options);
+  } catch (thrown) {
+    throw asUnusable(thrown);
+  }
+}
+
+/** What is wrong with the place is no fault of the image's, which would be refused for it. */
+function asUnusable(thrown: unknown): unknown {
+  if (!(thrown instanceof CountersignError) || thrown.class !== "refused") return thrown;
+  const { message, found, wanted } = thrown;
+  const next = "name another destination, or repair this one";
+  return new CountersignError("disk-error", `the destination cannot be used: ${message}`, {
+    found,
+    wanted,
+    next,
+    cause: thrown,
+  });
+}
+
+async function openDestination(location: FileLocation, options: DestinationOptions): Promise<Destination> {
   const name = nameFor(location, options.tag);
   const { signal } = options;
   if (location.kind !== "oci-layout") return newArchive(location, location.kind, name, signal);

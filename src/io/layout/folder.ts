@@ -11,7 +11,7 @@ import { errnoOf, ifPresent, onDisk } from "../disk/errors.ts";
 import { withLock } from "../disk/lock.ts";
 import { type Backing, Proven, Queue } from "./backing.ts";
 import { readBounded } from "./docker-save.ts";
-import { blobPath, FolderFiles, INDEX_FILE, LAYOUT_FILE, type LayoutFiles, notARegularFile } from "./files.ts";
+import { blobPath, FolderFiles, INDEX_FILE, LAYOUT_FILE, type LayoutFiles } from "./files.ts";
 import { LayoutIndex } from "./layout-index.ts";
 
 /** What a layout shows to others; the umask takes away what the user does not want to show. */
@@ -131,7 +131,12 @@ export async function makeBlobFolder(root: string, { digest }: Pick<Descriptor, 
       });
       return lstat(path);
     });
-    if (!found.isDirectory()) throw notARegularFile(folder, "not a folder");
+    if (!found.isDirectory()) {
+      throw new CountersignError("disk-error", `cannot write ${path}`, {
+        found: "something that is not a folder; links are not followed",
+        wanted: "a folder",
+      });
+    }
   }
 }
 

@@ -61,8 +61,10 @@ describe("the result", () => {
 
   it("ends in disk-error where the file cannot be written", async () => {
     const { context } = captureContext();
-    const output = openOutput(context, { ...OPTIONS, outputFile: "no/such/folder/out.txt" });
-    await assert.rejects(output.result(RESULT), { code: "disk-error" });
+    for (const outputFile of ["no/such/folder/out.txt", "/"]) {
+      const output = openOutput(context, { ...OPTIONS, outputFile });
+      await assert.rejects(output.result(RESULT), { code: "disk-error" }, outputFile);
+    }
   });
 
   it("is no failure when the reader went away, and one when the disk is full", async () => {

@@ -372,14 +372,7 @@ describe("What is missing or fails on the way", () => {
     assert.match(error.message, /may not be distributed/);
   });
 
-  for (const code of [
-    "unreachable",
-    "timeout",
-    "throttled",
-    "interrupted",
-    "disk-error",
-    "credentials-missing",
-  ] as const) {
+  for (const code of ["unreachable", "timeout", "throttled", "interrupted", "credentials-missing"] as const) {
     it(`${code} keeps what there is for the next run`, async () => {
       const on = scene();
       const root = addImage(on.source, [gzipLayer()]);
@@ -392,6 +385,20 @@ describe("What is missing or fails on the way", () => {
       assert.deepEqual(on.destination.ends, ["suspend"]);
     });
   }
+
+  it("a full disk is not kept full", async () => {
+    const on = scene();
+    const layers = [gzipLayer(randomBytes(400_000)), gzipLayer(randomBytes(300_000))];
+    const root = addImage(on.source, layers);
+    const last = image(root).layers[1]?.digest;
+    on.destination.store.misbehaviour = {
+      before: (call) => {
+        if (call === `write ${last}`) throw new CountersignError("disk-error", "no space left on the disk");
+      },
+    };
+    await rejectedBy(() => pull(on, root, 1), "disk-error");
+    assertNothingLeft(on);
+  });
 
   it("a defect keeps nothing, and is reported as it is", async () => {
     const on = scene();

@@ -113,6 +113,27 @@ for (const kind of KINDS) {
       });
     }
 
+    it("whose parent is a file is the destination's fault, for which no image is refused", async (t) => {
+      const file = join(await temporaryFolder(t), "file");
+      await writeFile(file, "theirs");
+      const error = await rejectedBy(() => layoutDestination({ kind, path: join(file, "image") }), "disk-error");
+      assert.match(error.message, /the destination cannot be used/);
+      assert.equal(await readFile(file, "utf8"), "theirs");
+    });
+
+    it("with a link among what an earlier run left is not written through it", async (t) => {
+      const [folder, away] = [await temporaryFolder(t), await temporaryFolder(t)];
+      const path = join(folder, "image");
+      const staged = stagingFolder(path);
+      await mkdir(join(staged, "content"), { recursive: true });
+      await chmod(staged, 0o700);
+      await symlink(away, join(staged, "content", "blobs"));
+      const destination = await layoutDestination({ kind, path });
+      await rejectedBy(async () => pushContent(destination.store, await makeImage()), "disk-error");
+      await destination.discard();
+      assert.deepEqual([await readdir(folder), await readdir(away)], [[], []]);
+    });
+
     it("does not replace what appeared while it was being filled", async (t) => {
       const folder = await temporaryFolder(t);
       const path = join(folder, "image");
