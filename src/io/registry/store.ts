@@ -38,6 +38,8 @@ export function resolveAhead(reference: Reference, pool: RegistryPool): void {
   const session = new Session(pool, reference);
   const wanted = reference.digest ?? reference.tag ?? "latest";
   pool.expect(manifestName(session, wanted), resolveManifest(session, wanted));
+  // Where signatures are looked for then depends on it.
+  void pool.capabilities.lacks(reference.registry, "referrers-api");
 }
 
 function manifestName({ name }: Session, reference: string): string {
