@@ -109,6 +109,24 @@ describe("credentials", () => {
     assert.doesNotMatch([...warnings, error.message].join(), /sesame|YWxpY2U/);
   });
 
+  for (const [where, answer] of [
+    ["a redirect", (response, word) => reply(response, 302, "", { location: `ftp://r.example/${word}` })],
+    ["a next page", (response, word) => reply(response, 200, "{}", { link: `<http://r.example/${word}>; rel="next"` })],
+    ["an encoding", (response, word) => reply(response, 200, "", { "content-encoding": word })],
+  ] as const satisfies readonly (readonly [string, (response: Parameters<Handler>[1], word: string) => void])[]) {
+    it(`are not in what is said of ${where} that repeats them`, async (t) => {
+      const server = await serving(t, ({ headers: { authorization } }, response) => {
+        if (authorization === undefined) reply(response, 401, "", { "www-authenticate": 'Basic realm="r"' });
+        else answer(response, authorization.slice("Basic ".length));
+      });
+      const store = openTestStore(server.host, { credentials: alice });
+      const asked = where === "a next page" ? store.tags() : store.resolve("1");
+      const error = await failure(where === "an encoding" ? "protocol-error" : "redirect-refused", asked);
+      assert.match(error.found ?? "", /…/);
+      assert.doesNotMatch(`${error.message} ${error.found}`, /YWxpY2U/i);
+    });
+  }
+
   it("are not in what is said of a token service that repeats them", async (t) => {
     const service = await serving(t, ({ headers }, response) => reply(response, 401, `no ${headers.authorization}`));
     const server = await serving(t, bearerRegistry(`http://${service.host}/token`));

@@ -5,7 +5,7 @@ import { LIMITS } from "../../core/limits.ts";
 import { bareType } from "../../core/oci/media-types.ts";
 import { throwIfAborted } from "../disk/errors.ts";
 import { type Peer, transportError } from "./failures.ts";
-import { withoutParts } from "./secrets.ts";
+import { withoutParts, withSecrets } from "./secrets.ts";
 
 type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
@@ -64,6 +64,11 @@ export class HttpResponse {
   /** Words of the peer as they may be repeated: one that echoes the credentials it was sent brings them into no log. */
   speakable(text: string): string {
     return withoutParts(text, this.#secrets);
+  }
+
+  /** Runs what reads this answer, and cleans its errors likewise. */
+  discreetly<Result>(work: () => Promise<Result>): Promise<Result> {
+    return withSecrets(this.#secrets, work);
   }
 
   /** Without parameters, in lower case; empty where there is none. */

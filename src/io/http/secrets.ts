@@ -1,5 +1,6 @@
 import { CountersignError } from "../../core/errors.ts";
 import type { HttpRequest } from "./client.ts";
+import { TransientError } from "./failures.ts";
 
 /** So many characters of a secret in a row are a part of it; of a shorter one all of it, unless it may be any word. */
 const RUN = 8;
@@ -13,7 +14,10 @@ export async function withSecrets<Result>(secrets: readonly string[], work: () =
   try {
     return await work();
   } catch (thrown) {
-    throw thrown instanceof CountersignError ? cleaned(thrown, secrets) : thrown;
+    // What may be tried again stays what it is; a peer's words in it are clean already (`HttpResponse.speakable`).
+    const isClean = secrets.length === 0 || thrown instanceof TransientError;
+    if (isClean || !(thrown instanceof CountersignError)) throw thrown;
+    throw cleaned(thrown, secrets);
   }
 }
 

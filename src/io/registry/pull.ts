@@ -260,8 +260,8 @@ function checkRange(response: HttpResponse, { size }: Descriptor, at: number, wh
 
 /** The digest is over the bytes as stored: a transformed answer is not them, and decoding it would guess. */
 function refuseEncoding(response: HttpResponse, what: string): void {
-  const encoding = response.header("content-encoding")?.trim().toLowerCase() ?? "";
-  if (encoding === "" || encoding === "identity") return;
+  const encoding = response.header("content-encoding")?.trim() ?? "";
+  if (encoding === "" || encoding.toLowerCase() === "identity") return;
   throw new CountersignError("protocol-error", `${response.url.host} sends ${what} transformed`, {
     found: `Content-Encoding: ${encoding}`,
     wanted: "the bytes as they are stored",

@@ -158,7 +158,7 @@ export class Session {
 /** Runs `work` and leaves the connection usable, whatever becomes of it. */
 async function drained<Result>(response: HttpResponse, work: () => Promise<Result>): Promise<Result> {
   try {
-    return await work();
+    return await response.discreetly(work);
   } finally {
     await response.drain();
   }
