@@ -48,7 +48,10 @@ function readDockerImage(entry: JsonValue): DockerImage {
   if (!isObject(entry)) throw invalid("an entry of manifest.json is not an object", typeof entry);
   refuseCaseVariants(entry, MEMBERS, READING);
   const config = entry["Config"];
-  if (config === undefined ? "nothing" : typeof config !== "string") throw invalid("an image in manifest.json has no configuration", typeof config);
+  if (typeof config !== "string") {
+    const found = config === undefined ? "nothing" : typeof config;
+    throw invalid("an image in manifest.json has no configuration", found);
+  }
   const layers = strings(entry["Layers"] ?? [], "Layers");
   if (layers.length > LIMITS.layers) throw tooMany("layers", layers.length, LIMITS.layers);
   return { config, layers, repoTags: strings(entry["RepoTags"] ?? [], "RepoTags") };
