@@ -87,7 +87,7 @@ async function prepare(bench: Bench, registry: Server, proxy: RemoteProxy, tags:
   const place = { bench, proxy, repository: `${proxy.address}/${name}`, tags };
   const all = Array.from({ length: tags }, (_, at) => tagOf(at));
   const pushed = await pushTags(registry.address, name, all);
-  await measure(trust(place, ["init", "--single-writer", "-y", place.repository]));
+  await measure(trust(place, ["init", "-y", place.repository]));
   await bindTags(bench.work, place.repository, pushed);
   return place;
 }

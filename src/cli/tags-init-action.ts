@@ -42,7 +42,7 @@ export async function initTags(context: Context, output: Output, name: string, r
       lifetimes: flags.strict ? STRICT_LIFETIMES : USUAL_LIFETIMES,
       ceilings: flags.strict ? STRICT_CEILINGS : USUAL_CEILINGS,
       now: context.referenceTime,
-      settle: settleUnless(flag(raw, "singleWriter"), context, output),
+      settle: settleWhere(flag(raw, "settle"), context, output),
       keep: keys.keep,
     });
     const { location } = flags;
@@ -62,8 +62,8 @@ export async function initTags(context: Context, output: Output, name: string, r
 }
 
 /** Says what it waits for. */
-export function settleUnless(isAlone: boolean, { signal }: Context, output: Output): InitWish["settle"] {
-  if (isAlone) return undefined;
+export function settleWhere(isWanted: boolean, { signal }: Context, output: Output): InitWish["settle"] {
+  if (!isWanted) return undefined;
   return async (milliseconds) => {
     const seconds = Math.ceil(milliseconds / 1000);
     output.note(`countersign: looking again in ${seconds} s whether somebody else has set it up in this moment`);

@@ -15,7 +15,7 @@ import type { Output } from "./output.ts";
 import { requireYes } from "./tags-consent.ts";
 import { DockerKeys } from "./tags-docker-keys.ts";
 import { type DockerData, type DockerSource, readDockerData, readDockerSource } from "./tags-docker-source.ts";
-import { settleUnless } from "./tags-init-action.ts";
+import { settleWhere } from "./tags-init-action.ts";
 import {
   MigrationKeyChoice,
   type MigrationKeyFlags,
@@ -55,7 +55,7 @@ export async function migrateTags(context: Context, output: Output, name: string
       lifetimes: strict ? STRICT_LIFETIMES : USUAL_LIFETIMES,
       ceilings: strict ? STRICT_CEILINGS : USUAL_CEILINGS,
       now: context.referenceTime,
-      settle: settleUnless(flag(raw, "singleWriter"), context, output),
+      settle: settleWhere(flag(raw, "settle"), context, output),
       keep: async () => {
         for (const made of keys.made) await made.keep();
       },

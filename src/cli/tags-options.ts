@@ -59,19 +59,17 @@ export function addTargetsKeyOptions(command: Command): Command {
   ]);
 }
 
-function singleWriterOption(what: string): Option {
-  return new Option("--single-writer", `nobody else ${what} at the same time: do not wait for others`);
-}
-
 /** How setting up makes sure that nobody else did. */
 export function addFirstWriterOption(command: Command): Command {
-  return grouped(command, PUBLISH_GROUP, [singleWriterOption("sets up this repository")]);
+  return grouped(command, PUBLISH_GROUP, [
+    new Option("--settle", "wait until whoever sets it up at the same time is done, and look again"),
+  ]);
 }
 
 /** How a publish makes sure that it was not lost. */
 export function addPublishOptions(command: Command): Command {
   return grouped(command, PUBLISH_GROUP, [
-    singleWriterOption("publishes to this repository"),
+    new Option("--single-writer", "nobody else publishes to this repository at the same time: do not wait for others"),
     new Option("--settle", "always wait until whoever publishes at the same time is done, and look again"),
     new Option(
       "--allow-expired",

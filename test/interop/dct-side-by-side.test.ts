@@ -86,7 +86,7 @@ describe("Docker Content Trust and signed tags, side by side", {
     const image = await pushImage(scene.address, name);
     await publisher.init(where);
     await publisher.sign(where, tag, image);
-    await trust("init", "--single-writer", "-y", where);
+    await trust("init", "-y", where);
     await trust("sign", "-y", `${where}:${tag}`);
     return image;
   }

@@ -92,7 +92,7 @@ describe("a repository that Notary's own client publishes", { skip: missingNotar
     await consumer.notary(["list", gun]);
     await publisher.notary(["key", "rotate", gun, "root"], { input: "yes\nyes\n" });
     const ours = environment("publisher");
-    await work.expect(0, ["trust", "migrate", gun, "--from-notary", url(), "--single-writer", "-y"], { env: ours });
+    await work.expect(0, ["trust", "migrate", gun, "--from-notary", url(), "-y"], { env: ours });
     const env = environment("consumer", consumer);
     await work.expect(0, ["trust", "pin", gun, "--from-dct"], { env });
     for (const tag of ["1.0", "2.0", "moved"]) {
@@ -122,7 +122,7 @@ describe("a repository that Notary's own client publishes", { skip: missingNotar
   });
 
   it("is not set up a second time", async () => {
-    const args = ["trust", "migrate", gun, "--from-notary", url(), "--single-writer", "-y"];
+    const args = ["trust", "migrate", gun, "--from-notary", url(), "-y"];
     const again = await work.expect(2, args, { env: environment("again") });
     assert.match(again.stderr, /destination-exists/);
   });
@@ -135,11 +135,11 @@ describe("a repository that Notary's own client publishes", { skip: missingNotar
     await publisher.notary(["list", other]);
     notary.way.answer = () => "nothing";
     const env = environment("cached");
-    const gone = await work.expect(1, ["trust", "migrate", other, "--from-notary", url(), "--single-writer", "-y"], {
+    const gone = await work.expect(1, ["trust", "migrate", other, "--from-notary", url(), "-y"], {
       env,
     });
     assert.match(gone.stderr, /signed-tags-missing/);
-    await work.expect(0, ["trust", "migrate", other, "--from-dct", "--new-keys", "--single-writer", "-y"], {
+    await work.expect(0, ["trust", "migrate", other, "--from-dct", "--new-keys", "-y"], {
       env: { ...env, COUNTERSIGN_KEY_PASSPHRASE: "new" },
     });
     notary.way.answer = undefined;
@@ -184,7 +184,7 @@ describe("a repository that Notary's own client publishes", { skip: missingNotar
   it("is refused with a wrong passphrase, and nothing is written", async () => {
     const other = `${scene.address}/acme/cached`;
     const env = { ...environment("wrong"), DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE: "wrong" };
-    const args = ["trust", "migrate", other, "--from-dct", "--single-writer", "-y"];
+    const args = ["trust", "migrate", other, "--from-dct", "-y"];
     const { stderr } = await work.expect(2, args, { env });
     assert.match(stderr, /key-password/);
     assert.doesNotMatch(stderr, /the old/);

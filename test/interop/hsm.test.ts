@@ -96,14 +96,7 @@ describe("a real token (SoftHSM 2)", {
     const opened = { ...token.opened, env: { ...token.opened.env, ...passphrase } };
     const image = await pushImage(scene.address, "hsm/tags:1");
     const repository = `${scene.address}/hsm/tags`;
-    const init = (object: string) => [
-      "trust",
-      "init",
-      "--single-writer",
-      "-y",
-      "--root-key",
-      `pkcs11:token=release;object=${object}`,
-    ];
+    const init = (object: string) => ["trust", "init", "-y", "--root-key", `pkcs11:token=release;object=${object}`];
     const weak = await work.expect(2, [...init("rsa-root"), repository], opened);
     assert.match(weak.stderr, /\[key-weak\]/);
     await work.expect(0, [...init("root"), repository], opened);

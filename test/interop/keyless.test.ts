@@ -107,7 +107,7 @@ for (const kind of REGISTRIES) {
       const image = await pushImage(scene.address, "keyless/bound:1");
       const repository = `${scene.address}/keyless/bound`;
       const env = { COUNTERSIGN_KEY_PASSPHRASE: "example" };
-      await work.expect(0, ["trust", "init", "--single-writer", "-y", repository], { env });
+      await work.expect(0, ["trust", "init", "-y", repository], { env });
       const demand = ["--require-identity", ALICE, "--require-issuer", stack().people.url];
       await work.expect(0, ["trust", "sign", ...demand, image.tagged], { env });
       await refuses("unsigned", image.tagged);

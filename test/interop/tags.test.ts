@@ -84,7 +84,7 @@ async function refused(who: Person, image: string, reason: RegExp, code = 1): Pr
 /** A repository with a root, and a tag that is bound. */
 async function published(alice: Person, address: string, repository: string): Promise<PushedImage> {
   const image = await pushImage(address, `${repository}:1`);
-  await run(alice, 0, ["trust", "init", "--single-writer", "-y", `${address}/${repository}`]);
+  await run(alice, 0, ["trust", "init", "-y", `${address}/${repository}`]);
   await run(alice, 0, ["trust", "sign", "-y", image.tagged]);
   return image;
 }

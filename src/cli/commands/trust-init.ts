@@ -72,7 +72,8 @@ export function trustInitCommand(context: Context): Command {
       "The new root is pinned here. Consumers pin it by its checksum, which is printed; give it out where an attacker of the" +
         " registry cannot change it.",
       "A repository that has signed tags is never set up again, and of two who do it in one moment one has done it: it is looked at" +
-        " again 15 seconds later, and where somebody else's root is there by then, nothing is pinned (write-unconfirmed, exit code 3)." +
+        " again, with --settle once more 15 seconds later, and where somebody else's root is there then, nothing is pinned" +
+        " (write-unconfirmed, exit code 3)." +
         " Where the registry lets no tag be moved, this is said, with what can be done.",
     ],
     seeAlso: ["countersign trust sign", "countersign trust pin", "docs/signed-tags.md"],

@@ -85,7 +85,7 @@ class Scene {
 
   migrate(args: readonly string[] = [], more: Parameters<Scene["countersign"]>[1] = {}): Promise<Outcome> {
     const env = { COUNTERSIGN_KEY_PASSPHRASE_ONLINE: "o", ...more.env };
-    return this.countersign(["trust", "migrate", this.gun, "--from-dct", "--single-writer", ...args], { ...more, env });
+    return this.countersign(["trust", "migrate", this.gun, "--from-dct", ...args], { ...more, env });
   }
 }
 

@@ -64,7 +64,7 @@ function error(ran: Ran): unknown {
 
 describe("documents of countersign trust, from a registry", () => {
   const lines: readonly (readonly [schema: string, code: number, line: string])[] = [
-    ["trust-init", 0, `trust init --single-writer -y ${KEYS} REPO`],
+    ["trust-init", 0, `trust init -y ${KEYS} REPO`],
     ["trust-pin", 0, "trust pin"],
     ["trust-sign", 0, "trust sign REPO:1 --also latest"],
     ["trust-sign", 0, "trust sign REPO:1"],
@@ -107,7 +107,7 @@ describe("an online key in a KMS", () => {
     const other = `${registry.address}/acme/kms`;
     await pushImage(`${other}:1`, "one");
     const keys = "--root-key root.pem --targets-key targets.pem --online-key test://kms.pem";
-    const made = await countersign(`trust init --single-writer -y ${keys} ${other}`, env);
+    const made = await countersign(`trust init -y ${keys} ${other}`, env);
     assert.equal(made.code, 0, made.stderr);
     const signed = await countersign(`trust sign ${other}:1`, env);
     assert.equal(signed.code, 0, signed.stderr);
@@ -181,7 +181,7 @@ describe("whom countersign trust believes", () => {
 
   it("does not replace a pin unasked, and calls one chosen once somebody has compared it", async () => {
     const other = `${repository}-other`;
-    await countersign(`trust init --single-writer -y ${KEYS} ${other}`);
+    await countersign(`trust init -y ${KEYS} ${other}`);
     const { json } = await countersign("trust pin --pins countersign.pins.json");
     const [pin] = json["pins"] as readonly { root: string; mode: string }[];
     assert.equal(pin?.mode, "tofu");
