@@ -131,7 +131,7 @@ const $export = (exports, getters) => {
   Object.defineProperty(exports, "__esModule", { value: true });
   for (const name in getters) Object.defineProperty(exports, name, { get: getters[name], enumerable: true });
 };
-const $namespace = (exports) => exports.__esModule ? exports : Object.assign(Object.create(exports), { default: exports });
+const $namespace = (exports) => exports.__esModule ? exports : Object.create(exports, { default: { value: exports } });
 `;
 
 function withoutHelpers(code: string): string {

@@ -148,10 +148,9 @@ export class PolicyFiles implements PolicyMaterial {
         const { bytes, bundle } = await naming(place, () => this.#fetchList(source.reference));
         return proveWithdrawn({ label: source.reference, bytes, bundles: [bundle] }, list, signers);
       }
-      const [bytes, bundle] = await Promise.all([
-        this.#readBeside(source.path, LIMITS.withdrawnBytes, place),
-        this.#readBeside(bundleBeside(source.path), LIMITS.signatureBytes, place),
-      ]);
+      // One after the other: where both are missing, it is the list that is told of.
+      const bytes = await this.#readBeside(source.path, LIMITS.withdrawnBytes, place);
+      const bundle = await this.#readBeside(bundleBeside(source.path), LIMITS.signatureBytes, place);
       return proveWithdrawn({ label: source.path, bytes, bundles: [bundle] }, list, signers);
     });
   }

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -92,7 +101,18 @@ describe("the standalone executable", () => {
     for (const path of [ROOT, FOLDER, "countersign-warm-up-"]) assert.equal(content.includes(path), false, path);
   });
 
-  for (const name of ["sign-and-verify", "pull-and-refuse", "keyless-verify"]) {
+  it("loads what few commands use: the clients of a queue", () => {
+    const env = { COUNTERSIGN_QUEUE_SECRET: "a secret of more than thirty-two bytes" };
+    writeFileSync(join(FOLDER, "images.txt"), "127.0.0.1:1/acme/app:1\n");
+    assert.equal(countersign(["key", "generate"], { COSIGN_PASSWORD: "" }).status, 0);
+    const args = ["audit", "--key", "cosign.pub", "--queue", "redis://127.0.0.1:1", "images.txt"];
+    const { status, stderr } = countersign(args, env);
+    assert.match(stderr, /the queue's server cannot be reached.*\[unreachable\]/);
+    assert.equal(status, 3);
+  });
+
+  // Conditions in CEL, YAML, TUF: each is a script of its own.
+  for (const name of ["sign-and-verify", "pull-and-refuse", "keyless-verify", "policy-explain", "trust-sign"]) {
     it(`prints what the session ${name} says`, async (t) => {
       const before = process.env["COUNTERSIGN_BIN"];
       t.after(() => Object.assign(process.env, { COUNTERSIGN_BIN: before }));
