@@ -6,6 +6,7 @@ import { LIMITS } from "../../../src/core/limits.ts";
 import type { ReasonCode } from "../../../src/core/reasons.ts";
 import { readClaimedMaterial } from "../../../src/core/trust/claimed-material.ts";
 import { accepted, judged, refused, sigstore } from "../../support/attacks.ts";
+import { processorTime } from "../../support/processor-time.ts";
 import { bundleOf, loggedFrom, signKeyless } from "../../support/sigstore/sign.ts";
 
 /** The bundle of a good signature, written in every other way. */
@@ -187,9 +188,9 @@ describe("a bundle that is meant to cost", () => {
   for (const [name, [write, code]] of Object.entries(LARGE)) {
     it(`is refused, or undetermined, in bounded time: ${name}`, () => {
       const candidate = bundle(write());
-      const started = performance.now();
+      const started = processorTime();
       const { status, reasons } = judged([candidate]);
-      const spent = performance.now() - started;
+      const spent = processorTime() - started;
       const [reason] = reasons;
       assert.equal(reason?.code, code, `${reason?.message}`);
       assert.equal(status, code === "limit-reached" ? "undetermined" : "refused");
@@ -205,9 +206,9 @@ describe("a bundle that is meant to cost", () => {
     const kinds = ["dsse", "hashedrekord", "intoto"] as const;
     const entries = kinds.map((kind) => sigstore.log.record(logged, { kind }));
     const timestamps = Array.from({ length: 32 }, () => sigstore.timestampAuthority.timestamp(signed.signature));
-    const started = performance.now();
+    const started = processorTime();
     accepted(bundle(bundleOf({ ...signed, logEntries: entries, timestamps })));
-    assert.ok(performance.now() - started < 1_000);
+    assert.ok(processorTime() - started < 1_000);
   });
 
   it("is described without its timestamp where that is none: parsing it would take a hundred times its size", () => {

@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import type { ReasonCode } from "../../../src/core/reasons.ts";
 import { pattern } from "../../../src/core/trust/pattern.ts";
 import { accepted, judged, refused, sigstore } from "../../support/attacks.ts";
+import { processorTime } from "../../support/processor-time.ts";
 import { FakeAuthority, ISSUER, type IssueOptions, SUBJECT } from "../../support/sigstore/authority.ts";
 import { FakeCertificateLog, opaque, sctList } from "../../support/sigstore/certificate-log.ts";
 import {
@@ -350,9 +351,9 @@ describe("a chain of a hostile signer's own", () => {
     const twins = Array.from({ length: 14 }, () =>
       made("itself", CA, { issuer: { organization: "elsewhere" }, subject: own }),
     );
-    const started = performance.now();
+    const started = processorTime();
     refused(below(...twins), "certificate-untrusted", WANTED);
-    assert.ok(performance.now() - started < 1_000);
+    assert.ok(processorTime() - started < 1_000);
   });
 });
 

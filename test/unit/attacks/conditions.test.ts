@@ -4,6 +4,7 @@ import type { JsonObject, JsonValue } from "../../../src/core/json.ts";
 import { compileCondition } from "../../../src/core/policy/cel.ts";
 import type { ConditionResult } from "../../../src/core/policy/condition.ts";
 import { rejectedBy, thrownBy } from "../../support/codes.ts";
+import { processorTime } from "../../support/processor-time.ts";
 
 /** A statement whose signer is hostile, and a condition whose author was careless. */
 
@@ -39,9 +40,9 @@ describe("values that hold one part many times", () => {
   for (const [name, text] of Object.entries(COMPARED)) {
     it(`end at the bound and not after years: ${name}`, async () => {
       const condition = await compileCondition(text);
-      const started = performance.now();
+      const started = processorTime();
       thrownBy(() => condition.check(statementOf({})), "limit-reached");
-      assert.ok(performance.now() - started < 5_000);
+      assert.ok(processorTime() - started < 5_000);
     });
   }
 

@@ -6,6 +6,7 @@ import type { JsonValue } from "../../../src/core/json.ts";
 import { parseTrustedRoot } from "../../../src/core/trust/root.ts";
 import { accepted, refused, sigstore } from "../../support/attacks.ts";
 import { thrownBy } from "../../support/codes.ts";
+import { processorTime } from "../../support/processor-time.ts";
 import { fakeKey } from "../../support/sigstore/keys.ts";
 import { FakeLog } from "../../support/sigstore/log.ts";
 import { fakeSigstore, loggedFrom, signKeyless } from "../../support/sigstore/sign.ts";
@@ -94,9 +95,9 @@ describe("a trust root that is not read", () => {
       `${text}${" ".repeat(5_000_000)}`,
       text.replace(/"tlogs": \[/, `"tlogs": [${Array(10_000).fill(one).join(",")},`),
     ]) {
-      const started = performance.now();
+      const started = processorTime();
       thrownBy(() => parseTrustedRoot(encodeUtf8(root)), "limit-reached");
-      assert.ok(performance.now() - started < 5_000);
+      assert.ok(processorTime() - started < 5_000);
     }
   });
 });

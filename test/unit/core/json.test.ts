@@ -13,6 +13,7 @@ import {
 } from "../../../src/core/json.ts";
 import { LIMITS } from "../../../src/core/limits.ts";
 import { thrownBy } from "../../support/codes.ts";
+import { processorTime } from "../../support/processor-time.ts";
 
 const OPTIONS: JsonOptions = { what: "the document", code: "manifest-invalid", maxBytes: LIMITS.manifestBytes };
 const parse = (text: string, options = OPTIONS) => parseJson(encodeUtf8(text), options);
@@ -197,9 +198,9 @@ describe("strict JSON is bounded", () => {
   ];
   for (const [what, text] of large) {
     it(`reads 4 MiB of ${what} in time that grows with its length alone`, () => {
-      const start = performance.now();
+      const start = processorTime();
       parse(text);
-      assert.ok(performance.now() - start < 5_000, `${performance.now() - start} ms`);
+      assert.ok(processorTime() - start < 5_000, `${processorTime() - start} ms`);
     });
   }
 
@@ -215,9 +216,9 @@ describe("strict JSON is bounded", () => {
   ];
   for (const [what, text] of hostile) {
     it(`refuses 4 MiB of ${what} at once, without exhausting the stack`, () => {
-      const start = performance.now();
+      const start = processorTime();
       assert.throws(() => parse(text), { name: "CountersignError" });
-      assert.ok(performance.now() - start < 5_000, `${performance.now() - start} ms`);
+      assert.ok(processorTime() - start < 5_000, `${processorTime() - start} ms`);
     });
   }
 

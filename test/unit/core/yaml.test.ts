@@ -5,6 +5,7 @@ import { LIMITS } from "../../../src/core/limits.ts";
 import { oneOf, readYaml, YamlError, type YamlValue } from "../../../src/core/yaml.ts";
 import { readTree } from "../../../src/core/yaml-tree.ts";
 import { readUsual } from "../../../src/core/yaml-usual.ts";
+import { processorTime } from "../../support/processor-time.ts";
 
 const ABOUT = { code: "policy-invalid", what: "the policy" } as const;
 
@@ -73,12 +74,12 @@ describe("YAML that is not read", () => {
   });
 
   it("takes a second or two at most, however it is made: a mebibyte of what the parser likes least", () => {
-    const started = performance.now();
+    const started = processorTime();
     for (const piece of ["[", "}", "k: ]\n", "- ", "\ta: 1\n", ","]) {
       const text = piece.repeat(Math.floor(2 ** 16 / piece.length));
       assert.throws(() => read(text).entries(), YamlError);
     }
-    assert.ok(performance.now() - started < 10_000);
+    assert.ok(processorTime() - started < 10_000);
   });
 
   it("is found fast among many keys: a search for pairs would take minutes", () => {

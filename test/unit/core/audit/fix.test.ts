@@ -4,6 +4,7 @@ import type { Audit, AuditedImage } from "../../../../src/core/audit/audit.ts";
 import { describeFix, shortestFix } from "../../../../src/core/audit/fix.ts";
 import type { Finding } from "../../../../src/core/errors.ts";
 import { REASONS, type ReasonCode, reasonClass } from "../../../../src/core/reasons.ts";
+import { processorTime } from "../../../support/processor-time.ts";
 import {
   digestFor,
   imageOf,
@@ -132,10 +133,10 @@ describe("the shortest fix", () => {
     // One image that all share, one of each one's own: the worst that a fleet has to offer.
     const names = Array.from({ length: 20_000 }, (_, at) => `w${at}`);
     const own = names.map((name) => unsigned(`r.example/${name}:1`, name));
-    const before = performance.now();
+    const before = processorTime();
     const fixes = shortestFix(auditOf(unsigned("r.example/shared:1", ...names), ...own));
     assert.equal(fixes.length, names.length + 1);
     assert.equal(fixes[0]?.images[0], "r.example/shared:1");
-    assert.ok(performance.now() - before < 10_000);
+    assert.ok(processorTime() - before < 10_000);
   });
 });

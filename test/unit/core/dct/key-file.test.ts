@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parseDctKeyFile } from "../../../../src/core/dct/key-file.ts";
+import { processorTime } from "../../../support/processor-time.ts";
 
 const BODY =
   "MIHuMEkGCSqGSIb3DQEFDTA8MBsGCSqGSIb3DQEFDDAOBAgF8Pmi6RV5jAICCAAw\nHQYJYIZIAWUDBAEqBBDECCGqnWHy1niB0Rv6VMo4";
@@ -52,8 +53,8 @@ describe("a key file of Docker Content Trust", () => {
 
   it("takes no time worth the name to be told from something else", () => {
     const text = `-----BEGIN X-----\n${"a: b\n".repeat(8)}${"A".repeat(60_000)}`;
-    const began = performance.now();
+    const began = processorTime();
     assert.equal(parseDctKeyFile(text), undefined);
-    assert.ok(performance.now() - began < 200);
+    assert.ok(processorTime() - began < 1_000);
   });
 });

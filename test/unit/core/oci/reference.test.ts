@@ -8,6 +8,7 @@ import {
   repositoryName,
 } from "../../../../src/core/oci/reference.ts";
 import { thrownBy } from "../../../support/codes.ts";
+import { processorTime } from "../../../support/processor-time.ts";
 
 const HEX = "0123456789abcdef".repeat(4);
 const SHA256 = `sha256:${HEX}`;
@@ -170,11 +171,11 @@ describe("the length of a reference", () => {
   });
 
   it("is bounded before anything is matched against it", () => {
-    const start = performance.now();
+    const start = processorTime();
     for (const part of ["a", "-", "a-", "/", ":", "a.", "[", "@"]) {
       thrownBy(() => parseReference(`x${part.repeat(1_000_000)}!`), "reference-invalid");
     }
-    assert.ok(performance.now() - start < 5_000);
+    assert.ok(processorTime() - start < 5_000);
   });
 });
 

@@ -7,6 +7,7 @@ import { covers, matchesName, parseImagePattern } from "../../../../src/core/pol
 import { matchesImage, matchingRules, matchRule } from "../../../../src/core/policy/images.ts";
 import { thrownBy } from "../../../support/codes.ts";
 import { policyWith } from "../../../support/policy-sample.ts";
+import { processorTime } from "../../../support/processor-time.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}` as NonNullable<ImageName["digest"]>;
 
@@ -108,10 +109,10 @@ describe("an image pattern", () => {
   }
 
   it("takes time in proportion, whatever it is: no way is tried twice", () => {
-    const started = performance.now();
+    const started = processorTime();
     const glob = parseImagePattern(`registry.example/${"*a".repeat(200)}**${"b*".repeat(20)}`);
     assert.ok(!matchesName(glob, `registry.example/${"a".repeat(800)}${"/ba".repeat(40)}`));
-    assert.ok(performance.now() - started < 1_000);
+    assert.ok(processorTime() - started < 1_000);
   });
 });
 
@@ -173,12 +174,12 @@ describe("the rule that an image falls under", () => {
       ...Array.from({ length: 1500 }, (_, at) => `registry.example/other/app-${at}`),
     ];
     const policy = policyFor(...many);
-    const started = performance.now();
+    const started = processorTime();
     for (let at = 0; at < 2_000; at += 1) {
       const found = matchRule(policy, { repository: `registry.example/team-${at % 1500}/x` });
       assert.equal(found?.pattern.text, `registry.example/team-${at % 1500}/`);
     }
-    assert.ok(performance.now() - started < 2_000);
+    assert.ok(processorTime() - started < 2_000);
   });
 });
 
@@ -225,9 +226,9 @@ describe("two rules between which nothing decides", () => {
   });
 
   it("are looked for among thousands in no time, and given up where that would take for ever", () => {
-    const started = performance.now();
+    const started = processorTime();
     policyFor(...Array.from({ length: 1000 }, (_, at) => `registry.example/*/team-${at + 1000}/*`));
-    assert.ok(performance.now() - started < 5_000);
+    assert.ok(processorTime() - started < 5_000);
     const alike = Array.from({ length: 5_000 }, (_, at) => `registry.example/*/x-${at + 10_000}/**-y/*/z/**`);
     const { found } = thrownBy(() => policyFor(...alike), "policy-invalid");
     assert.match(found ?? "", /more image patterns that are alike than can be compared|some image matches both/);

@@ -6,6 +6,7 @@ import { type LintFinding, type LintOptions, lintPolicy } from "../../../../src/
 import { LINTS, type LintCode } from "../../../../src/core/policy/lint-codes.ts";
 import { instant } from "../../../../src/core/time.ts";
 import { policyOf, SAMPLE_DIGEST } from "../../../support/policy-sample.ts";
+import { processorTime } from "../../../support/processor-time.ts";
 
 const NOW = instant(Date.UTC(2026, 10, 1));
 
@@ -198,10 +199,10 @@ describe("what to look at in a policy", () => {
 
   it("is that there are more image patterns than can be compared: it takes seconds at most", () => {
     const images = Array.from({ length: 4_000 }, (_, at) => `registry.example/*a${at}b*`).join(", ");
-    const started = performance.now();
+    const started = processorTime();
     const codes = codesOf(changed("images: registry.example/acme/\n", `images: [${images}]\n`));
     assert.ok(codes.includes("patterns-uncompared"));
-    assert.ok(performance.now() - started < 20_000);
+    assert.ok(processorTime() - started < 20_000);
   });
 
   it("has every code of the list in one of these tests", () => {

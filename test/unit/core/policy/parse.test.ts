@@ -12,6 +12,7 @@ import {
   SAMPLE_POLICY,
   samplePolicy,
 } from "../../../support/policy-sample.ts";
+import { processorTime } from "../../../support/processor-time.ts";
 
 const DAY = 86_400_000;
 
@@ -486,12 +487,12 @@ describe("limits of policies", () => {
       { length: 5_000 },
       (_, at) => `  - {images: r${at}.example/a, require: {signature: {by: x${at}}}}\n`,
     );
-    const started = performance.now();
+    const started = processorTime();
     thrownBy(
       () => policyOf(`apiVersion: countersign/v1\nidentities:\n${people}rules:\n${rules.join("")}`),
       "policy-invalid",
     );
-    assert.ok(performance.now() - started < 10_000);
+    assert.ok(processorTime() - started < 10_000);
   });
 
   it("refuse one byte more than a policy may have, and ten million", () => {

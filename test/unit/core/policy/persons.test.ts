@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { mostMet } from "../../../../src/core/policy/persons.ts";
+import { processorTime } from "../../../support/processor-time.ts";
 import { property } from "../../../support/property.ts";
 
 /** By trying out everything. */
@@ -35,8 +36,8 @@ describe("how many requirements different people can meet", () => {
 
   it("is found fast for large crowds", () => {
     const many = Array.from({ length: 1_000 }, (_, at) => `p${at}`);
-    const started = performance.now();
+    const started = processorTime();
     for (let at = 0; at < 200; at += 1) mostMet(Array.from({ length: 64 }, () => new Set(many)));
-    assert.ok(performance.now() - started < 5_000);
+    assert.ok(processorTime() - started < 5_000);
   });
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { LIMITS } from "../../../../src/core/limits.ts";
 import { readCodeowners } from "../../../../src/core/sources/codeowners.ts";
+import { processorTime } from "../../../support/processor-time.ts";
 
 function github(...lines: readonly string[]): (path: string) => string | undefined {
   return readCodeowners(lines.join("\n"), false);
@@ -78,10 +79,10 @@ describe("CODEOWNERS of GitHub", () => {
   });
 
   it("takes no longer for a pattern made to", () => {
-    const started = performance.now();
+    const started = processorTime();
     const path = "a/".repeat(500) + "a".repeat(500);
     github(`${"*a".repeat(200)}b @x`, `${"**/a/".repeat(200)}b @x`, `${"a*".repeat(500)}/**/z @x`)(path);
-    assert.ok(performance.now() - started < 1_000);
+    assert.ok(processorTime() - started < 1_000);
   });
 });
 

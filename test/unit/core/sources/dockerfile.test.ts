@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { LIMITS } from "../../../../src/core/limits.ts";
 import { readDockerfile } from "../../../../src/core/sources/dockerfile.ts";
 import type { Reading } from "../../../../src/core/sources/mention.ts";
+import { processorTime } from "../../../support/processor-time.ts";
 
 function read(...lines: readonly string[]): Reading {
   return readDockerfile({ label: "Dockerfile", text: lines.join("\n") });
@@ -65,7 +66,7 @@ describe("a Dockerfile that cannot be told", () => {
   });
 
   it("is read in time where every line is nasty", () => {
-    const started = performance.now();
+    const started = processorTime();
     const size = 20_000;
     read("FROM a", `RUN ${"<<".repeat(size)}`);
     read("FROM a", `RUN ${"\\".repeat(size)}`);
@@ -75,7 +76,7 @@ describe("a Dockerfile that cannot be told", () => {
     read(`FROM ${`\${`.repeat(size)}`);
     read(`FROM ${'"'.repeat(size)}`);
     read("FROM a", `COPY ${" ".repeat(size)}x`, ` ${" ".repeat(size)}\\`);
-    assert.ok(performance.now() - started < 3_000);
+    assert.ok(processorTime() - started < 3_000);
   });
 
   it("is read only up to a length", () => {

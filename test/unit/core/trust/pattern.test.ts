@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { LIMITS } from "../../../../src/core/limits.ts";
 import { pattern } from "../../../../src/core/trust/pattern.ts";
 import { rejectedBy } from "../../../support/codes.ts";
+import { processorTime } from "../../../support/processor-time.ts";
 
 const RELEASE = String.raw`https://github\.com/acme/app/\.github/workflows/release\.yml@refs/tags/.*`;
 
@@ -82,9 +83,9 @@ describe("a pattern", () => {
   it("takes time in proportion to the text, whatever it is (ReDoS)", async () => {
     const texts = ["(a+)+b", "(a|aa)*b", "(.*)*x", "(?:a?){30}a{30}b"];
     const value = "a".repeat(LIMITS.certificateTextBytes);
-    const began = performance.now();
+    const began = processorTime();
     for (const text of texts) assert.ok(!(await pattern(text)).matches(value));
-    assert.ok(performance.now() - began < 2000);
+    assert.ok(processorTime() - began < 2000);
   });
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parseChallenges } from "../../../../src/io/http/challenge.ts";
+import { processorTime } from "../../../support/processor-time.ts";
 
 function read(...headers: string[]) {
   return parseChallenges(headers).map(({ scheme, parameters }) => ({ scheme, ...parameters }));
@@ -56,9 +57,9 @@ describe("the reader of WWW-Authenticate (RFC 9110 §11.6.1)", () => {
 
   it("reads 64 KiB of anything in no time", () => {
     for (const piece of ['a="', "a, ", "\\", 'x="\\', "== ,"]) {
-      const started = performance.now();
+      const started = processorTime();
       parseChallenges([`Bearer ${piece.repeat(65_536 / piece.length)}`]);
-      assert.ok(performance.now() - started < 1000, piece);
+      assert.ok(processorTime() - started < 1000, piece);
     }
   });
 });
