@@ -135,7 +135,7 @@ describe("a registry that answers badly", () => {
         const timer = setInterval(() => response.write(" "), 40);
         response.on("close", () => clearInterval(timer));
       },
-      { idleMs: 300 },
+      { idleMs: 1_000 },
     );
     const error = await failure("timeout", store.resolve("1"));
     assert.match(error.message, /too slowly/);
@@ -267,7 +267,7 @@ describe("a registry that answers badly", () => {
       async ({ target }, response) => {
         if (!target.endsWith("/1")) reply(response, 200, image.bytes, TYPE);
       },
-      { idleMs: 300 },
+      { idleMs: 1_000 },
     );
     const stalled = failure("timeout", store.resolve("1"));
     await store.resolve("2");

@@ -34,7 +34,7 @@ export class QuickClock implements Clock {
 }
 
 /** A client that tries again at once, and waits for nobody longer than `idleMs`. */
-export function quickService(idleMs = 300, signal?: AbortSignal): ServiceClient {
+export function quickService(idleMs = 2_000, signal?: AbortSignal): ServiceClient {
   return new ServiceClient({ env: {}, userAgent: "countersign/test", clock: new QuickClock(), idleMs, signal });
 }
 

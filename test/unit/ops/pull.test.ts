@@ -458,7 +458,9 @@ describe("What is missing or fails on the way", () => {
     await rejectedBy(() => pull(on, root), "layer-invalid");
   });
 
-  it("one worker's failure ends the others at once, even those whose source is stuck", { timeout: 5000 }, async () => {
+  it("one worker's failure ends the others at once, even those whose source is stuck", {
+    timeout: 30_000,
+  }, async () => {
     const on = scene();
     const root = addImage(on.source, [gzipLayer(randomBytes(300_000)), gzipLayer(randomBytes(200_000))]);
     const [stuck, broken] = image(root).layers.map((layer) => layer.digest);

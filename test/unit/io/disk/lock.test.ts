@@ -120,7 +120,7 @@ describe("a lock across processes", () => {
     });
   }
 
-  it("is not waited for where a pipe, a device, a folder or a link is in its place", { timeout: 10_000 }, async (t) => {
+  it("is not waited for where a pipe, a device, a folder or a link is in its place", { timeout: 30_000 }, async (t) => {
     const folder = await temporaryFolder(t);
     await execute("mkfifo", [join(folder, "pipe")]);
     await symlink("/dev/zero", join(folder, "device"));

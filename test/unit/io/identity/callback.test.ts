@@ -3,7 +3,6 @@ import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import { describe, it } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import type { BrowserOptions } from "../../../../src/io/identity/browser.ts";
 import { CallbackServer } from "../../../../src/io/identity/callback.ts";
 import { discoverIssuer } from "../../../../src/io/identity/discovery.ts";
@@ -59,19 +58,22 @@ describe("a callback", () => {
 
   it("is taken once", async () => {
     const statuses: number[] = [];
+    const [taken, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const person: Person = async (address) => {
-      let target: URL | undefined;
+      let target = address;
       const first = browse(address, (back) => {
         target = new URL(back);
       });
-      while (target === undefined) await delay(1);
-      await delay(20);
+      await taken.promise;
       statuses.push((await fetch(target)).status);
+      answered.resolve();
       return await first;
     };
+    // The first is still being looked at until the second has had its answer.
     const slow: Prepare = (issuer) => {
       issuer.instead.set("/keys", async (_request, response) => {
-        await delay(150);
+        taken.resolve();
+        await answered.promise;
         reply(response, 200, issuer.issuer.jwks());
       });
     };

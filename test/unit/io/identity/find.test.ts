@@ -36,7 +36,7 @@ async function find(others: Partial<FindOptions> = {}) {
       now: presentTime(),
       readFile: async () => undefined,
       clock: new QuickClock(),
-      waitMs: 500,
+      waitMs: 20_000,
       ...others,
     });
   } finally {

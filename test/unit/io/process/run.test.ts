@@ -39,7 +39,7 @@ async function leavesBehind(ending: Ending): Promise<boolean> {
   assert.equal(await runProgram(shell(script, { ending })), 0);
   const pid = Number(await readFile(join(folder, `left-by-${ending}`), "utf8"));
   const end = waitForEnd(pid);
-  const isLeft = await Promise.race([end.then(() => false), sleep(200, true)]);
+  const isLeft = await Promise.race([end.then(() => false), sleep(ending === "sweep" ? 20_000 : 200, true)]);
   if (isLeft) process.kill(pid, "SIGKILL");
   await end;
   return isLeft;

@@ -54,11 +54,14 @@ async function serve(answer: (command: string) => string): Promise<FakeServer> {
   return server;
 }
 
+/** For servers that answer. */
+const PATIENT = { connectMs: 10_000, outageMs: 2_000 };
+/** For servers that do not. */
 const QUICK = { connectMs: 300, outageMs: 300 };
 const addressOf = ({ port }: { readonly port: number }) => parseQueueAddress(`redis://me:hunter2@127.0.0.1:${port}`);
 
-async function connect(server: FakeServer, signal?: AbortSignal): Promise<QueueLink> {
-  const link = await QueueLink.open(addressOf(server), { signal, patience: QUICK });
+async function connect(server: FakeServer, signal?: AbortSignal, patience = PATIENT): Promise<QueueLink> {
+  const link = await QueueLink.open(addressOf(server), { signal, patience });
   open.push(link);
   return link;
 }
@@ -78,13 +81,13 @@ describe("the connection to a queue's server", () => {
   it("that nobody answers is unreachable, and its password is not said", async () => {
     const server = await serve(healthy);
     await server.close();
-    const error = await rejectedBy(() => connect(server), "unreachable");
+    const error = await rejectedBy(() => connect(server, undefined, QUICK), "unreachable");
     assert.match(wordsOf(error), new RegExp(`redis://127\\.0\\.0\\.1:${server.port}/0`));
     assert.doesNotMatch(wordsOf(error), /hunter2/);
   });
 
   it("to something that is silent is unreachable", async () => {
-    await rejectedBy(async () => connect(await serve(() => "")), "unreachable");
+    await rejectedBy(async () => connect(await serve(() => ""), undefined, QUICK), "unreachable");
   });
 
   it("to something that speaks another protocol is not taken for one", async () => {
@@ -107,7 +110,7 @@ describe("the connection to a queue's server", () => {
       command === "SELECT" ? "-ERR DB index is out of range\r\n" : healthy(command),
     );
     const address = parseQueueAddress(`redis://127.0.0.1:${server.port}/99`);
-    const error = await rejectedBy(() => QueueLink.open(address, { patience: QUICK }), "configuration-invalid");
+    const error = await rejectedBy(() => QueueLink.open(address, { patience: PATIENT }), "configuration-invalid");
     assert.match(error.found ?? "", /\/99/);
   });
 
@@ -140,7 +143,7 @@ describe("the connection to a queue's server", () => {
     const answer = link.during(link.redis.ping());
     open.push(await new FakeServer(healthy).listen(server.port));
     assert.equal(await answer, "PONG");
-    await new Promise((resolve) => setTimeout(resolve, 2 * QUICK.outageMs));
+    await new Promise((resolve) => setTimeout(resolve, 1.5 * PATIENT.outageMs));
     assert.equal(await link.during(link.redis.ping()), "PONG");
   });
 

@@ -3,7 +3,6 @@ import { execFileSync } from "node:child_process";
 import { chmod, mkdir, open, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { setTimeout } from "node:timers/promises";
 import { LIMITS } from "../../../../src/core/limits.ts";
 import type { Credential } from "../../../../src/io/http/auth.ts";
 import { type CredentialOptions, findCredentials } from "../../../../src/io/registry/credentials.ts";
@@ -196,8 +195,8 @@ describe("an entry of a credential file", () => {
     assert.equal(await m.find("r.example"), undefined);
     const held = await open(pipe, "r+");
     const found = m.find("r.example");
-    await held.write(JSON.stringify({ auths: { "r.example": auth("u", "p") } }));
-    await setTimeout(50);
+    // More than a pipe holds: once it is written, somebody reads.
+    await held.write(JSON.stringify({ auths: { "r.example": auth("u", "p") } }) + " ".repeat(200_000));
     await held.close();
     assert.equal(user(await found), "u:p");
   });

@@ -10,7 +10,7 @@ import { NOW, TestRepository } from "../../../support/tuf-repository.ts";
 
 async function serve(t: TestContext, handler: Handler, path = ""): Promise<{ source: TufSource; server: TestServer }> {
   const server = await httpServer(handler);
-  const client = new ServiceClient({ env: {}, userAgent: "countersign/test", tries: 1, idleMs: 300 });
+  const client = new ServiceClient({ env: {}, userAgent: "countersign/test", tries: 1, idleMs: 2_000 });
   t.after(() => client.close());
   t.after(() => server.close());
   return { source: webSource(client, parseMirror(`http://${server.host}${path}`)), server };
