@@ -1,25 +1,74 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as settled } from "node:timers/promises";
 import type { Clock } from "../../src/io/http/clock.ts";
 
-/** A clock that goes many times as fast as it should: what would take a minute is over in a second or two. */
-export class FastClock implements Clock {
-  readonly #factor: number;
-  readonly #began = performance.now();
+interface Sleeper {
+  readonly at: number;
+  readonly wake: () => void;
+}
 
-  constructor(factor: number) {
-    this.#factor = factor;
+/** So many turns of the event loop without anybody waking up: whatever this process sends to itself has arrived. */
+const QUIET_TURNS = 10;
+
+/**
+ * A clock that goes on only while nothing else happens: what would take a minute is over as soon as everybody sleeps, and
+ * however slowly a busy machine answers, no time passes meanwhile.
+ */
+export class FastClock implements Clock {
+  readonly #random: () => number;
+  #now = Date.UTC(2026, 0, 1);
+  #sleepers: Sleeper[] = [];
+  #isGoing = false;
+  #isHeld = false;
+
+  constructor(random: () => number = Math.random) {
+    this.#random = random;
   }
 
   now(): number {
-    return Date.UTC(2026, 0, 1) + (performance.now() - this.#began) * this.#factor;
+    return this.#now;
   }
 
   random(): number {
-    return Math.random();
+    return this.#random();
   }
 
-  async sleep(milliseconds: number): Promise<void> {
-    await delay(milliseconds / this.#factor);
+  sleep(milliseconds: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#sleepers.push({ at: this.#now + milliseconds, wake: resolve });
+    if (!this.#isGoing) void this.#go();
+    return promise;
+  }
+
+  get sleeping(): number {
+    return this.#sleepers.length;
+  }
+
+  /** Nobody wakes up until `release`. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    if (!this.#isGoing) void this.#go();
+  }
+
+  async #go(): Promise<void> {
+    this.#isGoing = true;
+    while (this.#sleepers.length > 0 && !this.#isHeld) {
+      await delay(1);
+      for (let turn = 0; turn < QUIET_TURNS; turn++) await settled();
+      if (!this.#isHeld) this.#wakeNext();
+    }
+    this.#isGoing = false;
+  }
+
+  /** All whose time it is. */
+  #wakeNext(): void {
+    this.#now = Math.max(this.#now, Math.min(...this.#sleepers.map(({ at }) => at)));
+    const due = this.#sleepers.filter(({ at }) => at <= this.#now);
+    this.#sleepers = this.#sleepers.filter(({ at }) => at > this.#now);
+    for (const { wake } of due) wake();
   }
 }
 
