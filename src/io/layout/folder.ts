@@ -20,7 +20,7 @@ export const SHARED_MODE = 0o666;
 /**
  * Image-layout.md, "oci-layout file" and "index.json file".
  *
- * @throws CountersignError `layout-invalid`, `manifest-invalid`, `limit-reached`.
+ * @throws CountersignError `layout-invalid`, `limit-reached`.
  */
 export async function readLayout(files: LayoutFiles): Promise<LayoutIndex> {
   if ((await files.size(LAYOUT_FILE)) === undefined || (await files.size(INDEX_FILE)) === undefined) {
@@ -72,7 +72,7 @@ export class FolderBacking implements Backing {
     this.#signal = signal;
   }
 
-  /** @throws CountersignError `not-found`, `layout-invalid`, `manifest-invalid`. */
+  /** @throws CountersignError `not-found`, `layout-invalid`. */
   static async open(path: string, signal?: AbortSignal): Promise<FolderBacking> {
     const backing = new FolderBacking(await existingPath(path, "folder"), signal);
     await readLayout(backing.#files);

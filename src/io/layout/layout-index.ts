@@ -4,7 +4,7 @@ import { isObject, type JsonObject, parseJsonObject } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type { Descriptor } from "../../core/oci/descriptor.ts";
 import type { Digest } from "../../core/oci/digest.ts";
-import { parseManifest } from "../../core/oci/manifest.ts";
+import { type ImageIndex, parseManifest } from "../../core/oci/manifest.ts";
 import { MEDIA_TYPES } from "../../core/oci/media-types.ts";
 import { formatReference, parseReference } from "../../core/oci/reference.ts";
 
@@ -29,6 +29,25 @@ export interface IndexEntry {
   readonly json: JsonObject;
 }
 
+const NAME = "the layout's index.json";
+
+/** Nobody pushed it: what is wrong with it is wrong with the layout. */
+function readIndex(bytes: Uint8Array): ImageIndex {
+  try {
+    const index = parseManifest(bytes, "");
+    if (index.kind === "index") return index;
+  } catch (error) {
+    if (!(error instanceof CountersignError) || error.code !== "manifest-invalid") throw error;
+    const { message, found, wanted } = error;
+    throw new CountersignError("layout-invalid", message.replace("the manifest", NAME), {
+      found,
+      wanted,
+      cause: error,
+    });
+  }
+  throw new CountersignError("layout-invalid", `${NAME} is not an index`, { found: "an image's manifest" });
+}
+
 /** The `index.json` of a layout: a value; every change gives a new one and keeps what it does not concern. */
 export class LayoutIndex {
   static readonly empty: LayoutIndex = new LayoutIndex({ schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex }, []);
@@ -41,19 +60,12 @@ export class LayoutIndex {
     this.entries = entries;
   }
 
-  /** @throws CountersignError `manifest-invalid` or `limit-reached`. */
+  /** @throws CountersignError `layout-invalid` or `limit-reached`. */
   static parse(bytes: Uint8Array): LayoutIndex {
-    const index = parseManifest(bytes, "");
-    if (index.kind !== "index") {
-      throw new CountersignError("manifest-invalid", "the layout's index.json is not an index", { found: index.kind });
-    }
-    const document = parseJsonObject(bytes, {
-      what: "index.json",
-      code: "manifest-invalid",
-      maxBytes: LIMITS.manifestBytes,
-    });
+    const { manifests } = readIndex(bytes);
+    const document = parseJsonObject(bytes, { what: NAME, code: "layout-invalid", maxBytes: LIMITS.manifestBytes });
     const raw = Array.isArray(document["manifests"]) ? document["manifests"] : [];
-    const entries = index.manifests.map((descriptor, at) => readEntry(descriptor, raw[at]));
+    const entries = manifests.map((descriptor, at) => readEntry(descriptor, raw[at]));
     return new LayoutIndex(document, entries);
   }
 
@@ -61,7 +73,7 @@ export class LayoutIndex {
   serialise(): Uint8Array {
     const bytes = encodeUtf8(JSON.stringify({ ...this.#document, manifests: this.entries.map((entry) => entry.json) }));
     if (bytes.byteLength <= LIMITS.manifestBytes && this.entries.length <= LIMITS.indexEntries) return bytes;
-    throw new CountersignError("limit-reached", "the layout's index.json would grow too large", {
+    throw new CountersignError("limit-reached", `${NAME} would grow too large`, {
       found: `${this.entries.length} entries, ${bytes.byteLength} bytes`,
       wanted: `at most ${LIMITS.indexEntries} entries, ${LIMITS.manifestBytes} bytes`,
     });

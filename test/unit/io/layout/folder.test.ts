@@ -96,7 +96,8 @@ describe("opening a layout folder (image-layout.md)", () => {
     it(`refuses an index.json that ${what}`, async (t) => {
       const path = await emptyLayout(t);
       await writeFile(join(path, "index.json"), content);
-      await rejectedBy(() => openFolder(path), "manifest-invalid");
+      const { message } = await rejectedBy(() => openFolder(path), "layout-invalid");
+      assert.match(message, /^the layout's index\.json /);
     });
   }
 
