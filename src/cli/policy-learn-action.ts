@@ -104,15 +104,16 @@ class Student {
   async learn(): Promise<Learning> {
     const { context, wiring, images } = this.#lessons;
     const opened = await this.#open(images);
+    const { tags } = this.#lessons;
     const { gathered, unlearned } = await gatherImages(opened.targets, {
       now: context.referenceTime,
       cache: wiring.cache,
-      tags: this.#lessons.tags,
+      tags,
     });
     const known =
       this.#old.bytes === undefined
         ? new Set<string>()
-        : await acceptedBy(gathered, this.#rulebook(this.#old.document));
+        : await acceptedBy(gathered, this.#rulebook(this.#old.document), { tags });
     const everybody = await this.#signers.everybody(gathered);
     const lesson = learnFrom(gathered, everybody, this.#signers.name);
     const { learned, blocked } = this.#unblocked(lesson.learned, known);

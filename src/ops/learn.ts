@@ -8,8 +8,10 @@ import type { Rulebook } from "../core/verify/criterion.ts";
 import { Exhibit } from "../core/verify/exhibit.ts";
 import type { SignedBy } from "../core/verify/verdict.ts";
 import { mapConcurrently } from "./concurrency.ts";
+import type { Bound, Target } from "./judging.ts";
 import { openRecorded, type RecordOptions, recordImage } from "./recorded.ts";
-import { type Target, verifyImage } from "./verify.ts";
+import { reachTarget, type TagSearch } from "./resolve.ts";
+import { verifyImage } from "./verify.ts";
 
 /** An image as it was found. */
 export interface GatheredImage {
@@ -17,6 +19,8 @@ export interface GatheredImage {
   readonly name: string;
   readonly recorded: RecordedImage;
   readonly exhibits: readonly Exhibit[];
+  /** What it was reached by, for rules that judge by signed tags; the record holds none. */
+  readonly bound?: Bound | undefined;
 }
 
 const WORKERS = 8;
@@ -24,14 +28,15 @@ const WORKERS = 8;
 /** Everything that is stored about images. @throws CountersignError only `interrupted`, and for wrong usage. */
 export async function gatherImages(
   targets: readonly Target[],
-  options: Pick<RecordOptions, "now" | "cache" | "tags">,
+  { tags, ...options }: Pick<RecordOptions, "now" | "cache"> & Pick<TagSearch, "tags">,
 ): Promise<{ readonly gathered: readonly GatheredImage[]; readonly unlearned: readonly UnlearnedImage[] }> {
   const looked = await mapConcurrently(targets, WORKERS, async (target): Promise<GatheredImage | UnlearnedImage> => {
     const { image: name } = target;
     try {
-      const recorded = await recordImage(target, { ...options, isShallow: true });
+      const { target: reached, root } = await reachTarget(target, { tags });
+      const recorded = await recordImage({ ...reached, resolved: root }, { ...options, isShallow: true });
       const candidates = recorded.subjects.flatMap((subject) => subject.candidates);
-      return { name, recorded, exhibits: candidates.map((candidate) => new Exhibit(candidate)) };
+      return { name, recorded, exhibits: candidates.map((candidate) => new Exhibit(candidate)), bound: reached.bound };
     } catch (error) {
       return { name, finding: findingUnlessInterrupted(error) };
     }
@@ -153,11 +158,16 @@ export async function checkLearned(
   }
 }
 
-/** Those of the images that a policy accepts already. */
-export async function acceptedBy(images: readonly GatheredImage[], rulebook: Rulebook): Promise<ReadonlySet<string>> {
-  const accepted = await mapConcurrently(images, 1, async ({ name, recorded }) => {
+/** Those of the images that a policy accepts already, by what is stored beside them and by the signed tags that they were reached by. */
+export async function acceptedBy(
+  images: readonly GatheredImage[],
+  rulebook: Rulebook,
+  { tags }: Pick<TagSearch, "tags"> = {},
+): Promise<ReadonlySet<string>> {
+  const accepted = await mapConcurrently(images, 1, async ({ name, recorded, bound }) => {
     const { target, source } = openRecorded(recorded, name);
-    const judged = await verifyImage(target, { requirement: rulebook, sources: [source] });
+    const reached = { ...target, resolved: recorded.manifest, bound };
+    const judged = await verifyImage(reached, { requirement: rulebook, sources: [source], tags });
     return judged.accepted ? [name] : [];
   });
   return new Set(accepted.flat());

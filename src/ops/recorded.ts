@@ -10,7 +10,7 @@ import { type Instant, instant } from "../core/time.ts";
 import { Budget } from "./budget.ts";
 import { mapConcurrently } from "./concurrency.ts";
 import { type GatherOptions, gather } from "./gather.ts";
-import { reachTarget, type TagJudging, type Target } from "./verify.ts";
+import { resolveTarget, type Target } from "./verify.ts";
 
 export interface RecordOptions {
   readonly now: Instant;
@@ -18,8 +18,6 @@ export interface RecordOptions {
   readonly sources?: readonly EvidenceSource[] | undefined;
   /** What an index lists is left out. */
   readonly isShallow?: boolean | undefined;
-  /** How the tag is resolved; by the registry's word where absent. */
-  readonly tags?: TagJudging | undefined;
 }
 
 const FORMATS = ["bundle", "cosign-legacy", "cosign-attestation"] as const;
@@ -32,7 +30,7 @@ const WORKERS = 8;
  * @throws CountersignError where the image itself cannot be resolved, and `interrupted`.
  */
 export async function recordImage(target: Target, options: RecordOptions): Promise<RecordedImage> {
-  const { root: manifest } = await reachTarget(target, options);
+  const manifest = await resolveTarget(target);
   const { store } = target;
   const { repository, tag } = ruledName(target);
   const { now, cache, sources, isShallow } = options;

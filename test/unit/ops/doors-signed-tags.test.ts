@@ -1,19 +1,22 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { encodeUtf8 } from "../../../src/core/bytes.ts";
 import { CountersignError } from "../../../src/core/errors.ts";
 import type { Platform } from "../../../src/core/oci/descriptor.ts";
 import type { Manifest } from "../../../src/core/oci/manifest.ts";
+import { parsePolicy } from "../../../src/core/policy/parse.ts";
 import type { ScanAttestation } from "../../../src/core/results.ts";
 import { instant } from "../../../src/core/time.ts";
+import { openRulebook } from "../../../src/core/verify/rulebook.ts";
 import { diagnose } from "../../../src/ops/doctor.ts";
-import { gatherImages } from "../../../src/ops/learn.ts";
+import { acceptedBy, gatherImages } from "../../../src/ops/learn.ts";
 import { recordImage } from "../../../src/ops/recorded.ts";
 import { type ScanOptions, scanImage } from "../../../src/ops/scan.ts";
 import { readImageScan } from "../../../src/ops/scan-attestation.ts";
-import { reachNarrowed, type Target } from "../../../src/ops/verify.ts";
+import { reachNarrowed, reachTarget, type Target } from "../../../src/ops/verify.ts";
 import { diagnosisDocument, diagnosisText } from "../../../src/report/doctor.ts";
 import { rejectedBy } from "../../support/codes.ts";
-import { FakeTags } from "../../support/fake-tags.ts";
+import { bindingOf, FakeTags } from "../../support/fake-tags.ts";
 import { MemoryDestination, MemoryStore } from "../../support/memory-store.ts";
 import { addImage, addIndex, gzipLayer } from "../../support/sample-image.ts";
 import { TRIVY_CLEAN } from "../../support/scanners.ts";
@@ -21,6 +24,7 @@ import { TRIVY_CLEAN } from "../../support/scanners.ts";
 /** Doors that judge nothing: what they look at is what the signed tag is for, where a root is pinned. */
 
 const NOW = instant(0);
+const DAY = 86_400_000;
 const AMD: Platform = { os: "linux", architecture: "amd64" };
 const REPOSITORY = "registry.example/acme/app";
 
@@ -58,6 +62,11 @@ function scanning(more: Partial<ScanOptions> = {}): ScanOptions {
   };
 }
 
+async function recordReached(target: Target, tags: FakeTags | undefined) {
+  const { target: reached, root } = await reachTarget(target, { tags: tags?.judging() });
+  return await recordImage({ ...reached, resolved: root }, { now: NOW });
+}
+
 /** Each looks at one image and says at which. */
 const DOORS: Readonly<Record<string, (target: Target, tags: FakeTags | undefined) => Promise<string | undefined>>> = {
   scan: async (target, tags) => {
@@ -69,8 +78,7 @@ const DOORS: Readonly<Record<string, (target: Target, tags: FakeTags | undefined
   doctor: async (target, tags) => (await diagnose(target, { now: NOW, tags: tags?.judging() })).digest,
   "inspect --attestation": async (target, tags) =>
     (await reachNarrowed(target, undefined, { tags: tags?.judging() })).root.descriptor.digest,
-  "policy test --record": async (target, tags) =>
-    (await recordImage(target, { now: NOW, tags: tags?.judging() })).manifest.descriptor.digest,
+  "policy test --record": async (target, tags) => (await recordReached(target, tags)).manifest.descriptor.digest,
   "policy learn": async (target, tags) => {
     const { gathered, unlearned } = await gatherImages([target], { now: NOW, tags: tags?.judging() });
     const [failed] = unlearned;
@@ -165,6 +173,47 @@ describe("a scan of an index whose tag is signed", () => {
       () => diagnose(target, { now: NOW, platform: { os: "plan9", architecture: "mips" }, tags: tags.judging() }),
       "platform-missing",
     );
+  });
+});
+
+describe("what policy learn takes for known, where a root is pinned", () => {
+  function rulebook(terms: string) {
+    const document = parsePolicy(
+      encodeUtf8(`apiVersion: countersign/v1\nrules:\n  - images: ${REPOSITORY}\n${terms}`),
+      "policy.yaml",
+    );
+    const nothing = new Error("the rule names nothing beside itself");
+    return openRulebook(
+      document,
+      {
+        keysOf: () => Promise.reject(nothing),
+        trustFor: () => Promise.reject(nothing),
+        withdrawnBy: async () => new Map(),
+      },
+      NOW,
+    );
+  }
+
+  async function known(on: Scene, tags: FakeTags, terms: string) {
+    const judging = { tags: tags.judging() };
+    const { gathered } = await gatherImages([named(on)], { now: NOW, ...judging });
+    return [...(await acceptedBy(gathered, rulebook(terms), judging))];
+  }
+
+  it("is what a rule accepts by the signed tag, which no record holds", async () => {
+    const on = scene();
+    assert.deepEqual(await known(on, on.tags, "    signedTag: required\n"), [`${REPOSITORY}:1.0`]);
+  });
+
+  it("is not what the rule has no signed tag of, nor one that is bound too long ago", async () => {
+    const on = scene();
+    assert.deepEqual(await known(on, new FakeTags(), "    signedTag: required\n"), []);
+    const late = { ...on.tags.bind(REPOSITORY, bindingOf(on.signed.descriptor)).binding, signedAt: instant(-3 * DAY) };
+    on.tags.bind(REPOSITORY, { ...late, length: on.signed.bytes.byteLength });
+    assert.deepEqual(await known(on, on.tags, "    signedTag: required\n    maxBindingAge: 2d\n"), []);
+    assert.deepEqual(await known(on, on.tags, "    signedTag: required\n    maxBindingAge: 4d\n"), [
+      `${REPOSITORY}:1.0`,
+    ]);
   });
 });
 
