@@ -4,20 +4,19 @@ import { EVIDENCE_FILE, EXPECTATION_FILE, formatExpectation } from "../core/case
 import { formatRecorded, type RecordedImage, trustFileName } from "../core/cases/recorded.ts";
 import { CountersignError } from "../core/errors.ts";
 import { explainFinding } from "../core/explain.ts";
-import { leavesOf } from "../core/verify/criterion.ts";
 import type { Verdict } from "../core/verify/verdict.ts";
 import { writeFileAtomic } from "../io/disk/atomic.ts";
 import { onDisk } from "../io/disk/errors.ts";
 import { removeAll } from "../io/disk/files.ts";
 import { refuseExisting, Staging } from "../io/disk/staging.ts";
 import { runCase } from "../ops/policy-cases.ts";
-import { openRecorded, recordImage, ruledName } from "../ops/recorded.ts";
-import { reachTarget, type Target, verifyImage } from "../ops/verify.ts";
+import { openRecorded, reachRecordable, recordImage } from "../ops/recorded.ts";
+import { verifyImage } from "../ops/verify.ts";
 import { recordedDocument, recordedText } from "../report/policy-cases.ts";
 import { readCaseOptions } from "./case-options.ts";
 import type { Context } from "./context.ts";
 import { openWiring } from "./images.ts";
-import { type Judging, nameAs, readJudging } from "./judging.ts";
+import { nameAs, readJudging } from "./judging.ts";
 import type { RawOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { CaseFolder } from "./policy-cases.ts";
@@ -86,29 +85,6 @@ async function makeCase(
   } finally {
     await wiring.close();
   }
-}
-
-/**
- * What the tag means, by the signed one where a root is pinned. A case has what is stored about an image, and not what its publisher's
- * trust metadata says of the tag.
- *
- * @throws CountersignError `unsupported` where that would decide; as `reachTarget`.
- */
-async function reachRecordable(named: Target, { tags, requirement }: Judging): Promise<Target> {
-  const rulebook = "rulingOf" in requirement ? requirement : undefined;
-  const { target: reached, root } = await reachTarget(named, { tags, rulebook });
-  const target = { ...reached, resolved: root };
-  const signedTag = reached.bound?.signedTag;
-  if (signedTag === undefined || rulebook === undefined) return target;
-  const { digest } = root.descriptor;
-  const { criterion } = await rulebook.rulingOf({ ...ruledName(named), digest });
-  const isAsked = leavesOf(criterion).some(({ kind }) => kind === "binding");
-  if (!isAsked && signedTag.binding.requires.length === 0) return target;
-  throw new CountersignError("unsupported", "a case holds no signed tags, and by one this image is judged", {
-    found: isAsked ? "signedTag: required in its rule" : "a binding that asks for a signature beside it",
-    wanted: "a rule that the image meets by what is stored beside it",
-    next: "try this rule on the image itself, countersign verify --policy; record images of other rules",
-  });
 }
 
 function requireFile(file: string): string {

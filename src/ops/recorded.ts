@@ -7,10 +7,12 @@ import type { Manifest } from "../core/oci/manifest.ts";
 import type { ImageName } from "../core/policy/document.ts";
 import type { ContentCache, ContentStore, EvidenceSource } from "../core/ports.ts";
 import { type Instant, instant } from "../core/time.ts";
+import { leavesOf } from "../core/verify/criterion.ts";
 import { Budget } from "./budget.ts";
 import { mapConcurrently } from "./concurrency.ts";
 import { type GatherOptions, gather } from "./gather.ts";
-import { resolveTarget, type Target } from "./verify.ts";
+import type { Target, VerifyOptions } from "./judging.ts";
+import { reachTarget, resolveTarget } from "./resolve.ts";
 
 export interface RecordOptions {
   readonly now: Instant;
@@ -41,6 +43,32 @@ export async function recordImage(target: Target, options: RecordOptions): Promi
     recordSubject(store, digest, digest === root ? looking : { ...looking, within }),
   );
   return { repository, tag, recordedAt: wholeSeconds(now), trust: [], manifest, subjects };
+}
+
+/**
+ * What the tag means, by the signed one where a root is pinned. A case has what is stored about an image, and not what its publisher's
+ * trust metadata says of the tag.
+ *
+ * @throws CountersignError `unsupported` where that would decide; as `reachTarget`.
+ */
+export async function reachRecordable(
+  named: Target,
+  { tags, requirement }: Pick<VerifyOptions, "tags" | "requirement">,
+): Promise<Target> {
+  const rulebook = "rulingOf" in requirement ? requirement : undefined;
+  const { target: reached, root } = await reachTarget(named, { tags, rulebook });
+  const target = { ...reached, resolved: root };
+  const { signedTag, isExempt = false, requires = [] } = reached.bound ?? {};
+  if (rulebook === undefined || (signedTag === undefined && !isExempt)) return target;
+  const { digest } = root.descriptor;
+  const { criterion } = await rulebook.rulingOf({ ...ruledName(named), digest });
+  const isAsked = leavesOf(criterion).some(({ kind }) => kind === "binding");
+  if (!isAsked && requires.length === 0) return target;
+  throw new CountersignError("unsupported", "a case holds no signed tags, and by one this image is judged", {
+    found: isAsked ? "signedTag: required in its rule" : "a binding that asks for a signature beside it",
+    wanted: "a rule that the image meets by what is stored beside it",
+    next: "try this rule on the image itself, countersign verify --policy; record images of other rules",
+  });
 }
 
 /** What it is called where rules are looked for: a tag beside a digest is information only. */

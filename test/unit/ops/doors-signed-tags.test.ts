@@ -10,10 +10,10 @@ import { instant } from "../../../src/core/time.ts";
 import { openRulebook } from "../../../src/core/verify/rulebook.ts";
 import { diagnose } from "../../../src/ops/doctor.ts";
 import { acceptedBy, gatherImages } from "../../../src/ops/learn.ts";
-import { recordImage } from "../../../src/ops/recorded.ts";
+import { reachRecordable, recordImage } from "../../../src/ops/recorded.ts";
 import { type ScanOptions, scanImage } from "../../../src/ops/scan.ts";
 import { readImageScan } from "../../../src/ops/scan-attestation.ts";
-import { reachNarrowed, reachTarget, type Target } from "../../../src/ops/verify.ts";
+import { reachNarrowed, type Target } from "../../../src/ops/verify.ts";
 import { diagnosisDocument, diagnosisText } from "../../../src/report/doctor.ts";
 import { rejectedBy } from "../../support/codes.ts";
 import { bindingOf, FakeTags } from "../../support/fake-tags.ts";
@@ -62,9 +62,26 @@ function scanning(more: Partial<ScanOptions> = {}): ScanOptions {
   };
 }
 
-async function recordReached(target: Target, tags: FakeTags | undefined) {
-  const { target: reached, root } = await reachTarget(target, { tags: tags?.judging() });
-  return await recordImage({ ...reached, resolved: root }, { now: NOW });
+function rulebook(terms: string) {
+  const document = parsePolicy(
+    encodeUtf8(`apiVersion: countersign/v1\nrules:\n  - images: ${REPOSITORY}\n${terms}`),
+    "policy.yaml",
+  );
+  const nothing = new Error("the rule names nothing beside itself");
+  return openRulebook(
+    document,
+    {
+      keysOf: () => Promise.reject(nothing),
+      trustFor: () => Promise.reject(nothing),
+      withdrawnBy: async () => new Map(),
+    },
+    NOW,
+  );
+}
+
+/** For a rule that is about what is stored beside the image, where nothing else is said. */
+async function recordable(target: Target, tags: FakeTags | undefined, terms = "    require: {never: no}\n") {
+  return await reachRecordable(target, { tags: tags?.judging(), requirement: rulebook(terms) });
 }
 
 /** Each looks at one image and says at which. */
@@ -78,7 +95,8 @@ const DOORS: Readonly<Record<string, (target: Target, tags: FakeTags | undefined
   doctor: async (target, tags) => (await diagnose(target, { now: NOW, tags: tags?.judging() })).digest,
   "inspect --attestation": async (target, tags) =>
     (await reachNarrowed(target, undefined, { tags: tags?.judging() })).root.descriptor.digest,
-  "policy test --record": async (target, tags) => (await recordReached(target, tags)).manifest.descriptor.digest,
+  "policy test --record": async (target, tags) =>
+    (await recordImage(await recordable(target, tags), { now: NOW })).manifest.descriptor.digest,
   "policy learn": async (target, tags) => {
     const { gathered, unlearned } = await gatherImages([target], { now: NOW, tags: tags?.judging() });
     const [failed] = unlearned;
@@ -177,23 +195,6 @@ describe("a scan of an index whose tag is signed", () => {
 });
 
 describe("what policy learn takes for known, where a root is pinned", () => {
-  function rulebook(terms: string) {
-    const document = parsePolicy(
-      encodeUtf8(`apiVersion: countersign/v1\nrules:\n  - images: ${REPOSITORY}\n${terms}`),
-      "policy.yaml",
-    );
-    const nothing = new Error("the rule names nothing beside itself");
-    return openRulebook(
-      document,
-      {
-        keysOf: () => Promise.reject(nothing),
-        trustFor: () => Promise.reject(nothing),
-        withdrawnBy: async () => new Map(),
-      },
-      NOW,
-    );
-  }
-
   async function known(on: Scene, tags: FakeTags, terms: string) {
     const judging = { tags: tags.judging() };
     const { gathered } = await gatherImages([named(on)], { now: NOW, ...judging });
@@ -214,6 +215,32 @@ describe("what policy learn takes for known, where a root is pinned", () => {
     assert.deepEqual(await known(on, on.tags, "    signedTag: required\n    maxBindingAge: 4d\n"), [
       `${REPOSITORY}:1.0`,
     ]);
+  });
+});
+
+describe("a case of an image whose rule asks for a signed tag", () => {
+  const REQUIRED = "    signedTag: required\n";
+  const ANY = `${REQUIRED}    digestPulls: any\n    require: {never: no}\n`;
+
+  it("is not made where one would decide: of a tag, and of a digest that the rule exempts", async () => {
+    const on = scene();
+    const { digest } = on.signed.descriptor;
+    await rejectedBy(() => recordable(named(on), on.tags, REQUIRED), "unsupported");
+    // With nothing recorded of signed tags, the exemption would not be there either.
+    await rejectedBy(() => recordable({ ...named(on), tag: undefined, digest }, on.tags, ANY), "unsupported");
+  });
+
+  it("is not made where the binding asks for a signature beside it", async () => {
+    const on = scene();
+    const requires = [{ identity: "ci@example.com", issuer: "https://issuer.example.com" }];
+    on.tags.bind(REPOSITORY, { ...bindingOf(on.signed.descriptor), length: on.signed.bytes.byteLength, requires });
+    await rejectedBy(() => recordable(named(on), on.tags), "unsupported");
+  });
+
+  it("is made where no root is pinned: it says what the image is refused for", async () => {
+    const on = scene();
+    const { resolved } = await recordable(named(on), new FakeTags(), REQUIRED);
+    assert.equal(resolved?.descriptor.digest, on.moved.descriptor.digest);
   });
 });
 
