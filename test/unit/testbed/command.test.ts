@@ -36,10 +36,10 @@ function start(args: readonly string[], workingDirectory = ".") {
     .parseAsync([...args], { from: "user" })
     .then(() => context.exitCode);
   const address = async (): Promise<string> => {
-    for (let tries = 0; tries < 500; tries++) {
+    for (let isOver = false; !isOver; ) {
       const [, found] = /listening on http:\/\/(\S+)/.exec(said) ?? [];
       if (found !== undefined) return found;
-      await sleep(10);
+      isOver = await Promise.race([ended.then(() => true), sleep(10, false)]);
     }
     return assert.fail(said);
   };

@@ -136,8 +136,11 @@ describe("breaking requests on purpose", () => {
       ["content", "01234"],
     ] as const) {
       registry.faults.when(() => true, { kind: "stall", at }, 1);
-      const text = await readFor(registry.address, path, 150);
-      assert.equal(text.slice(text.indexOf("\r\n\r\n")).trim(), received);
+      const body = (text: string) => text.slice(text.indexOf("\r\n\r\n")).trim();
+      assert.equal(
+        body(await readUntil(registry.address, path, (text) => body(text).length >= received.length)),
+        received,
+      );
     }
   });
 
@@ -145,20 +148,20 @@ describe("breaking requests on purpose", () => {
     await using own = await startRegistry();
     const blob = await pushBlob(own.address, "app", CONTENT);
     own.faults.when(() => true, { kind: "endless" });
-    assert.ok((await readFor(own.address, `/v2/app/blobs/${blob}`, 100)).length > 1_000_000);
+    await readUntil(own.address, `/v2/app/blobs/${blob}`, (text) => text.length > 1_000_000);
   });
 
   it("a stalled connection does not keep the registry from closing", async () => {
     const own = await startRegistry();
     own.faults.when(() => true, { kind: "stall" });
-    const waiting = call(own.address, "GET", "/v2/");
-    await sleep(50);
-    await Promise.all([own.close(), assert.rejects(waiting)]);
+    const waiting = assert.rejects(call(own.address, "GET", "/v2/"));
+    while (own.requests.length === 0) await sleep(10);
+    await Promise.all([own.close(), waiting]);
   });
 });
 
-/** What arrives on a raw connection within this time. */
-async function readFor(address: string, path: string, ms: number): Promise<string> {
+/** What arrives on a raw connection until it is enough, and a moment later. */
+async function readUntil(address: string, path: string, isEnough: (text: string) => boolean): Promise<string> {
   const [host = "", port = ""] = address.split(":");
   const socket = connect(Number(port), host);
   let text = "";
@@ -166,7 +169,8 @@ async function readFor(address: string, path: string, ms: number): Promise<strin
     text += chunk.toString("latin1");
   });
   socket.write(`GET ${path} HTTP/1.1\r\nHost: ${address}\r\n\r\n`);
-  await sleep(ms);
+  while (!isEnough(text)) await sleep(10);
+  await sleep(100);
   socket.destroy();
   return text;
 }
