@@ -36,9 +36,13 @@ function start() {
   if (MOVES_IMAGES.some((name) => process.argv.includes(name))) {
     require("node:v8").setFlagsFromString("--semi-space-growth-factor=1");
   }
-  // Nothing is left to be done then, and to take V8's heap apart takes longer than to judge an image.
+  return run();
+}
+
+async function run() {
+  await load("./cli.cjs").main();
+  // As in bin/countersign.js, which says why, and why not sooner.
   process.once("exit", () => process.exit());
-  return load("./cli.cjs").main();
 }
 
 function say(line) {

@@ -32,11 +32,15 @@ function isSupported(version) {
 }
 
 async function run() {
-  // Nothing is left to be done then, and to take V8's heap apart takes longer than to judge an image.
-  process.once("exit", () => process.exit());
   if (MOVES_IMAGES.some((name) => process.argv.includes(name))) keepYoungGenerationSmall();
   const source = join(__dirname, "../src/cli/main.ts");
-  if (!fs.existsSync(source)) return runBuild(join(__dirname, "../dist"));
+  await (fs.existsSync(source) ? runSource(source) : runBuild(join(__dirname, "../dist")));
+  // Nothing is left to be done then, and to take V8's heap apart takes longer than to judge an image. It is the last to hear of
+  // the end: whoever holds a lock lets go of it before, and Node prints what nobody caught after all have heard.
+  process.once("exit", () => process.exit());
+}
+
+async function runSource(source) {
   const folder = compiledCode();
   if (folder !== undefined) require("node:module").enableCompileCache(folder);
   const { main } = await import(require("node:url").pathToFileURL(source).href);

@@ -23,11 +23,17 @@ export function openProcess(): ProcessDoor {
     interruption.abort(new CountersignError("interrupted", "interrupted"));
   };
   process.on("SIGINT", stop).on("SIGTERM", stop);
+  // Until the command has said how it went: Node ends with 0 where a promise is waited for that nothing can settle any more.
+  process.exitCode = EXIT_CODES.undetermined;
   return {
     context: {
       env: process.env,
-      workingDirectory: process.cwd(),
-      homeDirectory: homedir(),
+      get workingDirectory() {
+        return folderOf("the working directory", "change into a folder that exists", () => process.cwd());
+      },
+      get homeDirectory() {
+        return folderOf("the home directory of this user", "set HOME", homedir);
+      },
       get stdin() {
         return process.stdin;
       },
@@ -39,6 +45,16 @@ export function openProcess(): ProcessDoor {
     },
     close: () => void process.off("SIGINT", stop).off("SIGTERM", stop),
   };
+}
+
+/** A folder may have been removed under its process, and a user without an entry in the system has no home. */
+function folderOf(what: string, next: string, read: () => string): string {
+  try {
+    return read();
+  } catch (cause) {
+    const found = cause instanceof Error ? cause.message : undefined;
+    throw new CountersignError("configuration-invalid", `${what} cannot be told`, { found, next, cause });
+  }
 }
 
 /** Node makes a stream when it is first looked at, which takes as long as all that a command says with it. */

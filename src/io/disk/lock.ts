@@ -87,12 +87,12 @@ async function create(path: string, holder: Holder): Promise<boolean> {
   }
 }
 
-/** Files to remove when the process ends without releasing them. */
-const heldPaths = new Set<string>();
+/** What is held, and removed when the process ends without releasing it, or before that has come to its end. */
+const allHeld = new Set<{ readonly path: string }>();
 let exitHookSet = false;
 
 function removeHeld(): void {
-  for (const path of heldPaths) {
+  for (const { path } of allHeld) {
     try {
       unlinkSync(path);
     } catch {
@@ -104,7 +104,8 @@ function removeHeld(): void {
 function held(path: string, me: Holder): Lock {
   if (!exitHookSet) process.once("exit", removeHeld);
   exitHookSet = true;
-  heldPaths.add(path);
+  const mine = { path };
+  allHeld.add(mine);
   const heartbeat = setInterval(() => {
     const now = new Date();
     utimes(path, now, now).catch(() => undefined);
@@ -113,9 +114,10 @@ function held(path: string, me: Holder): Lock {
   return {
     async release() {
       clearInterval(heartbeat);
-      if (!heldPaths.delete(path)) return;
+      if (!allHeld.has(mine)) return;
       const now = await read(path).catch(() => undefined);
       if (now?.holder?.nonce === me.nonce) await unlink(path).catch(() => undefined);
+      allHeld.delete(mine);
     },
   };
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -24,8 +24,9 @@ interface Ending {
 async function start(
   argv: readonly string[],
   meet: (child: ReturnType<typeof spawn>) => void = () => undefined,
+  program = process.execPath,
 ): Promise<Ending> {
-  const child = spawn(process.execPath, [...argv], { stdio: ["ignore", "pipe", "pipe"], timeout: 20_000 });
+  const child = spawn(program, [...argv], { stdio: ["ignore", "pipe", "pipe"], timeout: 20_000 });
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (chunk: Buffer) => {
@@ -67,7 +68,7 @@ clearInterval(alive);
 console.log("stopped: " + door.context.signal.reason.code);`,
       );
       const ending = await start([program], (child) => child.stdout?.once("data", () => child.kill(signal)));
-      assert.deepEqual(ending, { code: 0, stdout: "ready\nstopped: interrupted\n", stderr: "" });
+      assert.deepEqual(ending, { code: 3, stdout: "ready\nstopped: interrupted\n", stderr: "" });
     }
   });
 
@@ -82,6 +83,50 @@ await new Promise(() => {});`,
     const ending = await start([program], (child) => child.stdout?.on("data", () => child.kill("SIGINT")));
     assert.equal(ending.code, 130);
     assert.equal(ending.stdout, "ready\nstopping\n");
+  });
+
+  it("lets go of its lock at the second, too", async () => {
+    const root = join(directory, "registry");
+    const argv = [BIN, "registry", "serve", "--listen", "127.0.0.1:0", "--root", root];
+    const ending = await start(argv, (child) =>
+      child.stderr?.once("data", () => {
+        child.kill("SIGINT");
+        child.kill("SIGTERM");
+      }),
+    );
+    assert.equal(ending.code, 130);
+    assert.ok(!readdirSync(root).includes("lock"), readdirSync(root).join(" "));
+  });
+
+  it("says what nobody caught, and never leaves without a word", async () => {
+    const hook = join(directory, "defect.mjs");
+    writeFileSync(hook, 'setImmediate(() => Promise.reject(new Error("nobody caught this")));');
+    const ending = await start(["--import", hook, BIN, "registry", "serve", "--listen", "127.0.0.1:0"]);
+    assert.equal(ending.code, 1);
+    assert.match(ending.stderr, /nobody caught this/);
+  });
+
+  it("says that its folder is gone, and goes on where none is wanted", async () => {
+    const gone = join(directory, "gone");
+    const inNoFolder = `mkdir '${gone}' && cd '${gone}' && rmdir '${gone}' && exec "$@"`;
+    const run = (...argv: readonly string[]) =>
+      start(["-c", inNoFolder, "sh", process.execPath, BIN, ...argv], undefined, "/bin/sh");
+    const ending = await run("verify", "--key", "k.pub", "127.0.0.1:1/a:1");
+    assert.equal(ending.code, 2, ending.stderr);
+    assert.match(ending.stderr, /^countersign: the working directory cannot be told.*\[configuration-invalid\]/);
+    assert.equal((await run("help")).code, 0);
+  });
+
+  it("never ends as if all were well where a command comes to no end", async () => {
+    const hook = join(directory, "stuck-hook.mjs");
+    const commander = JSON.stringify(import.meta.resolve("commander"));
+    writeFileSync(
+      hook,
+      `import { Command } from ${commander};
+Command.prototype.parseAsync = () => new Promise(() => {});`,
+    );
+    const ending = await start(["--import", hook, BIN, "verify", "--key", "k.pub", "127.0.0.1:1/a:1"]);
+    assert.equal(ending.code, 3);
   });
 
   it("is quiet when the reader of its output goes away", async () => {
