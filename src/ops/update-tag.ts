@@ -39,18 +39,18 @@ export interface TagChange {
 export async function updateTag(
   store: ContentStore,
   tag: string,
-  { seen, merge, holds }: TagChange,
+  change: TagChange,
   pace: Pace = PACE,
 ): Promise<Manifest> {
-  let existing = seen;
+  let existing = change.seen;
   for (let round = 1; round <= LIMITS.mergeRounds; round++) {
-    const merged = await mergeWithCurrent(store, tag, existing, merge);
+    const merged = await mergeWithCurrent(store, tag, existing, change);
     const started = pace.now();
-    await store.pushManifest(merged, tag, { isShared: true });
+    if (merged !== undefined) await store.pushManifest(merged, tag, { isShared: true });
     const settle = Math.max(pace.now() - started, LIMITS.settleMs);
     await pace.sleep(2 * settle * (1 + pace.random() * round));
     existing = await store.resolve(tag);
-    if (existing !== undefined && holds(existing)) return existing;
+    if (existing !== undefined && change.holds(existing)) return existing;
   }
   throw new CountersignError("write-conflict", "other writers kept changing the same tag", {
     found: `${LIMITS.mergeRounds} rounds in which our part was overwritten`,
@@ -58,17 +58,21 @@ export async function updateTag(
   });
 }
 
-/** What is to be written, merged with what the tag named a moment ago. */
+/**
+ * What is to be written, merged with what the tag named a moment ago; undefined where our part has come into it meanwhile: a key
+ * that signs alike each time may be at work in two places.
+ */
 async function mergeWithCurrent(
   store: ContentStore,
   tag: string,
   existing: Manifest | undefined,
-  merge: TagChange["merge"],
-): Promise<Manifest> {
+  { merge, holds }: TagChange,
+): Promise<Manifest | undefined> {
   let base = existing;
   for (let round = 1; ; round++) {
     const merged = await merge(base);
     const now = await store.resolve(tag);
+    if (now !== undefined && holds(now)) return undefined;
     if (now?.descriptor.digest === base?.descriptor.digest || round === LIMITS.mergeRounds) return merged;
     base = now;
   }

@@ -19,6 +19,7 @@ import { type PushOutcome, pushBlob, putManifest } from "./push.ts";
 import { isListedByApi, listReferrers } from "./referrers.ts";
 import { removeManifest } from "./remove.ts";
 import { Session } from "./session.ts";
+import { EMPTY_SOURCE, isEmpty } from "./stored-blobs.ts";
 
 export { type RegistryOptions, RegistryPool } from "./pool.ts";
 
@@ -84,6 +85,7 @@ class RegistryStore implements ContentStore {
   }
 
   openBlob(descriptor: Descriptor, offset = 0): AsyncIterable<Uint8Array> {
+    if (isEmpty(descriptor)) return EMPTY_SOURCE.open(offset);
     return blobStream(this.#session, descriptor, offset);
   }
 

@@ -1,14 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
+import { EMPTY_DESCRIPTOR } from "../../../src/core/oci/descriptor.ts";
 import { EMPTY_JSON } from "../../../src/core/oci/media-types.ts";
 import { parseReference } from "../../../src/core/oci/reference.ts";
 import type { SignedImage } from "../../../src/core/results.ts";
 import { instant } from "../../../src/core/time.ts";
 import { openRegistry, RegistryPool } from "../../../src/io/registry/store.ts";
+import { copyImage } from "../../../src/ops/copy.ts";
+import { taggedDestination } from "../../../src/ops/destination.ts";
 import { keySignatory, type SignOptions, signImages } from "../../../src/ops/sign.ts";
 import { verifyImage } from "../../../src/ops/verify.ts";
 import type { LoggedRequest, Registry, RegistryOptions } from "../../../src/testbed/registry.ts";
 import { startRegistry } from "../../../src/testbed/registry.ts";
+import { rejectedBy } from "../../support/codes.ts";
 import { makeImage, makeIndex, pushImage } from "../../support/images.ts";
 import { sourceOf, TestClock, testManifest } from "../../support/registry-client.ts";
 import { requirementOf, testSigner } from "../../support/signatures.ts";
@@ -192,6 +196,43 @@ describe("what is remembered of a registry for signing", () => {
       const { requests } = await sign(["acme/app:3"]);
       assert.equal(of(requests, "POST", /\/uploads\//), 1, "it is known to be there again");
     }
+  });
+
+  it("is held against a registry that fails where it should refuse what lacks `{}`", async (t) => {
+    const { registry, publish, sign } = await scene(t, {});
+    for (const name of ["acme/app:1", "acme/app:2"]) await publish(name);
+    await sign(["acme/app:1"]);
+    const emptyIn = () => registry.control.blobs("acme/app").filter((digest) => digest.startsWith("sha256:44136fa3"));
+    for (const digest of emptyIn()) registry.control.deleteBlob("acme/app", digest);
+    registry.faults.when(
+      ({ method, path }) => method === "PUT" && /manifests\/sha256:/.test(path) && emptyIn().length === 0,
+      { kind: "status", status: 500 },
+    );
+    const { images } = await sign(["acme/app:2"]);
+    assert.equal(images[0]?.outcomes[0]?.state, "signed");
+    assert.equal(emptyIn().length, 1);
+  });
+
+  it("costs no copy its signatures where the registry took them without `{}`, and was not asked for it", async (t) => {
+    const { registry, publish, sign } = await scene(t, {});
+    await publish("acme/app:1");
+    await sign(["acme/app:1"]);
+    const empty = EMPTY_DESCRIPTOR.digest;
+    registry.control.deleteBlob("acme/app", empty);
+    const pool = new RegistryPool({ env: {}, homeDirectory: "/nonexistent", clock: new TestClock() });
+    t.after(() => pool.close());
+    const [source, store] = ["acme/app:1", "acme/copy:1"].map((name) =>
+      openRegistry(parseReference(`${registry.address}/${name}`), pool),
+    );
+    const root = await source?.resolve("1");
+    assert.ok(source && store && root);
+    const { attached, skipped } = await copyImage({ source, root, destination: taggedDestination(store, "1") });
+    assert.deepEqual([attached, skipped], [1, []]);
+    assert.equal(of(registry.requests, "GET", new RegExp(`/blobs/${empty}`)), 0);
+    const target = { image: "acme/copy:1", store, tag: "1" };
+    assert.equal((await verifyImage(target, { requirement: requirementOf([alice]) })).accepted, true);
+    const longer = { ...EMPTY_DESCRIPTOR, size: EMPTY_DESCRIPTOR.size + 1 };
+    await rejectedBy(() => Array.fromAsync(store.openBlob(longer)), "size-mismatch");
   });
 
   it("is forgotten where the registry refuses the manifest for whatever reason, and the refusal is what is said", async (t) => {

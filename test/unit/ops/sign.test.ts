@@ -230,3 +230,18 @@ test("what another writer adds while we merge is merged too before anything is w
   assert.deepEqual(seen, [undefined, theirs.manifest.descriptor.digest]);
   assert.equal(store.calls.filter((call) => call.endsWith(" shared") && call.startsWith("pushManifest")).length, 1);
 });
+
+test("what comes to hold our part while we merge is not written once more: some keys sign alike each time", async () => {
+  const store = await storeWithImage();
+  const [both, again] = [await makeImage({ name: "both" }), await makeImage({ name: "ours again" })];
+  await pushImage(store, both);
+  const merge = async () => {
+    store.names.set("shared", both.manifest.descriptor.digest);
+    return again.manifest;
+  };
+  const holds = (found: Manifest) => found.descriptor.digest === both.manifest.descriptor.digest;
+  const pace = { now: () => 0, sleep: async () => undefined, random: () => 0 };
+  const written = await updateTag(store, "shared", { seen: undefined, merge, holds }, pace);
+  assert.equal(written.descriptor.digest, both.manifest.descriptor.digest);
+  assert.equal(store.calls.filter((call) => call.endsWith(" shared") && call.startsWith("pushManifest")).length, 0);
+});
