@@ -1,7 +1,9 @@
+import { CountersignError } from "../core/errors.ts";
 import { isHead, type KitImage, kitImageName } from "../core/formats/kit.ts";
 import type { Platform } from "../core/oci/descriptor.ts";
 import { parseLocation } from "../core/oci/location.ts";
-import type { Manifest } from "../core/oci/manifest.ts";
+import type { ImageIndex, Manifest } from "../core/oci/manifest.ts";
+import { choosePlatform, platformName } from "../core/oci/platform.ts";
 import { parseReference, type Reference, repositoryName } from "../core/oci/reference.ts";
 import { isCompanionTag } from "../core/oci/referrers.ts";
 import type { Collection, ContentStore } from "../core/ports.ts";
@@ -51,6 +53,30 @@ export function explainPlatform(verdict: Verdict, platform: Platform | undefined
   const next =
     "take all platforms, by leaving --platform away, or ask the publisher to sign each of them (countersign sign -r)";
   return { ...verdict, reasons: [{ ...first, next }, ...others] };
+}
+
+/**
+ * One platform of an image of a kit; of an image that is no index, the image itself.
+ *
+ * @throws CountersignError `platform-missing`.
+ */
+export async function narrowEntry(entry: KitEntry, platform: Platform): Promise<KitEntry> {
+  if (entry.index !== undefined) requirePlatform(entry.image, entry.index, platform);
+  if (entry.root.kind !== "index") return entry;
+  const root = await entry.store.manifest(choosePlatform(entry.root, platform));
+  const { mediaType, digest, size } = root.descriptor;
+  return { ...entry, root, index: entry.root, image: { ...entry.image, manifest: { mediaType, digest, size } } };
+}
+
+/** A kit of one platform says which by the index alone: whoever passed it on could have put another one there. */
+function requirePlatform({ manifest }: KitImage, index: ImageIndex, platform: Platform): void {
+  if (choosePlatform(index, platform).digest === manifest.digest) return;
+  const held = index.manifests.find(({ digest }) => digest === manifest.digest)?.platform;
+  throw new CountersignError("platform-missing", "the kit holds another platform of this image", {
+    found: held === undefined ? manifest.digest : platformName(held),
+    wanted: platformName(platform),
+    next: "have this platform saved, or all of them: countersign save",
+  });
 }
 
 /** What was begun and does not get any further leaves nothing behind. */

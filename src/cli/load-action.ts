@@ -1,8 +1,9 @@
 import { decodeUtf8 } from "../core/bytes.ts";
 import { CountersignError } from "../core/errors.ts";
+import type { KitImage } from "../core/formats/kit.ts";
 import { LIMITS } from "../core/limits.ts";
 import type { Platform } from "../core/oci/descriptor.ts";
-import { choosePlatform } from "../core/oci/platform.ts";
+import type { ImageIndex } from "../core/oci/manifest.ts";
 import type { ImageName } from "../core/policy/document.ts";
 import type { Collection, OnTransfer, WholeLayout } from "../core/ports.ts";
 import { formatInstant } from "../core/time.ts";
@@ -18,7 +19,7 @@ import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { openWiring } from "./images.ts";
 import { nameAs, prepareRules, readJudging } from "./judging.ts";
-import { explainPlatform, isImage, kitTargets, orDiscard } from "./kit-images.ts";
+import { explainPlatform, isImage, kitTargets, narrowEntry, orDiscard } from "./kit-images.ts";
 import { concludeKit, kitReport } from "./kit-result.ts";
 import { findTrustIn, rememberTrust, warnOfEnds, warnOfExpiry } from "./kit-trust.ts";
 import { type LoadOptions, type LoadPlace, readLoadOptions } from "./load-options.ts";
@@ -195,14 +196,7 @@ async function narrowed(entries: readonly KitEntry[], platform: Platform | undef
     });
   }
   if (platform === undefined) return entries;
-  return await Promise.all(entries.map(async (entry) => await narrow(entry, platform)));
-}
-
-async function narrow(entry: KitEntry, platform: Platform): Promise<KitEntry> {
-  if (entry.root.kind !== "index") return entry;
-  const root = await entry.store.manifest(choosePlatform(entry.root, platform));
-  const { mediaType, digest, size } = root.descriptor;
-  return { ...entry, root, index: entry.root, image: { ...entry.image, manifest: { mediaType, digest, size } } };
+  return await Promise.all(entries.map(async (entry) => await narrowEntry(entry, platform)));
 }
 
 function placeFor(
@@ -290,10 +284,25 @@ async function resultOf({ context, file }: Load, kit: KitContents): Promise<KitR
 }
 
 /** Where it went, and what to know about that. */
-function arrived({ place, entries }: Prepared, at: number, copy: CopyResult | undefined): Partial<MovedImage> {
-  const image = entries[at]?.image;
-  if (image === undefined || copy === undefined) return {};
-  const isBare = place.isSwept && image.tag === undefined;
-  const notes = isBare ? [...copy.notes, "it has no tag there: registries may clear such images away"] : copy.notes;
+function arrived({ place, entries, judged }: Prepared, at: number, copy: CopyResult | undefined): Partial<MovedImage> {
+  const entry = entries[at];
+  if (entry === undefined || copy === undefined) return {};
+  const { image } = entry;
+  const { verdicts = [] } = judged[at] ?? {};
+  const notes = [...copy.notes, ...(place.isSwept ? notesInRegistry(image, entry.index, verdicts) : [])];
   return { destination: place.nameOf(image), summary: { ...copy, notes } };
+}
+
+/** What others find there by its name. */
+function notesInRegistry(
+  { tag }: KitImage,
+  index: ImageIndex | undefined,
+  verdicts: VerifiedImage["verdicts"],
+): readonly string[] {
+  if (tag === undefined) return ["it has no tag there: registries may clear such images away"];
+  if (index === undefined || verdicts.every(({ signedTag }) => signedTag === undefined)) return [];
+  const { digest } = index.descriptor;
+  return [
+    `its signed tag is for the index ${digest}: without that, who has pinned the root cannot pull it there by the tag`,
+  ];
 }

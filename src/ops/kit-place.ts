@@ -13,8 +13,8 @@ export interface KitPlace extends Pick<Destination, "discard" | "suspend"> {
   nameOf(image: KitImage): string;
   /** The store that takes an image's content. */
   storeFor(image: KitImage): Promise<ContentStore>;
-  /** Gives an image its name; the content of all of them is there. */
-  name(entry: KitEntry): Promise<void>;
+  /** Gives an image its name; the content of all of them is there. @returns what the user should know, in sentences. */
+  name(entry: KitEntry): Promise<readonly string[]>;
   /** All of them have their names. */
   commit(): Promise<void>;
 }
@@ -76,8 +76,9 @@ export function registryPlace(
     storeFor,
     async name({ image, root }) {
       const store = await storeFor(image);
-      if (isHead(image)) await placeHead(root, store);
-      else if (image.tag !== undefined) await store.pushManifest(root, image.tag);
+      if (isHead(image)) return await placeHead(root, store);
+      if (image.tag !== undefined) await store.pushManifest(root, image.tag);
+      return [];
     },
     // Content under its digest is out of sight in a registry until a tag names it.
     commit: async () => {},
@@ -128,7 +129,10 @@ export function filePlace(collection: Collection, location: string, images: read
     isSwept: false,
     nameOf: (image) => `${location}${addressIn(images, image)}`,
     storeFor: async () => collection.store,
-    name: ({ image, root }) => collection.list(root, layoutNameOf(image)),
+    async name({ image, root }) {
+      await collection.list(root, layoutNameOf(image));
+      return [];
+    },
     async commit() {
       const [first] = images;
       if (first === undefined) await collection.discard();

@@ -84,6 +84,7 @@ export interface LoadKitRequest extends TransferOptions {
  * Takes images out of a kit that was read, proven and judged: all their content first, everything attached with it, and
  * their names last.
  *
+ * @returns by entry what was moved, and beside an image why the signed tags of its repository stayed behind.
  * @throws CountersignError what the stores throw; then nothing has got a name.
  */
 export async function loadKit(request: LoadKitRequest): Promise<readonly CopyResult[]> {
@@ -95,9 +96,14 @@ export async function loadKit(request: LoadKitRequest): Promise<readonly CopyRes
       entries.filter(({ image }) => isHead(image)),
       entries.filter(({ image }) => !isHead(image)),
     ];
-    for (const entry of [...heads, ...images]) await saying(entry, () => place.name(entry));
+    const notes = new Map<string | undefined, readonly string[]>();
+    for (const entry of heads) notes.set(entry.image.repository, await saying(entry, () => place.name(entry)));
+    for (const entry of images) await saying(entry, () => place.name(entry));
     await place.commit();
-    return copies;
+    return copies.map((copy, at) => ({
+      ...copy,
+      notes: [...copy.notes, ...(notes.get(entries[at]?.image.repository) ?? [])],
+    }));
   } catch (error) {
     await abandon(place, error);
     throw error;

@@ -256,6 +256,7 @@ export function parseKitList(bytes: Uint8Array): KitList {
       throw invalid("the kit is of the version that has the index of a platform", "none", "one");
     }
     refuseTwice(list.images.map(kitImageName), "image");
+    refuseStrayHead(list.images);
     refuseTwice(list.attached, "attached manifest");
     refuseTwice(
       list.trust.map(({ name }) => name ?? ""),
@@ -263,6 +264,14 @@ export function parseKitList(bytes: Uint8Array): KitList {
     );
     return list;
   });
+}
+
+/** Trust metadata is proven where an image is reached by it; without one it would take the place of the real one unseen. */
+function refuseStrayHead(images: readonly KitImage[]): void {
+  const proven = new Set(images.filter((image) => !isHead(image)).map(({ repository }) => repository));
+  const stray = images.find((image) => isHead(image) && !proven.has(image.repository));
+  if (stray === undefined) return;
+  throw invalid(`${WHAT} names signed tags of a repository of which it has no image`, kitImageName(stray), "one");
 }
 
 /** The readers of members know signatures only. */

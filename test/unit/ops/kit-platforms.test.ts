@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { kitTargets } from "../../../src/cli/kit-images.ts";
+import { kitTargets, narrowEntry } from "../../../src/cli/kit-images.ts";
 import type { Platform } from "../../../src/core/oci/descriptor.ts";
 import type { ImageIndex } from "../../../src/core/oci/manifest.ts";
 import { HEAD_TAG } from "../../../src/core/tags/names.ts";
@@ -104,6 +104,16 @@ describe("a platform of a signed index, on its way into a kit", () => {
     assert.equal(target.digest, manifestOf(index, ARM));
     const unpinned = await reachPlatform(named(trust), ARM, { tags: await machine(t, trust, false) });
     assert.notEqual(unpinned.digest, target.digest);
+  });
+
+  it("is not taken for another platform on the other side, though the index lists both", async (t) => {
+    const { trust } = await withIndex();
+    const target = await reachPlatform(named(trust), ARM, { tags: await machine(t, trust) });
+    const path = await kitOf(t, trust, await entryFor(trust, target));
+    const [entry = assert.fail()] = (await readKit(await openKit(t, path))).entries;
+    assert.equal(await narrowEntry(entry, ARM), entry);
+    await rejectedBy(() => narrowEntry(entry, { os: "linux", architecture: "amd64" }), "platform-missing");
+    await rejectedBy(() => narrowEntry(entry, { os: "linux", architecture: "riscv64" }), "platform-missing");
   });
 
   it("is an image as ever where there is no index", async (t) => {

@@ -11,6 +11,7 @@ import { parsePrefix, registryPlace } from "../../../src/ops/kit-place.ts";
 import { carryTags, readHead } from "../../../src/ops/tags/carry.ts";
 import { signTags } from "../../../src/ops/tags/sign.ts";
 import { verifyImages } from "../../../src/ops/verify.ts";
+import { rejectedBy } from "../../support/codes.ts";
 import { makeImage, pushImage } from "../../support/images.ts";
 import { entryOf, makeKit, openKit } from "../../support/kit.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
@@ -110,7 +111,19 @@ describe("a kit of images that were reached by signed tags", () => {
     assert.equal((await readHead(mirror))?.descriptor.digest, (await headOf(trust)).descriptor.digest);
     await release(trust, "1.1");
     await carryTags({ source: trust.store, target: mirror });
-    await load();
+    const again = await load();
     assert.equal((await readHead(mirror))?.descriptor.digest, (await headOf(trust)).descriptor.digest);
+    const notes = again.filter((_, at) => kit.entries[at]?.image.tag === "1.0").flatMap((copy) => copy.notes);
+    assert.match(notes.join(), /the signed tags of registry.example\/app stayed behind: .* has newer ones/);
+  });
+
+  it("brings no metadata of a repository of which it has no image: nothing would prove it before it is there", async (t) => {
+    const trust = await initialised({ store: new MemoryStore("registry", "registry.example/app") });
+    const head = entryOf(trust.store, await headOf(trust), HEAD_TAG);
+    const other = new MemoryStore("registry", "registry.example/other");
+    const image = await makeImage({ name: "another repository's" });
+    await pushImage(other, image, "1.0");
+    await rejectedBy(() => makeKit(t, [entryOf(other, image.manifest, "1.0"), head]), "layout-invalid");
+    await rejectedBy(() => makeKit(t, [head]), "layout-invalid");
   });
 });
