@@ -22,8 +22,8 @@ export type Credential =
   | { readonly kind: "registry-token"; readonly token: string; readonly source: string };
 
 export interface CredentialSource {
-  /** Asked only when a registry wants credentials. @throws CountersignError `configuration-invalid`. */
-  find(registry: string, repository: string): Promise<Credential | undefined>;
+  /** Asked only when a registry wants credentials. @throws CountersignError `configuration-invalid`, `interrupted`. */
+  find(registry: string, repository: string, signal?: AbortSignal): Promise<Credential | undefined>;
   /** Where was looked, printable. */
   readonly searched: readonly string[];
 }
@@ -141,8 +141,9 @@ export class Authenticator {
 
   /** Over plain HTTP credentials go to this machine only, unless the user allowed more. */
   async #credential({ origin, registry, repository }: Access): Promise<Credential | undefined> {
-    if (origin.protocol === "http:" && !isLoopback(origin.host) && !this.#options.allowHttp) return undefined;
-    return this.#options.credentials.find(registry, repository);
+    const { allowHttp, credentials, http } = this.#options;
+    if (origin.protocol === "http:" && !isLoopback(origin.host) && !allowHttp) return undefined;
+    return credentials.find(registry, repository, http.signal);
   }
 
   /** A token that is still good, for these scopes or for more; one request for all who want it at once. */

@@ -43,6 +43,8 @@ export interface HttpClientOptions {
  * credentials, and never a decoded body.
  */
 export class HttpClient {
+  /** Ends every request, and whatever is done for one. */
+  readonly signal: AbortSignal | undefined;
   readonly #options: HttpClientOptions;
   readonly #connectMs: number;
   readonly #idleMs: number;
@@ -52,6 +54,7 @@ export class HttpClient {
   readonly #pulse = new Pulse();
 
   constructor(options: HttpClientOptions) {
+    this.signal = options.signal;
     this.#options = options;
     this.#connectMs = options.connectMs ?? LIMITS.connectMs;
     this.#idleMs = options.idleMs ?? LIMITS.idleMs;
@@ -60,7 +63,7 @@ export class HttpClient {
   /** @throws CountersignError `unreachable`, `timeout`, `not-a-registry`, `limit-reached`, `interrupted`. */
   async send(request: HttpRequest): Promise<HttpResponse> {
     const { url } = request;
-    const { signal } = this.#options;
+    const { signal } = this;
     throwIfAborted(signal);
     const proxy = this.#options.proxy ?? proxyFor(url, this.#options.env);
     const peer = this.#peer(url, proxy);
@@ -111,7 +114,7 @@ export class HttpClient {
 
   async #dispatch(request: HttpRequest, proxy: URL | undefined): Promise<ResponseData> {
     const { method, url, body } = request;
-    const interim = new InterimLimit(this.#idleMs, this.#options.signal);
+    const interim = new InterimLimit(this.#idleMs, this.signal);
     const guard = bodyGuard(body, () => interim.bodyMoved());
     try {
       const dispatcher = await this.#dispatcher(url, proxy);

@@ -5,7 +5,7 @@ import { decodeUtf8 } from "../../core/bytes.ts";
 import { CountersignError } from "../../core/errors.ts";
 import { isObject, type JsonObject, type JsonValue, parseJsonObject } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
-import { errnoOf } from "../disk/errors.ts";
+import { errnoOf, throwIfAborted } from "../disk/errors.ts";
 import type { Credential } from "../http/auth.ts";
 
 /** Omits a property from each member of a union by itself. */
@@ -26,15 +26,16 @@ export interface AuthFile {
 
 const HUB_URL = "https://index.docker.io/v1/";
 
-/** undefined where there is no such file. @throws CountersignError `configuration-invalid`. */
+/** undefined where there is no such file. @throws CountersignError `configuration-invalid`, `interrupted`. */
 export async function readAuthFile(
   path: string,
   parse: (bytes: Uint8Array, name: string) => AuthFile,
+  signal?: AbortSignal,
 ): Promise<AuthFile | undefined> {
   try {
     const file = await open(path, WITHOUT_WAITING);
     try {
-      return parse(await readAll(file, path), path);
+      return parse(await readAll(file, path, signal), path);
     } finally {
       await file.close();
     }
@@ -52,11 +53,12 @@ const WITHOUT_WAITING = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 const PAUSE_MS = 20;
 
 /** One byte more than allowed at most: the parser refuses it. */
-async function readAll(file: FileHandle, path: string): Promise<Uint8Array> {
+async function readAll(file: FileHandle, path: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
   const end = performance.now() + LIMITS.helperMs;
   const buffer = Buffer.alloc(LIMITS.credentialBytes + 1);
   let size = 0;
   while (size < buffer.byteLength) {
+    throwIfAborted(signal);
     const bytesRead = await readSome(file, buffer, size);
     if (bytesRead === 0) break;
     if (bytesRead === undefined && performance.now() > end) throw invalid(path, "a pipe that does not end");

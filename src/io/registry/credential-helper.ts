@@ -7,7 +7,7 @@ import { peerText } from "../http/redact.ts";
 import { findProgram } from "../process/find.ts";
 import { Collected, runProgram } from "../process/run.ts";
 
-interface HelperOptions {
+export interface HelperOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly signal?: AbortSignal | undefined;
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { CountersignError } from "../../core/errors.ts";
 import type { Credential, CredentialSource } from "../http/auth.ts";
 import { type AuthFile, parseAuthFile, parseLegacyFile, readAuthFile } from "./auth-file.ts";
-import { askHelper } from "./credential-helper.ts";
+import { askHelper, type HelperOptions } from "./credential-helper.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -21,13 +21,12 @@ export interface CredentialOptions {
   readonly env: Environment;
   readonly homeDirectory?: string | undefined;
   readonly flags?: FlagCredentials | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** One place that may hold credentials; nothing is read before a registry asks for any. */
 interface Place {
   readonly name: string;
-  read(): Promise<AuthFile | undefined>;
+  read(signal: AbortSignal | undefined): Promise<AuthFile | undefined>;
 }
 
 /** No credentials at all. */
@@ -42,21 +41,26 @@ export function findCredentials(options: CredentialOptions): CredentialSource {
   const flags = fromFlags(options.flags ?? {});
   const places = placesOf(options);
   const answers = new Map<string, Promise<Credential | undefined>>();
-  const search = async (registry: string, repository: string): Promise<Credential | undefined> => {
+  const search = async (
+    registry: string,
+    repository: string,
+    signal?: AbortSignal,
+  ): Promise<Credential | undefined> => {
     const { registry: bound } = options.flags ?? {};
     if (flags !== undefined && (bound === undefined || bound === registry)) return flags;
     for (const place of places) {
-      const file = await place.read();
-      const found = file === undefined ? undefined : await lookUp(file, place.name, registry, repository, options);
+      const file = await place.read(signal);
+      const helpers = { env: options.env, signal };
+      const found = file === undefined ? undefined : await lookUp(file, place.name, registry, repository, helpers);
       if (found !== undefined) return found;
     }
     return undefined;
   };
   return {
     searched: places.map(({ name }) => name),
-    find(registry, repository) {
+    find(registry, repository, signal) {
       const key = `${registry}/${repository}`;
-      const answer = answers.get(key) ?? search(registry, repository);
+      const answer = answers.get(key) ?? search(registry, repository, signal);
       answers.set(key, answer);
       return answer;
     },
@@ -89,19 +93,19 @@ function placesOf({ env, homeDirectory = homedir() }: CredentialOptions): readon
   const name = "DOCKER_AUTH_CONFIG";
   return [
     ...(inline ? [{ name, read: once(async () => parseAuthFile(Buffer.from(inline), name)) }] : []),
-    ...paths.map((path) => ({ name: path, read: once(() => readAuthFile(path, parseAuthFile)) })),
+    ...paths.map((path) => ({ name: path, read: once((signal) => readAuthFile(path, parseAuthFile, signal)) })),
     ...[join(homeDirectory, ".dockercfg")].map((path) => ({
       name: path,
-      read: once(() => readAuthFile(path, parseLegacyFile)),
+      read: once((signal) => readAuthFile(path, parseLegacyFile, signal)),
     })),
   ];
 }
 
-function once<Result>(work: () => Promise<Result>): () => Promise<Result> {
-  let result: Promise<Result> | undefined;
-  return () => {
-    result ??= work();
-    return result;
+function once(read: Place["read"]): Place["read"] {
+  let file: ReturnType<Place["read"]> | undefined;
+  return (signal) => {
+    file ??= read(signal);
+    return file;
   };
 }
 
@@ -123,7 +127,7 @@ async function lookUp(
   source: string,
   registry: string,
   repository: string,
-  options: CredentialOptions,
+  options: HelperOptions,
 ): Promise<Credential | undefined> {
   const hosts = registry === HUB ? HUB_KEYS : [registry];
   const server = hosts[0] ?? registry;

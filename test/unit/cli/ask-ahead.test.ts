@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { run } from "../../../src/cli/main.ts";
+import { LIMITS } from "../../../src/core/limits.ts";
 import { startRegistry } from "../../../src/testbed/registry.ts";
 import { captureContext } from "../../support/session.ts";
 import { pushImage } from "../../support/session-image.ts";
@@ -23,6 +26,14 @@ async function scene(t: TestContext) {
   };
   await countersign("key", "generate", "--output-key-prefix", "k");
   return { folder, registry, image, countersign };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 describe("verify, which asks ahead", () => {
@@ -49,6 +60,26 @@ describe("verify, which asks ahead", () => {
       assert.doesNotMatch(stderr(), /registry|503/);
       assert.ok(timers() <= before);
     }
+  });
+
+  // Less than a credential helper is given by itself.
+  it("leaves nothing running that looks for credentials", { timeout: LIMITS.helperMs - 5000 }, async (t) => {
+    const folder = await temporaryFolder(t);
+    const registry = await startRegistry({ authentication: { kind: "basic", users: {} } });
+    t.after(() => registry.close());
+    const key = join(folder, "key.pub");
+    execFileSync("mkfifo", [key]);
+    const helper = join(folder, "docker-credential-slow");
+    await writeFile(helper, `#!/bin/sh\necho $$ > ${folder}/pid\necho no key > ${key}\nexec sleep 60\n`, {
+      mode: 0o755,
+    });
+    await mkdir(join(folder, ".docker"));
+    await writeFile(join(folder, ".docker", "config.json"), '{"credsStore":"slow"}');
+    const env = { PATH: `${folder}:${process.env["PATH"]}` };
+    const { context, stderr } = captureContext({ workingDirectory: folder, homeDirectory: folder, env });
+    assert.equal(await run(["verify", "--key", key, `${registry.address}/acme/app:1`], context), 2, stderr());
+    const pid = Number(await readFile(join(folder, "pid"), "utf8"));
+    while (isAlive(pid)) await setImmediate();
   });
 
   it("asks nobody where a flag or the environment demands a signed tag of which no root is pinned", async (t) => {

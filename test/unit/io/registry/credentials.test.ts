@@ -15,13 +15,15 @@ function auth(user: string, password: string): { auth: string } {
   return { auth: Buffer.from(`${user}:${password}`).toString("base64") };
 }
 
+type Wish = Partial<CredentialOptions> & { readonly signal?: AbortSignal };
+
 interface Machine {
   readonly home: string;
   readonly env: Record<string, string>;
   write(path: string, content: unknown): Promise<string>;
   /** A credential helper of this name that runs a shell script. */
   helper(name: string, script: string): Promise<void>;
-  find(registry: string, repository?: string, options?: Partial<CredentialOptions>): Promise<Credential | undefined>;
+  find(registry: string, repository?: string, wish?: Wish): Promise<Credential | undefined>;
 }
 
 /** A home folder and a PATH with nothing in it but what a test puts there. */
@@ -42,8 +44,8 @@ async function machine(t: TestContext): Promise<Machine> {
       const path = await write(`bin/docker-credential-${name}`, `#!/bin/sh\n${script}\n`);
       await chmod(path, 0o755);
     },
-    find: (registry, repository = "acme/app", options = {}) =>
-      findCredentials({ env, homeDirectory: home, ...options }).find(registry, repository),
+    find: (registry, repository = "acme/app", { signal, ...options } = {}) =>
+      findCredentials({ env, homeDirectory: home, ...options }).find(registry, repository, signal),
   };
 }
 
@@ -199,6 +201,19 @@ describe("an entry of a credential file", () => {
     await held.write(JSON.stringify({ auths: { "r.example": auth("u", "p") } }) + " ".repeat(200_000));
     await held.close();
     assert.equal(user(await found), "u:p");
+  });
+
+  it("in a pipe are not waited for when the command ends", async (t) => {
+    const m = await machine(t);
+    const pipe = join(m.home, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    m.env["REGISTRY_AUTH_FILE"] = pipe;
+    const held = await open(pipe, "r+");
+    const command = new AbortController();
+    const found = failure("interrupted", m.find("r.example", "a", { signal: command.signal }));
+    command.abort();
+    await found;
+    await held.close();
   });
 
   it("in a file that may not be read is an error, not the absence of one", async (t) => {
