@@ -6,9 +6,10 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 bin=${COUNTERSIGN_PEERS:-$root/.cache/peers/bin}
+again=$root/.ci/again
 name=kube-apiserver
 version=v1.34.4
-minutes=12
+minutes=25
 export PATH="$PATH:/usr/local/go/bin"
 
 # Its go.mod points to folders of its own repository, which a module that requires it does not have: their released
@@ -22,14 +23,14 @@ staging() { # GO.MOD
 build() { # FILE
   local source
   go mod init kube
-  source=$(go mod download -json "k8s.io/kubernetes@$version" | awk -F'"' '$2 == "GoMod" { print $4 }')
+  source=$("$again" go mod download -json "k8s.io/kubernetes@$version" | awk -F'"' '$2 == "GoMod" { print $4 }')
   # shellcheck disable=SC2046
   go mod edit -require="k8s.io/kubernetes@$version" $(staging "$source")
-  go get "k8s.io/kubernetes/cmd/$name@$version"
+  "$again" go get "k8s.io/kubernetes/cmd/$name@$version"
   go build -trimpath -ldflags='-s -w' -o "$1" "k8s.io/kubernetes/cmd/$name"
 }
 export -f build staging
-export name version
+export again name version
 
 mkdir -p "$bin"
 if [[ -x $bin/$name && $(cat "$bin/$name.from" 2>/dev/null) == "$version" ]]; then

@@ -6,6 +6,7 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 bin=${COUNTERSIGN_PEERS:-$root/.cache/peers/bin}
+again=$root/.ci/again
 export PATH="$bin:$PATH:/usr/sbin:/sbin:/usr/local/go/bin"
 
 # An executable and the Debian package that has it.
@@ -26,13 +27,20 @@ modules=(
   "osv-scanner github.com/google/osv-scanner/v2/cmd/osv-scanner@v2.5.0"
   "notation github.com/notaryproject/notation/cmd/notation@v1.3.2"
 )
-minutes_per_module=6
+minutes_per_module=15
 missing=()
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 
 note() { printf '%-9s  %-16s %s\n' "$1" "$2" "${3:-}"; }
 lacking() {
   note missing "$1" "$2"
   missing+=("$1")
+}
+
+apt_get() { # COMMAND PACKAGES...
+  local options=(-qq -y --no-install-recommends -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120)
+  apt-get "${options[@]}" "$@" >"$log" 2>&1 || tail -n 1 "$log" >&2
 }
 
 install_debian() {
@@ -42,8 +50,9 @@ install_debian() {
   done
   if ((${#packages[@]} > 0)) && [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq >/dev/null 2>&1 || true
-    apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null 2>&1 || true
+    "$again" apt-get update -qq -o APT::Update::Error-Mode=any >"$log" 2>&1 || tail -n 1 "$log" >&2
+    # One by one: one that this Debian does not have would keep the others from being installed.
+    for entry in "${packages[@]}"; do apt_get install "$entry"; done
   fi
   for entry in "${debian[@]}"; do
     local path
@@ -60,7 +69,7 @@ install_debian() {
 build_module() { # NAME PACKAGE@VERSION TAGS
   local folder
   folder=$(mktemp -d)
-  if (cd "$folder" && go mod init peers && go get "$2" && go build -tags "$3" -o built "${2%@*}") >"$folder/log" 2>&1; then
+  if (cd "$folder" && go mod init peers && "$again" go get "$2" && go build -tags "$3" -o built "${2%@*}") >"$folder/log" 2>&1; then
     mv "$folder/built" "$bin/$1"
   else
     tail -n 1 "$folder/log" >&2
@@ -68,7 +77,7 @@ build_module() { # NAME PACKAGE@VERSION TAGS
   rm -rf "$folder"
 }
 export -f build_module
-export bin
+export again bin
 
 install_modules() {
   mkdir -p "$bin"
@@ -95,7 +104,7 @@ install_token_package() {
   fi
   mkdir -p "$folder"
   printf '{"private":true,"allowScripts":{"%s":true}}\n' "$name" >"$folder/package.json"
-  npm install --prefix "$folder" --no-audit --no-fund "$token_package" >/dev/null 2>&1 || true
+  "$again" npm install --prefix "$folder" --no-audit --no-fund "$token_package" >"$log" 2>&1 || tail -n 3 "$log" >&2
   if [[ -e $folder/node_modules/$name/build/Release ]]; then
     ln -sfn "$folder/node_modules/$name" "$root/node_modules/$name"
     note installed "$name" "$token_package"

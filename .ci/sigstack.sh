@@ -6,20 +6,21 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 bin=${COUNTERSIGN_PEERS:-$root/.cache/peers/bin}
+again=$root/.ci/again
 main=$root/test/interop/sigstack/services.go
 export PATH="$PATH:/usr/local/go/bin"
 
 fulcio=github.com/sigstore/fulcio@v1.8.8
 tsa=github.com/sigstore/timestamp-authority/v2@v2.1.3
 rekor=github.com/sigstore/rekor-tiles/v2@v2.3.0
-minutes_per_program=10
+minutes_per_program=20
 
 build_services() { # FILE
   cp "$main" . && go mod init services && go mod edit -require="$fulcio" -require="$tsa" &&
-    go build -mod=mod -ldflags='-s -w' -o "$1" .
+    "$again" go build -mod=mod -ldflags='-s -w' -o "$1" .
 }
 build_rekor() { # FILE
-  go mod init rekor && go get "${rekor%@*}/cmd/rekor-server/posix@${rekor#*@}" &&
+  go mod init rekor && "$again" go get "${rekor%@*}/cmd/rekor-server/posix@${rekor#*@}" &&
     go build -ldflags='-s -w' -o "$1" "${rekor%@*}/cmd/rekor-server/posix"
 }
 
@@ -43,7 +44,7 @@ provide() { # NAME COMMAND SOURCES
   fi
 }
 export -f build_services build_rekor
-export main fulcio tsa rekor
+export again main fulcio tsa rekor
 
 mkdir -p "$bin"
 provide sigstack-services build_services "$fulcio $tsa $(cksum <"$main")"
