@@ -294,7 +294,7 @@ export class Wiring {
   async #readPem(path: string | undefined, flag: string): Promise<string | undefined> {
     if (path === undefined) return undefined;
     const absolute = resolve(this.#surroundings.workingDirectory, path);
-    const text = await onDisk(`reading ${path}`, () => readFile(absolute, "utf8"));
+    const text = await onDisk(`read ${path}`, () => readFile(absolute, "utf8"));
     if (text.includes("-----BEGIN ")) return text;
     throw new CountersignError("configuration-invalid", `the file of ${flag} is not PEM`, { found: path });
   }

@@ -97,7 +97,13 @@ export class HttpClient {
   async close(): Promise<void> {
     const open = [...this.#dispatchers.values()];
     this.#dispatchers.clear();
-    await Promise.all(open.map(async (dispatcher) => (await dispatcher).destroy(closed())));
+    // One that could not be opened has told its user why already.
+    const end = (dispatcher: Promise<Dispatcher>) =>
+      dispatcher.then(
+        (opened) => opened.destroy(closed()),
+        () => undefined,
+      );
+    await Promise.all(open.map(end));
   }
 
   /** A certificate that Node's roots do not know is tried once more with the system's: nothing was sent until then. */

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { HttpClient } from "../../../../src/io/http/client.ts";
 import { environmentAuthorities, registryCertificates, tlsOptions } from "../../../../src/io/http/tls.ts";
 import { selfSigned } from "../../../support/certificate.ts";
 import { thrownBy } from "../../../support/codes.ts";
+import { failure } from "../../../support/registry-client.ts";
 import { temporaryFolder } from "../../../support/temp.ts";
 
 const { pem, key } = selfSigned("a test");
@@ -54,6 +56,16 @@ describe("a registry's certificates (containers-certs.d)", () => {
         ),
       "configuration-invalid",
     );
+  });
+});
+
+describe("a client whose certificates cannot be used", () => {
+  it("says so to who asks, and not once more when it is closed", async () => {
+    const tlsFor = () => ({ ca: [], certificate: "no PEM", key: "no PEM" });
+    const http = new HttpClient({ env: {}, tlsFor, userAgent: "test" });
+    const asked = http.send({ method: "GET", url: new URL("https://127.0.0.1:1/v2/") });
+    await failure("configuration-invalid", asked);
+    await http.close();
   });
 });
 
