@@ -418,7 +418,7 @@ async function define(kube: Kube, group: string, kind: string, plural: string): 
 
 /** A new kind is served a moment after it was defined. */
 async function create(kube: Kube, path: string, body: object): Promise<void> {
-  for (let tries = 0; tries < 100; tries++) {
+  for (let tries = 0; tries < 600; tries++) {
     const { status, json } = await kube.api("POST", path, body);
     if (status === 201) return;
     assert.equal(status, 404, JSON.stringify(json));

@@ -8,7 +8,7 @@ const CACHE = process.env["COUNTERSIGN_PEERS"] ?? fileURLToPath(new URL("../../.
 const PROGRAM = fileURLToPath(new URL("../../bin/countersign.js", import.meta.url));
 
 /** Longer than any command here takes on a busy machine; a peer that hangs ends the test, not the suite. */
-const PEER_TIMEOUT_MS = 120_000;
+const PEER_TIMEOUT_MS = 300_000;
 
 /** The path of a peer's executable; undefined where it is not installed. */
 export function findPeer(name: string): string | undefined {

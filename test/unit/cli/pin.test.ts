@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { chmod, lstat, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it, type TestContext } from "node:test";
@@ -105,18 +106,16 @@ describe("files that are pinned", () => {
 describe("files that are not pinned", () => {
   it("are those that somebody edits while it is found out what to write: nothing is lost", async (t) => {
     const folder = await scene(t, { "a.txt": `${image}\n`, "b.txt": `${image}\n` });
-    let edit: Promise<void> | undefined;
     registry.faults.when(
       ({ url }) => {
         if (!url.includes("/manifests/1")) return false;
-        edit ??= writeFile(join(folder, "b.txt"), `${image} # edited\n`);
+        writeFileSync(join(folder, "b.txt"), `${image} # edited\n`);
         return true;
       },
       { kind: "delay", ms: 100 },
       1,
     );
     const { exitCode, stderr } = await pin(folder, "a.txt b.txt");
-    await edit;
     registry.faults.clear();
     assert.equal(exitCode, 3);
     assert.match(stderr, /changed by somebody else.*write-conflict/);
