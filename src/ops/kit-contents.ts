@@ -70,7 +70,7 @@ export async function readKit(layout: WholeLayout, options: ReadKitOptions = {})
   await tree.requireBelow([own]);
   const found: Found[] = [];
   for (const image of list.images) {
-    found.push({ image, root: await tree.requireImage(image), index: await readIndex(layout.store, image) });
+    found.push({ image, root: await tree.requireImage(image), index: await tree.requireIndex(image) });
   }
   await tree.requireAttached(listed, list, summaries);
   const trustRoots = await readTrustRoots(layout.store, list);
@@ -226,15 +226,6 @@ function describeEntry({ descriptor, tag, reference }: ListedManifest): string {
   return name === undefined ? descriptor.digest : `${name}, ${descriptor.digest}`;
 }
 
-/** The index of a platform: one manifest, of which the kit has nothing else than that platform. */
-async function readIndex(store: ContentStore, { manifest, index }: KitImage): Promise<ImageIndex | undefined> {
-  if (index === undefined) return undefined;
-  const found = await readManifest(store, index);
-  if (found.kind !== "index") throw broken("the index of a platform is none", index.mediaType);
-  if (found.manifests.some(({ digest }) => digest === manifest.digest)) return found;
-  throw broken("the index of a platform does not list it", index.digest, manifest.digest);
-}
-
 // --- what is below and beside the images ------------------------------------------------------------------------------
 
 /** What is known to belong into the kit, and whether all of it is there. */
@@ -244,6 +235,7 @@ class Tree {
   readonly #workers: number;
   readonly #known = new Set<Digest>();
   readonly #roots = new Map<Digest, Manifest>();
+  readonly #indexes = new Map<Digest, Manifest>();
   /** Of manifests that were read; one that several images list counts for each of them. */
   #bytes = 0;
 
@@ -255,16 +247,24 @@ class Tree {
 
   /** An image that has several names is read once. */
   async requireImage({ manifest }: KitImage): Promise<Manifest> {
-    const known = this.#roots.get(manifest.digest);
-    const { size, mediaType } = known?.descriptor ?? manifest;
-    if (size !== manifest.size || mediaType !== manifest.mediaType) {
-      throw broken("one image is described in two ways", manifest.digest);
-    }
+    const known = knownAs(manifest, this.#roots);
     if (known !== undefined) return known;
     const root = await readManifest(this.#store, manifest);
     for (const { descriptor } of await this.#requireTree(root)) this.#known.add(descriptor.digest);
     this.#roots.set(manifest.digest, root);
     return root;
+  }
+
+  /** The index of a platform: one manifest, of which the kit has nothing else than that platform. Of several images it is read once. */
+  async requireIndex({ manifest, index }: KitImage): Promise<ImageIndex | undefined> {
+    if (index === undefined) return undefined;
+    const known = knownAs(index, this.#indexes);
+    const found = known ?? (await readManifest(this.#store, index));
+    if (known === undefined) this.#spend([found]);
+    this.#indexes.set(index.digest, found);
+    if (found.kind !== "index") throw broken("the index of a platform is none", index.mediaType);
+    if (found.manifests.some(({ digest }) => digest === manifest.digest)) return found;
+    throw broken("the index of a platform does not list it", index.digest, manifest.digest);
   }
 
   /** Everything that is attached leads to an image, by its subject or by a tag of cosign's; else nobody would find it. */
@@ -311,6 +311,13 @@ class Tree {
       if (found !== size) throw sizeMismatch(`the blob ${digest}`, found, size);
     }
   }
+}
+
+/** What was read already, if it is described now as it was then. */
+function knownAs({ digest, size, mediaType }: Descriptor, read: ReadonlyMap<Digest, Manifest>): Manifest | undefined {
+  const known = read.get(digest);
+  if (known === undefined || (known.descriptor.size === size && known.descriptor.mediaType === mediaType)) return known;
+  throw broken("one image is described in two ways", digest);
 }
 
 /** What each manifest is attached to, as it says itself or as its tag does. */

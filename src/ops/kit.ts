@@ -167,7 +167,9 @@ function sharesName(one: KitImage, other: KitImage): boolean {
 /** Stores what is not an image: trust material, the policy, the list, and the manifest that holds both. @returns its digest. */
 async function addList({ collection, entries, trust, policy, createdAt }: SaveKitRequest): Promise<Digest> {
   const { store } = collection;
-  const images = await Promise.all(entries.map((entry) => storeIndex(store, entry)));
+  const images: KitImage[] = [];
+  // One after the other: several images may be of one index.
+  for (const entry of entries) images.push(await storeIndex(store, entry));
   const digests = new Set(images.map(({ manifest }) => manifest.digest));
   const others = (await collection.listed()).map(({ descriptor }) => descriptor.digest);
   const list: KitList = {

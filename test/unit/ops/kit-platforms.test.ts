@@ -116,6 +116,17 @@ describe("a platform of a signed index, on its way into a kit", () => {
     await rejectedBy(() => narrowEntry(entry, { os: "linux", architecture: "riscv64" }), "platform-missing");
   });
 
+  it("has several names, and its index is stored and read once", async (t) => {
+    const { trust } = await withIndex();
+    const target = await reachPlatform(named(trust), ARM, { tags: await machine(t, trust) });
+    const tags = ["1.0", "1", "latest"];
+    const { path } = await makeKit(t, await Promise.all(tags.map((tag) => entryFor(trust, target, tag))));
+    const { entries } = await readKit(await openKit(t, path));
+    const [first, ...others] = entries.map(({ index }) => index);
+    assert.equal(first?.descriptor.digest, target.index?.descriptor.digest);
+    assert.deepEqual([others.length, others.every((index) => index === first)], [2, true]);
+  });
+
   it("is an image as ever where there is no index", async (t) => {
     const trust = await initialised({ store: new MemoryStore("registry", "registry.example/app") });
     await pushImage(trust.store, await makeImage({ name: "alone" }), "1.0");
@@ -228,6 +239,19 @@ describe("a kit whose index of a platform was tampered with is refused", () => {
       }
     });
     await rejectedBy(change, "digest-mismatch");
+  });
+
+  it("with one index described in two ways", async (t) => {
+    const { trust } = await withIndex();
+    const target = await reachPlatform(named(trust), ARM, { tags: await machine(t, trust) });
+    const { path } = await makeKit(t, await Promise.all(["1", "2"].map((tag) => entryFor(trust, target, tag))));
+    await forge(path, (files) => {
+      editList(files, ({ images }) => {
+        const mediaType = "application/vnd.docker.distribution.manifest.list.v2+json";
+        Object.assign(images[1]?.["index"] ?? assert.fail(), { mediaType });
+      });
+    });
+    await assert.rejects(() => targetsIn(t, path), { code: "layout-invalid", message: /described in two ways/ });
   });
 
   it("with its list alone naming it", async (t) => {
