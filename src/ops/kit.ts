@@ -168,15 +168,17 @@ function sharesName(one: KitImage, other: KitImage): boolean {
 async function addList({ collection, entries, trust, policy, createdAt }: SaveKitRequest): Promise<Digest> {
   const { store } = collection;
   const images: KitImage[] = [];
-  // One after the other: several images may be of one index.
+  const stored: KitTrust[] = [];
+  // One after the other: several images may be of one index, and instances may have one trust root.
   for (const entry of entries) images.push(await storeIndex(store, entry));
+  for (const one of trust) stored.push(await storeTrust(store, one));
   const digests = new Set(images.map(({ manifest }) => manifest.digest));
   const others = (await collection.listed()).map(({ descriptor }) => descriptor.digest);
   const list: KitList = {
     createdAt,
     images,
     attached: [...new Set(others)].filter((digest) => !digests.has(digest)).toSorted(),
-    trust: await Promise.all(trust.map((one) => storeTrust(store, one))),
+    trust: stored,
     policy: policy && { file: policy.file, ...(await storeBytes(store, policy.bytes, MEDIA_TYPES.policy)) },
   };
   const bytes = formatKitList(list);

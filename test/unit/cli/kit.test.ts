@@ -277,6 +277,14 @@ describe("Trust material in a kit", () => {
     assert.equal((await runAt(400, home, line)).code, 0);
   });
 
+  it("comes along under two names, as a file and from its repository", async (t) => {
+    const home = await receiver(t, [...BY_KEY, at("acme/app:1")]);
+    await writeFile(join(home, "root.json"), trustedRoot);
+    const named = ["--trusted-root", "root.json", ...SIGNER, "--include-trust", "acme"];
+    const { stdout } = await must(home, "save", ...named, "--to", "both.tar", at("acme/app:1"));
+    assert.equal(stdout.match(/^ {2}trust root +(?:root\.json, a file|acme \()/gm)?.length, 2, stdout);
+  });
+
   it("alone is a kit too", async (t) => {
     const home = await receiver(t, ["--include-trust", "acme"]);
     const { code, stdout } = await runAt(1, home, ["load", "--update-trust", "kit.tar"]);
