@@ -397,6 +397,20 @@ describe("adding to a fallback tag", () => {
     await store.close();
   });
 
+  it("keeps what this command saw on the list, where the registry once does not know it, or an older one", async (t) => {
+    for (const lag of [undefined, JSON.stringify(listing(c))]) {
+      const { server, stored, listed } = await slowRegistry(t, { delay: () => 0 });
+      stored.set(tag, Buffer.from(JSON.stringify(listing(c, a))));
+      const store = openTestStore(server.host);
+      await store.referrers(subject, { isSparing: true });
+      if (lag === undefined) stored.delete(tag);
+      else stored.set(tag, Buffer.from(lag));
+      await store.pushManifest(b);
+      assert.deepEqual([...listed()].sort(), [a, b, c].map(({ descriptor }) => descriptor.digest).sort());
+      await store.close();
+    }
+  });
+
   it("that never shows is write-unconfirmed: GitLab answers the image itself", async (t) => {
     const { store, server } = await openAgainst(t, ({ method }, response) => {
       if (method === "PUT") return reply(response, 201);

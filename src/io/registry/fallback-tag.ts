@@ -32,7 +32,7 @@ export async function addToFallbackTag(session: Session, manifest: Manifest, sub
   await session.pool.inTurn(key, async () => {
     const lock = await lockIfPossible(session, key);
     try {
-      await new Merge(session, subject, tag, entryFor(manifest)).run();
+      await new Merge(session, subject, tag, entryFor(manifest), entriesIn(session.pool.listed.get(key) ?? {})).run();
     } finally {
       await lock?.release();
     }
@@ -57,7 +57,7 @@ class Merge {
   readonly #subject: Digest;
   readonly #tag: string;
   readonly #own: string;
-  /** Every entry of this round of merging by its digest, ours among them. */
+  /** Every entry that was seen, by its digest, ours among them. */
   readonly #wanted: Map<string, JsonValue>;
   /** Our entry was on the list once: what then removes it is another writer. */
   #wasListed = false;
@@ -65,12 +65,12 @@ class Merge {
   #conditional = true;
   #refusedTag: string | undefined;
 
-  constructor(session: Session, subject: Digest, tag: string, entry: JsonObject) {
+  constructor(session: Session, subject: Digest, tag: string, entry: JsonObject, seen: readonly JsonValue[]) {
     this.#session = session;
     this.#subject = subject;
     this.#tag = tag;
     this.#own = String(entry["digest"]);
-    this.#wanted = new Map([[this.#own, entry]]);
+    this.#wanted = byDigest([...seen, entry]);
   }
 
   async run(): Promise<void> {
@@ -90,12 +90,7 @@ class Merge {
   }
 
   #missingIn(index: JsonObject | undefined): readonly JsonValue[] {
-    const listed = new Map(
-      (index === undefined ? [] : entriesIn(index)).flatMap((entry) => {
-        const digest = isObject(entry) ? entry["digest"] : undefined;
-        return typeof digest === "string" ? [[digest, entry] as const] : [];
-      }),
-    );
+    const listed = byDigest(entriesIn(index ?? {}));
     if (listed.has(this.#own)) this.#wasListed = true;
     const missing = [...this.#wanted].filter(([digest]) => !listed.has(digest)).map(([, entry]) => entry);
     for (const [digest, entry] of listed) this.#wanted.set(digest, entry);
@@ -161,6 +156,15 @@ class Merge {
       wanted,
     });
   }
+}
+
+function byDigest(entries: readonly JsonValue[]): Map<string, JsonValue> {
+  return new Map(
+    entries.flatMap((entry) => {
+      const digest = isObject(entry) ? entry["digest"] : undefined;
+      return typeof digest === "string" ? [[digest, entry] as const] : [];
+    }),
+  );
 }
 
 /** Among the processes of this machine; where there is no folder, or none that can be written, merging has to do. */

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { CountersignError } from "../../core/errors.ts";
+import type { JsonObject } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type { Digest } from "../../core/oci/digest.ts";
 import type { Manifest } from "../../core/oci/manifest.ts";
@@ -71,6 +72,8 @@ export class RegistryPool {
   readonly lockFolder: string | undefined;
   /** By `registry/repository`. */
   readonly referrersApi = new Map<string, ReferrersApi>();
+  /** By `registry/repository:tag`: what a fallback tag was seen to list before it was added to. */
+  readonly listed = new Map<string, JsonObject>();
   readonly #options: RegistryOptions;
   readonly #endpoints = new Map<string, Endpoint>();
   readonly #profiles = new Map<string, TlsProfile>();

@@ -23,14 +23,14 @@ export async function listReferrers(session: Session, subject: Digest, isSparing
   const seen = pool.referrersApi.get(name);
   const remembered = seen === undefined && (await pool.capabilities.lacks(registry, "referrers-api"));
   const isEnough = seen === "lacking" || (remembered && isSparing);
-  if (isEnough) return (await byTag(session, subject)) ?? nothing("referrers-tag");
-  const tagged = remembered ? await byTag(session, subject) : undefined;
+  if (isEnough) return (await byTag(session, subject, isSparing)) ?? nothing("referrers-tag");
+  const tagged = remembered ? await byTag(session, subject, isSparing) : undefined;
   if (tagged !== undefined) {
     return { ...tagged, rest: async () => (await askApi(session, subject)) ?? nothing("referrers-api") };
   }
   const answer = await (isSparing ? askInTurn(session, subject) : askApi(session, subject));
   if (answer !== undefined) return answer;
-  return (remembered ? undefined : await byTag(session, subject)) ?? nothing("referrers-tag");
+  return (remembered ? undefined : await byTag(session, subject, isSparing)) ?? nothing("referrers-tag");
 }
 
 /** As `askApi`. While it is not known whether there is the API, one asks and the others wait: they may not have to. */
@@ -106,8 +106,11 @@ async function byApi(session: Session, subject: Digest): Promise<ReferrersListin
   return { descriptors: found, via: "referrers-api" };
 }
 
-/** undefined where there is no such tag. Both forms of a tag for a digest that is longer than a tag may be. */
-async function byTag(session: Session, subject: Digest): Promise<ReferrersListing | undefined> {
+/**
+ * undefined where there is no such tag. Both forms of a tag for a digest that is longer than a tag may be. What a sparing caller
+ * saw is kept for what it writes: the tag may be answered by a replica that lags.
+ */
+async function byTag(session: Session, subject: Digest, isSparing: boolean): Promise<ReferrersListing | undefined> {
   const tags = new Set([fallbackTag(subject), uncutFallbackTag(subject)].filter((tag) => tag.length <= 128));
   const found = new Map<Digest, Descriptor>();
   let isThere = false;
@@ -115,6 +118,7 @@ async function byTag(session: Session, subject: Digest): Promise<ReferrersListin
     const tagged = await readFallbackTag(session, subject, tag);
     if (tagged === undefined) continue;
     isThere = true;
+    if (isSparing) session.pool.listed.set(`${session.name}:${tag}`, tagged.index);
     for (const descriptor of descriptorsIn(tagged.index)) found.set(descriptor.digest, descriptor);
   }
   return isThere ? { descriptors: [...found.values()], via: "referrers-tag" } : undefined;
