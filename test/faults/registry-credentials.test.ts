@@ -135,6 +135,14 @@ describe("credentials", () => {
     assert.match(error.found ?? "", /\(no Basic …\)$/);
   });
 
+  it("are not in what is said of a token service that repeats them where the token should be", async (t) => {
+    const service = await serving(t, (_, response) => reply(response, 200, '{"open:sesame":1,"open:sesame":2}'));
+    const server = await serving(t, bearerRegistry(`http://${service.host}/token`));
+    const error = await failure("protocol-error", openTestStore(server.host, { credentials: alice }).resolve("1"));
+    assert.match(error.found ?? "", /…/);
+    assert.doesNotMatch(`${error.message} ${error.found}`, /sesame/);
+  });
+
   it("do not go to an upload location on another origin", async (t) => {
     const elsewhere = await serving(t, (_, response) => reply(response, 201));
     const server = await serving(t, ({ headers }, response) => {
@@ -219,6 +227,7 @@ function authenticatorFor(
     status: 200,
     contentType: "",
     bytes: async () => Buffer.from('{"token":"t"}'),
+    discreetly: async (work: () => Promise<unknown>) => await work(),
   } as unknown as HttpResponse;
   const http = new HttpClient({ env: {}, tlsFor: () => ({ ca: [] }), userAgent: "test" });
   http.send = async (request) => {

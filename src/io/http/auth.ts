@@ -207,7 +207,8 @@ export class Authenticator {
     await this.#options.retrier.budgets.of(request.url.host).paced();
     const response = await this.#options.http.send(request);
     if (response.status === 200 && response.contentType !== "text/html") {
-      return readToken(await response.bytes(LIMITS.tokenBytes, "the token"), request.url, this.#options.clock.now());
+      const bytes = await response.bytes(LIMITS.tokenBytes, "the token");
+      return await response.discreetly(async () => readToken(bytes, request.url, this.#options.clock.now()));
     }
     throw await this.#tokenFailure(response, access, credential);
   }

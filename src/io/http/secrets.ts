@@ -1,8 +1,11 @@
+import { encodeUtf8 } from "../../core/bytes.ts";
 import { CountersignError } from "../../core/errors.ts";
+import { parseJsonObject } from "../../core/json.ts";
+import { LIMITS } from "../../core/limits.ts";
 import type { HttpRequest } from "./client.ts";
 import { TransientError } from "./failures.ts";
 
-/** So many characters of a secret in a row are a part of it; of a shorter one all of it, unless it may be any word. */
+/** So many characters of a secret in a row are a part of it; a shorter one is found as a word, unless it may be any. */
 const RUN = 8;
 const SHORTEST = 4;
 
@@ -40,13 +43,21 @@ export function withoutParts(text: string, secrets: readonly string[]): string {
   const kept: string[] = [];
   let hiddenTo = 0;
   for (let at = 0; at < text.length; at++) {
-    const length = Math.max(0, ...[...lengths].filter((run) => runs.has(text.slice(at, at + run))));
+    const found = [...lengths].filter((run) => runs.has(text.slice(at, at + run)) && isWhole(text, at, run));
+    const length = Math.max(0, ...found);
     if (length > 0 && at >= hiddenTo) kept.push("…");
     hiddenTo = Math.max(hiddenTo, at + length);
     if (at >= hiddenTo) kept.push(text.charAt(at));
   }
   return kept.join("");
 }
+
+/** What is left of "latest" without "test" would tell the secret rather than hide it. */
+function isWhole(text: string, at: number, length: number): boolean {
+  return length >= RUN || !(LETTER.test(text.charAt(at - 1)) || LETTER.test(text.charAt(at + length)));
+}
+
+const LETTER = /[\p{L}\p{N}]/u;
 
 function runsOf(secret: string): readonly string[] {
   if (secret.length < RUN) return secret.length < SHORTEST ? [] : [secret];
@@ -55,7 +66,7 @@ function runsOf(secret: string): readonly string[] {
 
 /**
  * What a request proves its sender by: the credentials of its `Authorization` header, those of Basic (RFC 7617) decoded as
- * well, and the tokens of a form (RFC 6749 §6).
+ * well, and the tokens of a form (RFC 6749 §6). Also as a URL has them: services log what they are asked so.
  */
 export function secretsIn({ headers, body }: Pick<HttpRequest, "headers" | "body">): readonly string[] {
   const [, scheme = "", credentials = ""] = /^(\S+) (.*)$/s.exec(headers?.["authorization"] ?? "") ?? [];
@@ -63,5 +74,18 @@ export function secretsIn({ headers, body }: Pick<HttpRequest, "headers" | "body
   const password = decoded.slice(decoded.indexOf(":") + 1);
   const isForm = headers?.["content-type"] === "application/x-www-form-urlencoded" && body instanceof Uint8Array;
   const form = new URLSearchParams(isForm ? Buffer.from(body).toString("utf8") : "");
-  return [credentials, password, form.get("refresh_token") ?? ""].filter((secret) => secret !== "");
+  const secrets = [credentials, secretOf(password), form.get("refresh_token") ?? ""].filter((secret) => secret !== "");
+  return secrets.flatMap((secret) => [secret, encodeURIComponent(secret)]);
+}
+
+/** Of a key file that is sent as a password (Google's `_json_key`) the key: the rest is names that messages need. */
+function secretOf(password: string): string {
+  if (!password.startsWith("{")) return password;
+  try {
+    const options = { what: "a key file", code: "configuration-invalid", maxBytes: LIMITS.credentialBytes } as const;
+    const { private_key: key } = parseJsonObject(encodeUtf8(password), options);
+    return typeof key === "string" && key !== "" ? key : password;
+  } catch {
+    return password;
+  }
 }
