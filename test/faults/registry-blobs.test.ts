@@ -241,15 +241,20 @@ describe("sending a blob", () => {
     assert.deepEqual(held, large.bytes);
   });
 
-  it("does without a mount that the registry objects to", async (t) => {
-    const { store, server } = await openAgainst(t, ({ method, target }, response) => {
-      if (target.includes("mount=")) return reply(response, 400, { errors: [{ code: "UNSUPPORTED", message: "no" }] });
-      return method === "POST" ? reply(response, 202, "", { location: "/u/1" }) : reply(response, 201);
+  for (const [status, code] of [
+    [400, "UNSUPPORTED"],
+    [404, "NAME_UNKNOWN"],
+  ] as const) {
+    it(`does without a mount that the registry objects to with ${status}: it may not show the other repository`, async (t) => {
+      const { store, server } = await openAgainst(t, ({ method, target }, response) => {
+        if (target.includes("mount=")) return reply(response, status, { errors: [{ code, message: "no" }] });
+        return method === "POST" ? reply(response, 202, "", { location: "/u/1" }) : reply(response, 201);
+      });
+      const small = testBlob(10);
+      assert.equal(await store.pushBlob(small.descriptor, small.source, { mountFrom: "other/app" }), "stored");
+      assert.equal(server.requests.length, 3);
     });
-    const small = testBlob(10);
-    assert.equal(await store.pushBlob(small.descriptor, small.source, { mountFrom: "other/app" }), "stored");
-    assert.equal(server.requests.length, 3);
-  });
+  }
 
   it("is not believed to be stored when the registry names another digest", async (t) => {
     const other = { "docker-content-digest": testBlob(10, 9).descriptor.digest };

@@ -110,7 +110,8 @@ class Upload {
         async (response) => (response.status === 201 ? { done: created } : { place: this.#place(response) }),
       );
     } catch (thrown) {
-      if (query === "" || !(thrown instanceof CountersignError) || thrown.code !== "denied") throw thrown;
+      const isRefused = thrown instanceof CountersignError && (thrown.code === "denied" || thrown.code === "not-found");
+      if (query === "" || !isRefused) throw thrown;
       return this.#begin("", created);
     }
   }
