@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { CountersignError } from "../core/errors.ts";
 import { kitImageName } from "../core/formats/kit.ts";
+import { parseLocation } from "../core/oci/location.ts";
 import type { Manifest } from "../core/oci/manifest.ts";
 import type { Collection, ContentStore } from "../core/ports.ts";
 import { HEAD_TAG } from "../core/tags/names.ts";
@@ -154,7 +155,7 @@ async function saveAccepted(
   const { context, output, flags, registry } = saving;
   const { entries, heads, trust } = await orDiscard(collection, async () => ({
     entries: await readEntries(judged),
-    heads: await readHeads(judged),
+    heads: judging === undefined ? [] : await readHeads(saving, judged, judging),
     trust: await readTrust(saving),
   }));
   const progress = openProgress(context, output);
@@ -192,7 +193,7 @@ async function readEntries(judged: readonly Judged[]): Promise<readonly KitEntry
 }
 
 /** The trust metadata that images were reached by, once for each repository: they are judged by it on the other side. */
-async function readHeads(judged: readonly Judged[]): Promise<readonly KitEntry[]> {
+async function readHeads({ wiring }: Save, judged: readonly Judged[], { tags }: Judging): Promise<readonly KitEntry[]> {
   const stores = new Map(
     judged.flatMap(({ target, verdicts }) => {
       const isBound = verdicts.some(({ signedTag }) => signedTag !== undefined);
@@ -203,7 +204,11 @@ async function readHeads(judged: readonly Judged[]): Promise<readonly KitEntry[]
   if (stores.size === 0) return [];
   const { readHead } = await import("../ops/tags/carry.ts");
   return await Promise.all(
-    [...stores].map(async ([repository, store]) => headEntry(repository, store, await readHead(store))),
+    [...stores].map(async ([repository, images]) => {
+      const location = await tags.locationOf(repository);
+      const store = location === undefined ? images : await wiring.open(parseLocation(location));
+      return headEntry(repository, store, await readHead(store));
+    }),
   );
 }
 
@@ -211,7 +216,7 @@ function headEntry(repository: string, store: ContentStore, root: Manifest | und
   if (root === undefined) {
     throw new CountersignError("signed-tags-vanished", "the trust metadata has gone while the image was judged", {
       found: "nothing",
-      wanted: `${repository}:${HEAD_TAG}`,
+      wanted: `${store.location}:${HEAD_TAG}`,
     });
   }
   const { mediaType, digest, size } = root.descriptor;

@@ -33,6 +33,8 @@ export function readTagFlags(raw: RawOptions): TagFlags {
 export interface OpenedTags extends TagJudging {
   /** For each of these repositories that has one: its name, the name that trust is bound to, and the pinned root. Sorted. */
   rootsOf(repositories: Iterable<string>): Promise<readonly string[]>;
+  /** The repository that a pin names for the trust metadata of this one; undefined where they are in one place. */
+  locationOf(repository: string): Promise<string | undefined>;
 }
 
 interface Surroundings {
@@ -61,6 +63,7 @@ export async function openSignedTags(around: Surroundings, flags: TagFlags): Pro
   return {
     signedTags: opened.signedTags,
     rootsOf: (repositories) => rootsOf(opened.pins, repositories),
+    locationOf: async (repository) => (await opened.pins.find(await opened.pins.originOf(repository)))?.location,
     isRequired: isRequired ?? isDemanded(context, output),
     signedBy: (identities) => requirementOn(around, flags, identities),
   };

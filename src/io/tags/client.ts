@@ -80,7 +80,7 @@ class Client implements SignedTags {
     this.#sessions.set(key, open);
     try {
       const session = await open;
-      if (pin?.location === undefined) session.use(images);
+      if (locationFor(pin, images) === undefined) session.use(images);
       return session;
     } catch (thrown) {
       // What could not be looked at may be found out at the next try; what was refused stays so.
@@ -91,7 +91,8 @@ class Client implements SignedTags {
 
   async #open(gun: string, pin: RootPin | undefined, images: ContentStore): Promise<TrustSession> {
     const { openSession } = await import("./opening.ts");
-    const store = pin?.location === undefined ? images : await this.#elsewhere(pin.location);
+    const location = locationFor(pin, images);
+    const store = location === undefined ? images : await this.#elsewhere(location);
     return await openSession({ gun, pin, store, options: this.#options });
   }
 
@@ -102,6 +103,11 @@ class Client implements SignedTags {
       found: repository,
     });
   }
+}
+
+/** Another repository, where the pin says so. A kit has the metadata with its images, and no registry is asked for it. */
+function locationFor(pin: RootPin | undefined, { kind }: ContentStore): string | undefined {
+  return kind === "registry" ? pin?.location : undefined;
 }
 
 /** Without a pin or a demand, a repository may have no signed tags; only with a pin is that `signed-tags-vanished`. */

@@ -42,17 +42,17 @@ async function kitOf(t: TestContext, trust: TestTrust, root: Manifest, tag: stri
 }
 
 /** By the real client, on a machine with a memory of its own. */
-async function machine(t: TestContext, trust: TestTrust) {
+async function machine(t: TestContext, trust: TestTrust, more: { readonly location?: string } = {}) {
   const stateFolder = await temporaryFolder(t);
   return async (targets: ReturnType<typeof kitTargets>) => {
     const now = trust.clock.now();
     const pins = {
-      find: async (gun: string) => (gun === trust.gun ? trust.result.pin : undefined),
+      find: async (gun: string) => (gun === trust.gun ? { ...trust.result.pin, ...more } : undefined),
       put: async () => {},
       originOf: async (name: string) => name,
     };
     const tags = {
-      signedTags: openSignedTags({ pins, stateFolder, now }),
+      signedTags: openSignedTags({ pins, stateFolder, now, open: () => assert.fail("a registry was asked") }),
       isRequired: false,
       signedBy: () => Promise.reject(new Error("no binding asks for signatures here")),
     };
@@ -74,6 +74,16 @@ describe("a kit of images that were reached by signed tags", () => {
     const judge = await machine(t, trust);
     assert.deepEqual(await judge(targets), [["accepted"]]);
     assert.deepEqual(trust.store.calls, []);
+  });
+
+  it("asks no registry where the pin names another repository for the metadata: the kit has it", async (t) => {
+    const trust = await initialised({ store: new MemoryStore("registry", "registry.example/app") });
+    const kit = await kitOf(t, trust, await release(trust, "1.0"), "1.0");
+    const judge = await machine(t, trust, { location: "registry.example/app-trust" });
+    assert.deepEqual(await judge(kitTargets(kit.entries)), [["accepted"]]);
+    const { path } = await makeKit(t, [entryOf(trust.store, await release(trust, "1.1"), "1.1")]);
+    const without = await readKit(await openKit(t, path));
+    assert.deepEqual(await judge(kitTargets(without.entries)), [["refused", "signed-tags-vanished"]]);
   });
 
   it("is a rollback where a newer one was there before, also for what it has not got", async (t) => {
