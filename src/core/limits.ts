@@ -131,6 +131,8 @@ export const LIMITS = {
   mergeRounds: 8,
   /** Between writing such a list and reading it back: a writer who had read before us has written by then. */
   settleMs: 100,
+  /** The same where writing took longer: that may have been a wait that the registry asked for. */
+  settleMostMs: 3 * SECOND,
   /** Credential files and helper output. */
   credentialBytes: 1 * MIB,
   helperMs: 30 * SECOND,

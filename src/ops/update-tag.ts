@@ -47,7 +47,7 @@ export async function updateTag(
     const merged = await mergeWithCurrent(store, tag, existing, change);
     const started = pace.now();
     if (merged !== undefined) await store.pushManifest(merged, tag, { isShared: true });
-    const settle = Math.max(pace.now() - started, LIMITS.settleMs);
+    const settle = Math.min(Math.max(pace.now() - started, LIMITS.settleMs), LIMITS.settleMostMs);
     await pace.sleep(2 * settle * (1 + pace.random() * round));
     existing = await store.resolve(tag);
     if (existing !== undefined && change.holds(existing)) return existing;

@@ -467,6 +467,27 @@ describe("adding to a fallback tag", () => {
     assert.match(body?.toString("utf8") ?? "", new RegExp(c.descriptor.digest));
   });
 
+  it("settles as long as writing took, and not as long again as the registry asked to wait", async (t) => {
+    let body: Buffer | undefined;
+    let refusals = 0;
+    const clock = new TestClock();
+    const handler: Handler = (request, response) => {
+      if (request.method === "GET")
+        return body === undefined ? reply(response, 404) : reply(response, 200, body, INDEX);
+      if (!request.target.endsWith(tag)) return reply(response, 201);
+      if (++refusals === 1) return reply(response, 429, "", { "retry-after": "60" });
+      body = request.body;
+      return reply(response, 201);
+    };
+    const { store } = await openAgainst(t, handler, { clock });
+    await store.pushManifest(a);
+    assert.equal(refusals, 2);
+    assert.deepEqual(
+      clock.slept.filter((milliseconds) => milliseconds >= 60_000),
+      [60_000],
+    );
+  });
+
   it("does not grow a list beyond what is read", async (t) => {
     const full = Array.from({ length: LIMITS.referrerEntries }, (_, at) => ({
       mediaType: MEDIA_TYPES.ociManifest,

@@ -80,9 +80,9 @@ class Merge {
       const found = await readFallbackTag(this.#session, this.#subject, this.#tag);
       const missing = this.#missingIn(found?.index);
       if (missing.length === 0) return;
-      await this.#write(found, missing);
+      const waitedMs = await this.#write(found, missing);
       // As long as our own reading and writing took, or a writer that is slower than us could have been missed.
-      const settle = Math.max(clock.now() - started, LIMITS.settleMs);
+      const settle = Math.max(clock.now() - started - waitedMs, LIMITS.settleMs);
       await clock.sleep(settle * (1 + clock.random() * round), signal);
     }
     const last = await readFallbackTag(this.#session, this.#subject, this.#tag);
@@ -97,8 +97,12 @@ class Merge {
     return missing;
   }
 
-  /** Everything that was there stays as it was, known or not, in its order; the new entries come last. */
-  async #write(found: FallbackIndex | undefined, missing: readonly JsonValue[]): Promise<void> {
+  /**
+   * Everything that was there stays as it was, known or not, in its order; the new entries come last.
+   *
+   * @returns how long was waited before the next try, in milliseconds.
+   */
+  async #write(found: FallbackIndex | undefined, missing: readonly JsonValue[]): Promise<number> {
     const base = found?.index ?? { schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex };
     const entries = [...(found === undefined ? [] : entriesIn(found.index)), ...missing];
     const bytes = encodeUtf8(JSON.stringify({ ...base, manifests: entries }));
@@ -110,10 +114,14 @@ class Merge {
     try {
       await attempts.pass();
       await this.#session.once({ ...request, expect: [201, 412] }, async ({ status }) => this.#note(status, found));
+      return 0;
     } catch (thrown) {
       // Not sent again as it is: by then the list may be another one.
       if (!(thrown instanceof TransientError)) throw thrown;
+      const { clock } = this.#session.pool;
+      const failed = clock.now();
       await attempts.failed(thrown);
+      return clock.now() - failed;
     }
   }
 

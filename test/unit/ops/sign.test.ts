@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { parsePublicKey } from "../../../src/core/crypto/public-key.ts";
 import { CountersignError } from "../../../src/core/errors.ts";
 import type { SignatureFormat } from "../../../src/core/formats/envelope.ts";
+import { LIMITS } from "../../../src/core/limits.ts";
 import type { Manifest } from "../../../src/core/oci/manifest.ts";
 import { cosignTag } from "../../../src/core/oci/referrers.ts";
 import { instant } from "../../../src/core/time.ts";
@@ -244,4 +245,16 @@ test("what comes to hold our part while we merge is not written once more: some 
   const written = await updateTag(store, "shared", { seen: undefined, merge, holds }, pace);
   assert.equal(written.descriptor.digest, both.manifest.descriptor.digest);
   assert.equal(store.calls.filter((call) => call.endsWith(" shared") && call.startsWith("pushManifest")).length, 0);
+});
+
+test("a shared tag is read again soon, though its writing took the minutes that a registry asked to wait", async () => {
+  const store = await storeWithImage();
+  const ours = await makeImage({ name: "ours" });
+  await pushImage(store, ours);
+  const slept: number[] = [];
+  let now = 0;
+  const pace = { now: () => (now += 120_000), sleep: async (ms: number) => void slept.push(ms), random: () => 0 };
+  const holds = (found: Manifest) => found.descriptor.digest === ours.manifest.descriptor.digest;
+  await updateTag(store, "shared", { seen: undefined, merge: async () => ours.manifest, holds }, pace);
+  assert.deepEqual(slept, [2 * LIMITS.settleMostMs]);
 });
