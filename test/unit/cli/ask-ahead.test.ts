@@ -70,7 +70,7 @@ describe("verify, which asks ahead", () => {
     const key = join(folder, "key.pub");
     execFileSync("mkfifo", [key]);
     const helper = join(folder, "docker-credential-slow");
-    await writeFile(helper, `#!/bin/sh\necho $$ > ${folder}/pid\necho no key > ${key}\nexec sleep 60\n`, {
+    await writeFile(helper, `#!/bin/sh\necho $$ > "${folder}/pid"\necho no key > "${key}"\nexec sleep 60\n`, {
       mode: 0o755,
     });
     await mkdir(join(folder, ".docker"));

@@ -58,8 +58,10 @@ zpty -d inner`;
 function execute(program: string, argv: readonly string[]): readonly string[] {
   const { stdout, stderr, status } = spawnSync(program, [...argv], {
     encoding: "utf8",
-    timeout: 20_000,
+    timeout: 60_000,
     cwd: directory,
+    // A shell complains of a locale that the machine does not have.
+    env: { ...process.env, LC_ALL: "C.UTF-8" },
   });
   assert.equal(stderr, "");
   assert.equal(status, 0);

@@ -27,7 +27,7 @@ after(() => rm(folder, { recursive: true, force: true }));
 /** An engine that is a shell script: it notes its arguments, one line a call, and does what `body` says. */
 async function engine(make: typeof docker, body: string): Promise<Engine & { calls(): Promise<string[]> }> {
   const program = join(folder, `engine-${Math.random().toString(16).slice(2)}`);
-  await writeFile(program, `#!/bin/sh\necho "$@" >> ${program}.calls\n${body}\n`);
+  await writeFile(program, `#!/bin/sh\necho "$@" >> "${program}.calls"\n${body}\n`);
   await chmod(program, 0o755);
   const calls = async (): Promise<string[]> => (await readFile(`${program}.calls`, "utf8")).trim().split("\n");
   return Object.assign(make({ program, env: process.env }), { calls });

@@ -217,7 +217,7 @@ describe("a key in a KMS, through its plug-in (sigstore-kms-NAME, protocol v1)",
 
   it("is not waited for once it has ended, though a child of it holds its pipes; the child is killed", async () => {
     const pids = join(folder, "left-behind");
-    const plugin = await prints("leaves", publicKeyAnswer(), "sleep 300 &", `echo $! > ${pids}`);
+    const plugin = await prints("leaves", publicKeyAnswer(), "sleep 300 &", `echo $! > "${pids}"`);
     await loadPublicKey(plugin, surroundings());
     await waitForEnd(Number(await waitForFile(pids)));
   });
@@ -427,7 +427,7 @@ describe("a plug-in without end", () => {
 
   it("that hangs is killed with its children at the time limit", async () => {
     const pids = join(folder, "hanging");
-    const plugin = await pluginThat("hangs", `sleep 300 & echo $$ $! > ${pids}`, "wait");
+    const plugin = await pluginThat("hangs", `sleep 300 & echo $$ $! > "${pids}"`, "wait");
     const error = await rejectedBy(() => loadPublicKey(plugin, surroundings(SHORT)), "key-unavailable");
     assert.match(error.found ?? "", /still running after 2 s/);
     for (const pid of (await waitForFile(pids)).split(" ")) await waitForEnd(Number(pid));
@@ -445,7 +445,7 @@ describe("a plug-in without end", () => {
 
   it("is killed with its children at an interruption", async () => {
     const pids = join(folder, "interrupted");
-    const plugin = await pluginThat("long", `sleep 300 & echo $$ $! > ${pids}`, "wait");
+    const plugin = await pluginThat("long", `sleep 300 & echo $$ $! > "${pids}"`, "wait");
     const abort = new AbortController();
     const loading = rejectedBy(() => loadPublicKey(plugin, surroundings({ signal: abort.signal })), "interrupted");
     const running = await waitForFile(pids);

@@ -73,7 +73,7 @@ describe("a scanner without end", () => {
 
   it("that hangs is killed with all it started, at its time limit", async () => {
     const pids = join(folder, "pids");
-    const call = await callOf("hangs", [`sleep 300 & echo $$ $! > ${pids}`, "wait"], { timeoutMs: 2_000 });
+    const call = await callOf("hangs", [`sleep 300 & echo $$ $! > "${pids}"`, "wait"], { timeoutMs: 2_000 });
     const error = await rejectedBy(() => runScanner(call), "scanner-error");
     assert.match(error.found ?? "", /still running after 2 s/);
     for (const pid of (await waitForFile(pids)).split(" ")) await waitForEnd(Number(pid));
@@ -87,7 +87,7 @@ describe("a scanner without end", () => {
   it("that leaves something behind has it killed: nothing outlives the scan", async () => {
     const pid = join(folder, "left-behind");
     const answer = await runScanner(
-      await callOf("leaves", [`sleep 300 > /dev/null 2>&1 & echo $! > ${pid}`, "echo done"]),
+      await callOf("leaves", [`sleep 300 > /dev/null 2>&1 & echo $! > "${pid}"`, "echo done"]),
     );
     assert.equal(Buffer.from(answer.stdout).toString(), "done\n");
     await waitForEnd(Number(await waitForFile(pid)));
@@ -103,7 +103,7 @@ describe("a scanner that is interrupted", () => {
   it("is killed with all it started", async () => {
     const pids = join(folder, "interrupted");
     const stop = new AbortController();
-    const call = await callOf("works", [`sleep 300 & echo $$ $! > ${pids}`, "wait"], { signal: stop.signal });
+    const call = await callOf("works", [`sleep 300 & echo $$ $! > "${pids}"`, "wait"], { signal: stop.signal });
     const running = rejectedBy(() => runScanner(call), "interrupted");
     const started = (await waitForFile(pids)).split(" ");
     stop.abort(new CountersignError("interrupted", "stopped by a signal"));
