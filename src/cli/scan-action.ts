@@ -57,7 +57,8 @@ export async function scan(
   try {
     const attest = wish && (await openAttester(context, output, wiring, wish, images));
     const accepted = await judgeFirst(context, output, wiring, images, flags, registry);
-    const tags = await openSignedTags({ context, output, wiring }, readTagFlags(raw));
+    const around = { context, output, wiring };
+    const tags = flags.judged === undefined ? await openSignedTags(around, readTagFlags(raw)) : undefined;
     const { maxWorkers } = registry;
     const scanning = { context, output, wiring, scanner, flags, platform, maxWorkers, attest, tags };
     const scanned: ScannedImage[] = [];
@@ -78,7 +79,8 @@ interface Scanning {
   readonly platform: Platform;
   readonly maxWorkers: number | undefined;
   readonly attest: Attest | undefined;
-  readonly tags: TagJudging;
+  /** undefined where images are judged first: what was accepted was reached through them. */
+  readonly tags: TagJudging | undefined;
 }
 
 /** Where flags or a policy say what is to be accepted: by image, its digest, or why it is not scanned. */
@@ -146,7 +148,7 @@ async function scanOne(
   accepted: Digest | ScannedImage | undefined,
 ): Promise<readonly ScannedImage[]> {
   if (typeof accepted === "object") return [accepted];
-  const { context, output, wiring, flags, platform, maxWorkers, attest } = scanning;
+  const { context, output, wiring, flags, platform, maxWorkers, attest, tags } = scanning;
   const opened = await openForSigning(wiring, image, attest === undefined ? "read" : "write", undefined);
   if (!("store" in opened)) return [opened];
   const target = accepted === undefined ? opened : { ...opened, digest: accepted };
@@ -157,8 +159,7 @@ async function scanOne(
       platform,
       recursive: flags.recursive,
       attest,
-      // What was accepted was reached through them.
-      tags: accepted === undefined ? scanning.tags : undefined,
+      tags,
       openLayerDigester: layerDigesters(),
       onTransfer: progress.onTransfer,
       maxWorkers,
