@@ -18,8 +18,9 @@ interface Seen {
 
 /**
  * What registries were found to lack, and where `{}` was stored, for LIMITS.capabilityMs on disk and in memory. It saves
- * requests and never decides anything: a wrong or lost memory costs a request. One file per registry, so that processes
- * do not overwrite each other's knowledge of others; whatever cannot be read or written is as if it were not there.
+ * requests and never decides a verdict: a wrong or lost memory costs a request, or a `{}` that `stored-blobs.ts` does without.
+ * One file per registry, so that processes do not overwrite each other's knowledge of others; whatever cannot be read or
+ * written is as if it were not there.
  */
 export class CapabilityMemory {
   readonly #folder: string | undefined;
