@@ -139,6 +139,8 @@ class Opening {
         wanted: "trust metadata of its publisher",
       });
     }
+    // Of what is in no registry, a kit alone has a name.
+    if (store.kind !== "registry") return notInKit(this.#name, pin);
     const seen = this.#before?.head === undefined ? undefined : this.#before.kept.refreshedAt;
     const { now } = this.#request.options;
     return new CountersignError("signed-tags-vanished", `the signed tags of ${this.#name} have disappeared`, {
@@ -262,6 +264,19 @@ class Opening {
       if (!(thrown instanceof Overtaken)) throw thrown;
     }
   }
+}
+
+/** Whoever saved the kit had no pin, or somebody took them out. */
+function notInKit(name: string, { root }: RootPin): CountersignError {
+  return new CountersignError(
+    "signed-tags-vanished",
+    `the kit has no signed tags of ${name}, whose root is pinned here`,
+    {
+      found: "no trust metadata in the kit",
+      wanted: `what starts from the pinned root ${root}`,
+      next: "have the kit made where the root is pinned too: countersign save takes the signed tags along then",
+    },
+  );
 }
 
 /** What says that the registry could not be asked, as against that it answered. That access is denied is an answer. */

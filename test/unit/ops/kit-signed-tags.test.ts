@@ -43,6 +43,14 @@ async function kitOf(t: TestContext, trust: TestTrust, root: Manifest, tag: stri
 
 /** By the real client, on a machine with a memory of its own. */
 async function machine(t: TestContext, trust: TestTrust, more: { readonly location?: string } = {}) {
+  const verify = await verifier(t, trust, more);
+  return async (targets: ReturnType<typeof kitTargets>) => {
+    const judged = await verify(targets);
+    return judged.map(([verdict]) => [verdict?.status, ...(verdict?.reasons ?? []).map(({ code }) => code)]);
+  };
+}
+
+async function verifier(t: TestContext, trust: TestTrust, more: { readonly location?: string } = {}) {
   const stateFolder = await temporaryFolder(t);
   return async (targets: ReturnType<typeof kitTargets>) => {
     const now = trust.clock.now();
@@ -57,7 +65,7 @@ async function machine(t: TestContext, trust: TestTrust, more: { readonly locati
       signedBy: () => Promise.reject(new Error("no binding asks for signatures here")),
     };
     const judged = await verifyImages(targets, { requirement: requiringBinding(now), tags });
-    return judged.map(({ verdicts }) => [verdicts[0]?.status, ...(verdicts[0]?.reasons ?? []).map(({ code }) => code)]);
+    return judged.map(({ verdicts }) => verdicts);
   };
 }
 
@@ -84,6 +92,17 @@ describe("a kit of images that were reached by signed tags", () => {
     const { path } = await makeKit(t, [entryOf(trust.store, await release(trust, "1.1"), "1.1")]);
     const without = await readKit(await openKit(t, path));
     assert.deepEqual(await judge(kitTargets(without.entries)), [["refused", "signed-tags-vanished"]]);
+  });
+
+  it("is refused without them where a root is pinned, and no registry is blamed for it", async (t) => {
+    const trust = await initialised({ store: new MemoryStore("registry", "registry.example/app") });
+    const { path } = await makeKit(t, [entryOf(trust.store, await release(trust, "1.0"), "1.0")]);
+    const { entries } = await readKit(await openKit(t, path));
+    const [[verdict = assert.fail()] = []] = await (await verifier(t, trust))(kitTargets(entries));
+    const [reason = assert.fail()] = verdict.reasons;
+    assert.deepEqual([verdict.status, reason.code], ["refused", "signed-tags-vanished"]);
+    assert.match(reason.message, /^the kit has no signed tags of registry\.example\/app/);
+    assert.match(reason.next ?? "", /countersign save/);
   });
 
   it("is a rollback where a newer one was there before, also for what it has not got", async (t) => {
