@@ -3,8 +3,9 @@ import { readFileSync } from "node:fs";
 import { request } from "node:https";
 import { after, before } from "node:test";
 import { selfSigned } from "../support/certificate.ts";
+import { freePort } from "../support/free-port.ts";
 import { startPeer, without } from "./peers.ts";
-import { freePort, type Server, whenReady } from "./servers.ts";
+import { type Server, whenReady } from "./servers.ts";
 import type { Workplace } from "./workplace.ts";
 
 /** A released kube-apiserver with etcd on loopback: all objects are real, and nothing schedules or runs them. */

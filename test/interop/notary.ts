@@ -3,8 +3,9 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { request as askHttps, createServer } from "node:https";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { freePort } from "../support/free-port.ts";
 import { startPeer, without } from "./peers.ts";
-import { freePort, type Server, stopChild, whenReady } from "./servers.ts";
+import { type Server, stopChild, whenReady } from "./servers.ts";
 import type { Workplace } from "./workplace.ts";
 
 /** A Notary as its operators run it: server and signer, TLS between all of them, by an authority of its own; in memory. */

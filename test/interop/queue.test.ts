@@ -20,12 +20,13 @@ import { QueueLink } from "../../src/io/queue/link.ts";
 import { RunQueues } from "../../src/io/queue/run-queues.ts";
 import type { Fault, FaultHook } from "../../src/testbed/faults.ts";
 import { selfSigned } from "../support/certificate.ts";
+import { freePort } from "../support/free-port.ts";
 import { digestFor, SAMPLE_AT } from "../support/sample-audit.ts";
 import { makeFleet } from "./fleet.ts";
 import { type Finished, without } from "./peers.ts";
 import { RedisServer } from "./redis.ts";
 import { useScene } from "./scene.ts";
-import { freePort, startEmbedded, stopChild } from "./servers.ts";
+import { startEmbedded, stopChild } from "./servers.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../bin/countersign.js", import.meta.url));
 const COUNT = 120;

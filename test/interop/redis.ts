@@ -1,7 +1,8 @@
 import type { ChildProcess } from "node:child_process";
 import { connect } from "node:net";
+import { freePort } from "../support/free-port.ts";
 import { startPeer } from "./peers.ts";
-import { freePort, type Server, stopChild, whenReady } from "./servers.ts";
+import { type Server, stopChild, whenReady } from "./servers.ts";
 
 /** Debian's redis-server on a folder of its own, with its log of what was written, that can be killed and started again. */
 export class RedisServer {

@@ -1,8 +1,7 @@
 import type { ChildProcess } from "node:child_process";
-import { randomInt } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
+import { freePort } from "../support/free-port.ts";
 import { runPeer, startPeer, without } from "./peers.ts";
 
 export interface Server {
@@ -105,23 +104,4 @@ async function endChild(child: ChildProcess, signal: NodeJS.Signals): Promise<vo
   const ended = new Promise((resolve) => child.once("exit", resolve));
   child.kill(signal);
   await ended;
-}
-
-/** Below those that Linux gives to connections: until the server has it, no connection of another test can be on it. */
-const PORTS = [15_000, 32_000] as const;
-
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(...PORTS);
-    if (await isFree(port)) return port;
-  }
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  const isListening = await new Promise<boolean>((resolve) => {
-    server.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true));
-  });
-  if (isListening) await new Promise((resolve) => server.close(resolve));
-  return isListening;
 }

@@ -1,6 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import type { KeyObject } from "node:crypto";
 import { after, before } from "node:test";
+import { freePort } from "../support/free-port.ts";
 import { certificatePem, FakeAuthority } from "../support/sigstore/authority.ts";
 import { FakeCertificateLog } from "../support/sigstore/certificate-log.ts";
 import { fakeKey } from "../support/sigstore/keys.ts";
@@ -9,7 +10,7 @@ import { signingConfig } from "../support/sigstore/signing-config.ts";
 import { FakeTimestampAuthority } from "../support/sigstore/timestamp-authority.ts";
 import { trustedRoot } from "../support/sigstore/trusted-root.ts";
 import { startPeer, without } from "./peers.ts";
-import { freePort, killChild, type Server, whenReady } from "./servers.ts";
+import { killChild, type Server, whenReady } from "./servers.ts";
 import { StackIssuer, startCertificateLog } from "./sigstack/issuers.ts";
 import type { Workplace } from "./workplace.ts";
 

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { pathToFileURL } from "node:url";
@@ -13,6 +12,7 @@ import { fullName } from "../../src/cli/manual.ts";
 import { buildProgram } from "../../src/cli/program.ts";
 import { LIMITS } from "../../src/core/limits.ts";
 import { startRegistry } from "../../src/testbed/registry.ts";
+import { freePort } from "../support/free-port.ts";
 import { captureContext } from "../support/session.ts";
 import { pushImage } from "../support/session-image.ts";
 import { temporaryFolder } from "../support/temp.ts";
@@ -125,18 +125,10 @@ async function openPlace(t: TestContext, scene: Scene): Promise<Place> {
 }
 
 async function portFor(t: TestContext, scene: Scene): Promise<string> {
-  if (scene.ownRegistry === true) return await freePort();
+  if (scene.ownRegistry === true) return String(await freePort());
   const registry = await startRegistry();
   t.after(() => registry.close());
   return registry.address.split(":")[1] ?? "";
-}
-
-async function freePort(): Promise<string> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-  const address = server.address();
-  await new Promise((closed) => server.close(closed));
-  return String(address !== null && typeof address === "object" ? address.port : 0);
 }
 
 /** In a process group of its own, so that a registry in the background ends with it whatever happens. */

@@ -26,7 +26,7 @@ async function start(
   meet: (child: ReturnType<typeof spawn>) => void = () => undefined,
   program = process.execPath,
 ): Promise<Ending> {
-  const child = spawn(program, [...argv], { stdio: ["ignore", "pipe", "pipe"], timeout: 20_000 });
+  const child = spawn(program, [...argv], { stdio: ["ignore", "pipe", "pipe"], timeout: 60_000 });
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (chunk: Buffer) => {
