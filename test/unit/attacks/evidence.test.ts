@@ -143,8 +143,8 @@ describe(`${names.length} kinds of junk`, () => {
       }
     });
 
+    if (junk === GOOD) continue;
     it(`are no signature by themselves, and have a reason of their own: ${name}`, () => {
-      if (junk === GOOD) return;
       const { status, reasons } = judged([junk]);
       const [reason] = reasons;
       assert.ok(reason);
