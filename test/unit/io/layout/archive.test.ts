@@ -129,12 +129,12 @@ describe("an OCI archive", () => {
     const image = await makeImage();
     const path = await archiveOf(t, "oci-archive", image, "1.0");
     await writeFile(path, await makeTar({ ...(await entriesOf(path)), "NOTES.txt": "theirs" }));
-    await chmod(path, 0o640);
+    await chmod(path, 0o600);
     await symlink("image.tar", join(path, "..", "link"));
     const store = await open(t, "oci-archive", join(path, "..", "link"), "write");
     await pushImage(store, makeReferrer(image.manifest));
     assert.equal(Buffer.from((await entriesOf(path))["NOTES.txt"] ?? "").toString(), "theirs");
-    assert.equal((await stat(path)).mode & 0o777, 0o640);
+    assert.equal((await stat(path)).mode & 0o777, 0o600);
     assert.deepEqual((await readdir(join(path, ".."))).sort(), ["image.tar", "link"]);
   });
 
