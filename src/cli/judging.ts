@@ -20,7 +20,7 @@ import { type PolicyOptions, refuseRenaming } from "./policy-options.ts";
 import { isPublishedPolicy } from "./policy-pin-options.ts";
 import { type OpenedTags, openSignedTags, requirePinned } from "./signed-tags.ts";
 import { type FindTrust, readSigners } from "./signers.ts";
-import { refuseRegistriesOffline, type TrustOptions } from "./trust-options.ts";
+import { refuseRegistriesOffline } from "./trust-options.ts";
 import type { VerifyOptions as VerifyFlags } from "./verify-options.ts";
 
 /** How images are judged, by whichever door: from flags, or by the policy that is there in their place. */
@@ -113,17 +113,18 @@ async function readRequirement(
 
 // --- by a policy ------------------------------------------------------------------------------------------------------
 
-async function readPolicy(judge: Judge, { policy, signers }: JudgingFlags): Promise<OpenPolicy | undefined> {
+async function readPolicy(judge: Judge, flags: JudgingFlags): Promise<OpenPolicy | undefined> {
+  const { policy, signers } = flags;
   if (policy === undefined) return undefined;
   const { context, output, wiring, images, find } = judge;
   refuseRenaming(policy, images);
-  const fetched = isPublishedPolicy(policy.file) ? await fetchPublished(judge, policy, signers.trust) : undefined;
+  const fetched = isPublishedPolicy(policy.file) ? await fetchPublished(judge, policy, flags) : undefined;
   const { openPolicy } = await import("./policy.ts");
   const { file } = policy;
   const { trust } = signers;
   const fetchList = async (reference: string): Promise<SignedList> => {
     const { fetchPublishedList } = await import("./policy-fetch.ts");
-    return await fetchPublishedList(judge, reference, trust);
+    return await fetchPublishedList(judge, reference, trust, await tagsOfPolicies(judge, flags));
   };
   const opened = await openPolicy(context, output, wiring, { file, trust, images, find, fetched, fetchList });
   await prepareRules(
@@ -133,9 +134,15 @@ async function readPolicy(judge: Judge, { policy, signers }: JudgingFlags): Prom
   return opened;
 }
 
-async function fetchPublished(judge: Judge, policy: PolicyOptions, trust: TrustOptions): Promise<Uint8Array> {
+async function fetchPublished(judge: Judge, policy: PolicyOptions, flags: JudgingFlags): Promise<Uint8Array> {
   const { fetchPublishedPolicy } = await import("./policy-fetch.ts");
-  return await fetchPublishedPolicy(judge, policy, trust);
+  return await fetchPublishedPolicy(judge, policy, flags.signers.trust, await tagsOfPolicies(judge, flags));
+}
+
+/** Pins hold for what policies are read from too; what flags demand of tags, or would pin, is about images. */
+async function tagsOfPolicies(judge: Judge, flags: JudgingFlags): Promise<OpenedTags> {
+  const tags = { ...flags.tags, isRequired: false, tofu: false, checkTag: false };
+  return await openSignedTags(judge, { ...flags, tags });
 }
 
 /** What an image is called where rules are looked for: as it is named, else as the user says. */

@@ -3,6 +3,7 @@ import { CountersignError } from "../core/errors.ts";
 import { parseReference, type Reference } from "../core/oci/reference.ts";
 import { formatInstant } from "../core/time.ts";
 import type { Requirement } from "../core/verify/requirement.ts";
+import type { TagJudging } from "../ops/judging.ts";
 import { fetchPolicy } from "../ops/policy-artifact.ts";
 import { fetchWithdrawn, type SignedList } from "../ops/withdrawn-artifact.ts";
 import type { Judge } from "./judging.ts";
@@ -21,6 +22,7 @@ export async function fetchPublishedPolicy(
   judge: Judge,
   { file, pin }: PolicyOptions,
   trust: TrustOptions,
+  tags: TagJudging,
 ): Promise<Uint8Array> {
   const { context, output, wiring } = judge;
   if (trust.offline) {
@@ -35,9 +37,10 @@ export async function fetchPublishedPolicy(
   const signers = await readPinned(judge, pin, trust, reference);
   const target = { image: file, store, ...(digest === undefined ? { tag } : { digest }) };
   const now = context.referenceTime;
-  const fetched = await fetchPolicy(target, { signers, maxAge: pin.maxAge, now, cache: wiring.cache });
+  const fetched = await fetchPolicy(target, { signers, tags, maxAge: pin.maxAge, now, cache: wiring.cache });
   const age = fetched.createdAt === undefined ? "" : `, published ${formatInstant(fetched.createdAt)}`;
-  if (digest === undefined) output.note(`the policy ${file} is ${fetched.digest}${age}`);
+  const by = fetched.isTagSigned ? ", by its signed tag" : "";
+  if (digest === undefined) output.note(`the policy ${file} is ${fetched.digest}${by}${age}`);
   return fetched.bytes;
 }
 
@@ -51,6 +54,7 @@ export async function fetchPublishedList(
   { wiring }: Judge,
   artifact: string,
   { offline }: Pick<TrustOptions, "offline">,
+  tags: TagJudging,
 ): Promise<SignedList> {
   if (offline) {
     throw new CountersignError("unreachable", "--offline opens no connection, and a list of the policy is behind one", {
@@ -61,7 +65,7 @@ export async function fetchPublishedList(
   const reference = policyReference(artifact);
   const { tag, digest } = reference;
   const store = await wiring.open({ kind: "registry", reference });
-  return await fetchWithdrawn({ image: artifact, store, ...(digest === undefined ? { tag } : { digest }) });
+  return await fetchWithdrawn({ image: artifact, store, ...(digest === undefined ? { tag } : { digest }) }, tags);
 }
 
 /**

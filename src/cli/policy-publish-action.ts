@@ -20,6 +20,7 @@ import type { Context } from "./context.ts";
 import { createdAt, openWiring } from "./images.ts";
 import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
+import { hasPins } from "./pins-place.ts";
 import { taggedReference } from "./policy-fetch.ts";
 import { readPolicyFile } from "./policy-file.ts";
 import { refuseTwoReaders } from "./sign-action.ts";
@@ -53,6 +54,11 @@ export async function publish(
     });
     const result: PublishedPolicy = { ...published, place, repository: name, document, inside };
     await output.result({ text: (style) => publishedText(result, style), json: () => publishedDocument(result) });
+    if (hasPins(context, raw)) {
+      const { noteBound } = await import("./bound-notes.ts");
+      const target = { image: place, store, tag: reference.tag };
+      await noteBound({ context, output, wiring }, raw, [{ target, digest: published.digest }]);
+    }
   } finally {
     await wiring.close();
   }

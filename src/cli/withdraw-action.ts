@@ -20,6 +20,7 @@ import type { Context } from "./context.ts";
 import { openWiring } from "./images.ts";
 import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
+import { hasPins } from "./pins-place.ts";
 import { type TaggedReference, taggedReference } from "./policy-fetch.ts";
 import { checkingKeys } from "./sign-blob-action.ts";
 import { openSignatory } from "./signatory.ts";
@@ -46,6 +47,12 @@ export async function withdraw(
     const push = published && (async (list: SignedList) => await pushList(wiring, published, list));
     const result = await withLock(pairLock(path), { signal }, () => rewrite(context, place, options, signatory, push));
     await output.result({ text: (style) => withdrawText(result, style), json: () => withdrawDocument(result) });
+    if (published !== undefined && result.pushed !== undefined && hasPins(context, raw)) {
+      const { noteBound } = await import("./bound-notes.ts");
+      const store = await wiring.open({ kind: "registry", reference: published });
+      const target = { image: result.pushed.place, store, tag: published.tag };
+      await noteBound({ context, output, wiring }, raw, [{ target, digest: result.pushed.digest }]);
+    }
   } finally {
     await wiring.close();
   }

@@ -13,15 +13,19 @@ import { formatDuration } from "../core/policy/duration.ts";
 import type { ContentCache } from "../core/ports.ts";
 import { reasonClass } from "../core/reasons.ts";
 import { describeAge, type Instant } from "../core/time.ts";
+import { type Rulebook, requiringBinding } from "../core/verify/criterion.ts";
 import type { Requirement } from "../core/verify/requirement.ts";
 import type { SignedBy } from "../core/verify/verdict.ts";
+import type { TagJudging } from "./judging.ts";
 import { sourceOf } from "./prepare-signature.ts";
-import { type Target, verifyImage } from "./verify.ts";
+import { bindTarget, resolveTarget, type Target, verifyImage } from "./verify.ts";
 
-/** Why a fetched policy is believed: its reference has a digest, or somebody who is named signed it. */
+/** Why a fetched policy is believed: its reference has a digest, its tag is signed, or somebody who is named signed it. */
 export interface PolicyPin {
-  /** Who must have signed it; absent where its digest alone is pinned. */
+  /** Who must have signed it; absent where its digest or the root of its repository is pinned. */
   readonly signers?: Requirement | undefined;
+  /** Where a root of its repository is pinned, its tag means what the publisher signed it for. */
+  readonly tags?: TagJudging | undefined;
   /** Milliseconds since it was published, by its signer's word. */
   readonly maxAge?: number | undefined;
   readonly now: Instant;
@@ -34,19 +38,24 @@ export interface FetchedPolicy {
   /** Of the artifact: what a reference pins. */
   readonly digest: Digest;
   readonly createdAt: Instant | undefined;
-  /** Empty where only the digest was pinned. */
+  /** Empty where nobody was pinned. */
   readonly signedBy: readonly SignedBy[];
+  /** Whether a signed tag says that it is this one. */
+  readonly isTagSigned: boolean;
 }
 
 /**
- * Fetches a policy and proves that it is meant: its digest, where the target has one, its signer, where one is pinned, and
- * for a tag the repository that it was published to.
+ * Fetches a policy and proves that it is meant: its digest, where the target has one, its signed tag, where a root is pinned,
+ * its signer, where one is, and for a tag the repository that it was published to.
  *
  * @throws CountersignError `policy-untrusted`; `policy-invalid` where it is no policy; where it could not be looked at, what
  * the store throws, and the policy is not known.
  */
-export async function fetchPolicy(target: Target, pin: PolicyPin): Promise<FetchedPolicy> {
-  if (target.digest === undefined && pin.signers === undefined) throw unpinned(target);
+export async function fetchPolicy(named: Target, pin: PolicyPin): Promise<FetchedPolicy> {
+  const target = named.digest === undefined ? await bindTag(named, "policy", pin.tags) : named;
+  if (named.digest === undefined && target.bound?.signedTag === undefined && pin.signers === undefined) {
+    throw unpinned(target);
+  }
   try {
     return await fetchProven(target, pin);
   } catch (error) {
@@ -61,33 +70,60 @@ export async function fetchPolicy(target: Target, pin: PolicyPin): Promise<Fetch
   }
 }
 
+/**
+ * The tag of something that a policy is read from, with what it is signed for where a root of its repository is pinned.
+ *
+ * @throws CountersignError `policy-untrusted` where it is signed for nothing that holds; where that could not be looked at,
+ * what `SignedTags.resolve` throws.
+ */
+export async function bindTag(target: Target, what: string, tags: TagJudging | undefined): Promise<Target> {
+  try {
+    return await bindTarget(target, { tags });
+  } catch (error) {
+    if (!(error instanceof CountersignError) || error.class !== "refused") throw error;
+    throw untrusted(`no signed tag says which ${what} this is`, {
+      found: `${target.image}: ${explainBriefly(error)}`,
+      wanted: error.wanted,
+      next: error.next,
+      cause: error,
+    });
+  }
+}
+
 async function fetchProven(target: Target, pin: PolicyPin): Promise<FetchedPolicy> {
   const root = await resolvePolicy(target);
   const { digest } = root.descriptor;
   const artifact = readPolicyArtifact(root, target.image);
-  const signedBy = pin.signers === undefined ? [] : await proveSigner({ ...target, digest }, pin.signers, pin.cache);
+  const signedBy = await proveSigner({ ...target, digest, resolved: root }, pin);
   if (target.digest === undefined) requirePlace(target, artifact);
   requireAge(target, artifact, pin);
   const bytes = await target.store.readBlob(artifact.layer, LIMITS.policyBytes);
   checkBytes(bytes, artifact.layer, target.image);
-  return { bytes, digest, createdAt: artifact.createdAt, signedBy };
+  const isTagSigned = target.bound?.signedTag !== undefined;
+  return { bytes, digest, createdAt: artifact.createdAt, signedBy, isTagSigned };
 }
 
 async function resolvePolicy(target: Target): Promise<Manifest> {
+  if (target.bound?.signedTag !== undefined) return await resolveTarget(target);
   const manifest = await target.store.resolve(target.digest ?? target.tag);
   if (manifest !== undefined) return manifest;
   throw new CountersignError("not-found", "there is no such policy", { wanted: target.image });
 }
 
-async function proveSigner(
-  target: Target,
-  requirement: Requirement,
-  cache: ContentCache | undefined,
-): Promise<readonly SignedBy[]> {
-  const { verdicts, accepted } = await verifyImage(target, { requirement, cache });
+async function proveSigner(target: Target, pin: PolicyPin): Promise<readonly SignedBy[]> {
+  const requirement = whatProves(target, pin);
+  if (requirement === undefined) return [];
+  const tags = target.bound && pin.tags;
+  const { verdicts, accepted } = await verifyImage(target, { requirement, cache: pin.cache, tags });
   const [verdict] = verdicts;
   if (!accepted || verdict?.status !== "accepted") throw notProven(target, verdict?.reasons ?? []);
   return verdict.signatures.flatMap((report) => (report.accepted && report.signedBy ? [report.signedBy] : []));
+}
+
+/** Who is pinned, and whom the signed tag itself asks for beside it. */
+function whatProves({ bound }: Target, { signers, now }: PolicyPin): Requirement | Rulebook | undefined {
+  if (signers !== undefined) return signers;
+  return (bound?.requires ?? []).length === 0 ? undefined : requiringBinding(now);
 }
 
 /** What could not be looked at says nothing of the policy, and is told as it is. */
@@ -126,7 +162,7 @@ function unpinned({ image }: Target): CountersignError {
   return untrusted("nothing says whose policy this is", {
     found: `${image}: a tag, which whoever may write there can move`,
     wanted: "its digest (…@sha256:…), or who has signed it: --policy-key KEY, or --policy-certificate-identity NAME",
-    next: "say who has to have signed the policy, or pin its digest",
+    next: "say who has to have signed the policy, or pin its digest or the root of its repository",
   });
 }
 

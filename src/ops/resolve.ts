@@ -22,8 +22,13 @@ export interface Reached {
  * @throws CountersignError as `SignedTags.resolve`, and `resolveTarget`.
  */
 export async function reachTarget(target: Target, search: TagSearch): Promise<Reached> {
-  const reached = { ...target, bound: await askSignedTags(target, search) };
+  const reached = await bindTarget(target, search);
   return { target: reached, root: await resolveTarget(reached) };
+}
+
+/** A reference with what its signed tags say of it. @throws CountersignError as `SignedTags.resolve`. */
+export async function bindTarget(target: Target, search: TagSearch): Promise<Target> {
+  return { ...target, bound: await askSignedTags(target, search) };
 }
 
 /**

@@ -30,7 +30,7 @@ import {
 import { courtFor, type Reached, reachTarget } from "./resolve.ts";
 
 export { nameOf, placeOf, type TagJudging, type Target, type VerifyOptions } from "./judging.ts";
-export { type Reached, reachNarrowed, reachPlatform, reachTarget, resolveTarget } from "./resolve.ts";
+export { bindTarget, type Reached, reachNarrowed, reachPlatform, reachTarget, resolveTarget } from "./resolve.ts";
 
 /** What became of one image of the call. */
 export interface VerifiedImage {

@@ -4,6 +4,7 @@ import { withManual } from "../manual.ts";
 import { addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
 import { addSignatoryOptions } from "../signatory-options.ts";
+import { addPinsOption } from "../tags-options.ts";
 
 export function publishCommand(context: Context): Command {
   const command = new Command("publish")
@@ -18,6 +19,7 @@ export function publishCommand(context: Context): Command {
       await publish(context, openOutput(context, globalOptions(self)), file, place, options);
     });
   addSignatoryOptions(command);
+  addPinsOption(command);
   addRegistryOptions(command);
   return withManual(command, {
     examples: [
@@ -45,8 +47,8 @@ export function publishCommand(context: Context): Command {
         " that its users know, by the configuration or built in. What policy check calls an error is not published.",
       "Under a tag, --policy wants to know who must have signed: --policy-key, or --policy-certificate-identity with its issuer." +
         " It is checked where the policy was published too: one by the same signer for another repository is not taken for it.",
-      "An older policy is as well signed as the newest, and whoever may move the tag can put it back: a digest excludes that, and" +
-        " --policy-max-age bounds it, if the policy is published again before that time is over, changed or not.",
+      "An older policy is as well signed as the newest, and whoever may move the tag can put it back: a digest excludes that, and so does a" +
+        " signed tag where its users have pinned the root (countersign trust sign); --policy-max-age bounds it, if the policy is published again before that time is over, changed or not.",
       "A registry that does not answer is exit code 3: nothing says then what is required, and nothing is accepted.",
     ],
     seeAlso: ["countersign policy check", "countersign verify", "docs/policy.md"],

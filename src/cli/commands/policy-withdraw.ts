@@ -3,6 +3,7 @@ import type { Context } from "../context.ts";
 import { withManual } from "../manual.ts";
 import { addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
+import { addPinsOption } from "../tags-options.ts";
 import { addWithdrawOptions } from "../withdraw-options.ts";
 
 export function withdrawCommand(context: Context): Command {
@@ -18,6 +19,7 @@ export function withdrawCommand(context: Context): Command {
       await withdraw(context, openOutput(context, globalOptions(self)), digests, options);
     });
   addWithdrawOptions(command);
+  addPinsOption(command);
   addRegistryOptions(command);
   return withManual(command, {
     examples: [
@@ -43,7 +45,8 @@ export function withdrawCommand(context: Context): Command {
     notes: [
       "The list is added to only where whoever signs now, or --previous-key, has signed it as it is. Its file and the bundle" +
         " beside it belong together: carry both. A run that was cut short is finished by the next one.",
-      "An older list with its bundle is as well signed as the newest: maxAge in the policy is what keeps it from being put back.",
+      "An older list with its bundle is as well signed as the newest: maxAge in the policy is what keeps it from being put back," +
+        " or in a registry a signed tag (countersign trust sign) where the root is pinned.",
       "To take a digest off the list, edit the file and sign it with countersign sign-blob.",
     ],
     seeAlso: ["countersign sign-blob", "countersign verify"],

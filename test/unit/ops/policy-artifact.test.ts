@@ -4,7 +4,8 @@ import { encodeUtf8 } from "../../../src/core/bytes.ts";
 import { CountersignError } from "../../../src/core/errors.ts";
 import { makePolicyArtifact, type PolicyArtifact } from "../../../src/core/formats/policy-artifact.ts";
 import { LIMITS } from "../../../src/core/limits.ts";
-import { digestOf } from "../../../src/core/oci/digest.ts";
+import { type Digest, digestOf } from "../../../src/core/oci/digest.ts";
+import type { Binding } from "../../../src/core/tags/binding.ts";
 import { type Instant, instant } from "../../../src/core/time.ts";
 import type { Requirement } from "../../../src/core/verify/requirement.ts";
 import { fetchPolicy, type PolicyPin, publishPolicy } from "../../../src/ops/policy-artifact.ts";
@@ -12,6 +13,7 @@ import { sourceOf } from "../../../src/ops/prepare-signature.ts";
 import { keySignatory, signImage } from "../../../src/ops/sign.ts";
 import type { Target } from "../../../src/ops/verify.ts";
 import { rejectedBy } from "../../support/codes.ts";
+import { FakeTags } from "../../support/fake-tags.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
 import { addImage, addIndex, gzipLayer } from "../../support/sample-image.ts";
 import { requirementOf, type TestSigner, testSigner } from "../../support/signatures.ts";
@@ -58,6 +60,89 @@ function artifact(policy = POLICY, repository = REPOSITORY, createdAt = NOW): Po
 function fetchBy(store: MemoryStore, pin: Partial<PolicyPin>, more: Partial<Target> = {}) {
   return fetchPolicy({ ...byTag(store), ...more }, { now: NOW, ...pin });
 }
+
+describe("a policy whose repository has a pinned root", () => {
+  /** The tag is signed for the first policy, and names the second in the registry, which the same person has signed. */
+  async function scene() {
+    const store = storeOf();
+    const older = await put(store, artifact(), alice);
+    const stricter = encodeUtf8("apiVersion: countersign/v1\nrules: []\n# stricter\n");
+    const newer = await put(store, artifact(stricter), alice);
+    const tags = new FakeTags();
+    const bind = async (digest: Digest, more: Partial<Binding> = {}) => {
+      const length = (await store.resolve(digest))?.bytes.byteLength ?? 0;
+      tags.bind(REPOSITORY, { tag: "1", digest, length, ...more });
+    };
+    return { store, older, newer, tags, bind };
+  }
+
+  it("is the one that the tag is signed for, whatever the registry's tag names", async () => {
+    const { store, older, newer, tags, bind } = await scene();
+    for (const digest of [older, newer]) {
+      await bind(digest);
+      const fetched = await fetchBy(store, { signers: wanting(alice), tags: tags.judging() });
+      assert.equal(fetched.digest, digest);
+    }
+  });
+
+  it("needs nobody else's word, and where somebody is named both have to hold", async () => {
+    const { store, older, tags, bind } = await scene();
+    await bind(older);
+    assert.equal((await fetchBy(store, { tags: tags.judging() })).digest, older);
+    await rejectedBy(() => fetchBy(store, { signers: wanting(eve), tags: tags.judging() }), "policy-untrusted");
+  });
+
+  it("is not believed where its tag is signed for nothing, or for what is not there or is another length", async () => {
+    const { store, older, tags, bind } = await scene();
+    const pin = { signers: wanting(alice), tags: tags.judging() };
+    tags.pin(REPOSITORY);
+    const { found } = await rejectedBy(() => fetchBy(store, pin), "policy-untrusted");
+    assert.match(found ?? "", /no publisher binds it/);
+    await bind(older, { length: 7 });
+    await rejectedBy(() => fetchBy(store, pin), "policy-untrusted");
+    await bind(digestOf(encodeUtf8("gone")));
+    await rejectedBy(() => fetchBy(store, pin), "not-found");
+  });
+
+  it("has to be signed by whom its tag asks for, too", async () => {
+    const { store, older, tags, bind } = await scene();
+    await bind(older, { requires: [{ identity: "eve", issuer: "https://issuer.example" }] });
+    for (const [person, isBelieved] of [
+      [eve, false],
+      [alice, true],
+    ] as const) {
+      const asked = tags.judging({ signedBy: async () => wanting(person) });
+      for (const signers of [undefined, wanting(alice)]) {
+        const fetching = () => fetchBy(store, { signers, tags: asked });
+        if (isBelieved) assert.equal((await fetching()).digest, older);
+        else await rejectedBy(fetching, "policy-untrusted");
+      }
+    }
+  });
+
+  it("is not called untrusted where its signed tag could not be looked at", async () => {
+    const { store, tags } = await scene();
+    tags.misbehaviour = () => {
+      throw new CountersignError("throttled", "on purpose");
+    };
+    await rejectedBy(() => fetchBy(store, { signers: wanting(alice), tags: tags.judging() }), "throttled");
+  });
+
+  it("means itself by its digest, and no signed tag is asked", async () => {
+    const { store, newer, tags, bind, older } = await scene();
+    await bind(older);
+    const fetched = await fetchBy(store, { tags: tags.judging() }, { tag: undefined, digest: newer });
+    assert.equal(fetched.digest, newer);
+    assert.deepEqual(tags.asked, []);
+  });
+
+  it("that is elsewhere is no matter of this root", async () => {
+    const { store, newer, tags } = await scene();
+    tags.pin("registry.example/other");
+    assert.equal((await fetchBy(store, { signers: wanting(alice), tags: tags.judging() })).digest, newer);
+    await rejectedBy(() => fetchBy(store, { tags: tags.judging() }), "policy-untrusted");
+  });
+});
 
 describe("a policy that is fetched", () => {
   it("is believed under a tag where who is pinned has signed it", async () => {

@@ -8,9 +8,11 @@ import { sourceOf } from "../../../src/ops/prepare-signature.ts";
 import type { Target } from "../../../src/ops/verify.ts";
 import { fetchWithdrawn, pushWithdrawn } from "../../../src/ops/withdrawn-artifact.ts";
 import { rejectedBy } from "../../support/codes.ts";
+import { FakeTags } from "../../support/fake-tags.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
 import { addImage, gzipLayer } from "../../support/sample-image.ts";
 
+const REPOSITORY = "registry.example/withdrawn";
 const LIST = { bytes: Buffer.from('{"apiVersion":"countersign/v1"}'), bundle: Buffer.from("{}") };
 
 function target(store: MemoryStore): Target {
@@ -59,6 +61,22 @@ describe("a list of withdrawn digests in a registry", () => {
     addImage(store, [gzipLayer()], { tag: "1" });
     await rejectedBy(() => fetchWithdrawn(target(store)), "policy-invalid");
     await rejectedBy(() => fetchWithdrawn(target(new MemoryStore())), "not-found");
+  });
+
+  it("is the one that its tag is signed for where a root is pinned: an older list names fewer", async () => {
+    const store = new MemoryStore("registry", REPOSITORY);
+    const longer = { ...LIST, bytes: Buffer.from('{"apiVersion":"countersign/v1","digests":[]}') };
+    const digest = await pushWithdrawn(store, "1", longer);
+    await pushWithdrawn(store, "1", LIST);
+    const tags = new FakeTags();
+    tags.pin(REPOSITORY);
+    const { found } = await rejectedBy(() => fetchWithdrawn(target(store), tags.judging()), "policy-untrusted");
+    assert.match(found ?? "", /no publisher binds it/);
+    const length = (await store.resolve(digest))?.bytes.byteLength ?? 0;
+    tags.bind(REPOSITORY, { tag: "1", digest, length });
+    assert.deepEqual(Buffer.from((await fetchWithdrawn(target(store), tags.judging())).bytes), longer.bytes);
+    tags.bind(REPOSITORY, { tag: "1", digest, length: length + 1 });
+    await rejectedBy(() => fetchWithdrawn(target(store), tags.judging()), "policy-untrusted");
   });
 
   it("is not believed where its bytes or its bundle's were changed", async () => {
