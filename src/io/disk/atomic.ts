@@ -1,4 +1,4 @@
-import { link, lstat, rename } from "node:fs/promises";
+import { chmod, link, lstat, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { CountersignError } from "../../core/errors.ts";
 import { errnoOf, ifPresent, onDisk, throwIfAborted } from "./errors.ts";
@@ -7,6 +7,8 @@ import { FileSink, removeAll, syncFolder, temporaryPath } from "./files.ts";
 export interface WriteOptions {
   /** Permission bits before the umask; 0600 where nothing is said. */
   readonly mode?: number | undefined;
+  /** The mode is that of the file that is replaced: no umask takes from it. */
+  readonly keepsMode?: boolean | undefined;
   /** Never replaces what is there: `destination-exists` instead. */
   readonly exclusive?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -29,9 +31,11 @@ export async function writeFileAtomic(
 ): Promise<void> {
   const temporary = options.temporary ?? temporaryPath(path);
   if (options.temporary !== undefined) await removeAll(temporary);
-  const sink = await FileSink.create(temporary, options.mode ?? 0o600);
+  const { mode = 0o600 } = options;
+  const sink = await FileSink.create(temporary, mode);
   try {
     await fill(sink, content, options);
+    if (options.keepsMode === true) await onDisk(`write ${path}`, () => chmod(temporary, mode));
     if (options.exclusive === true) await publishNew(temporary, path);
     else await onDisk(`write ${path}`, () => rename(temporary, path));
   } catch (thrown) {

@@ -227,6 +227,7 @@ export class ArchiveBacking implements Backing {
       const { mode } = await onDisk(`read ${this.#path}`, () => stat(this.#path));
       await writeFileAtomic(this.#path, writeArchive(this.#kind, this.files(), index), {
         mode: mode & 0o777,
+        keepsMode: true,
         signal: this.#signal,
         temporary: hiddenBeside(this.#path, "countersign-rewrite.tmp"),
       });
