@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { CountersignError } from "./core/errors.ts";
 import { LIMITS } from "./core/limits.ts";
@@ -8,7 +7,7 @@ import type { Collection, ContentCache, ContentStore, Destination, WholeLayout }
 import type { Reading } from "./core/sources/mention.ts";
 import type { SignedTags } from "./core/tags/signed-tag.ts";
 import { BackgroundCache, DiskCache } from "./io/disk/cache.ts";
-import { onDisk } from "./io/disk/errors.ts";
+import { readNamedFile } from "./io/disk/named.ts";
 import { cacheFolder, stateFolder } from "./io/disk/paths.ts";
 import { ServiceClient } from "./io/http/service.ts";
 import type { ClusterSelection } from "./io/kubernetes/cluster.ts";
@@ -293,10 +292,14 @@ export class Wiring {
 
   async #readPem(path: string | undefined, flag: string): Promise<string | undefined> {
     if (path === undefined) return undefined;
-    const absolute = resolve(this.#surroundings.workingDirectory, path);
-    const text = await onDisk(`read ${path}`, () => readFile(absolute, "utf8"));
+    const file = { path: resolve(this.#surroundings.workingDirectory, path), label: path };
+    const bytes = await readNamedFile(file, LIMITS.credentialBytes);
+    const text = Buffer.from(bytes ?? []).toString();
     if (text.includes("-----BEGIN ")) return text;
-    throw new CountersignError("configuration-invalid", `the file of ${flag} is not PEM`, { found: path });
+    throw new CountersignError("configuration-invalid", `the file of ${flag} cannot be used`, {
+      found: bytes === undefined ? `${path}: there is no such file` : path,
+      wanted: "a PEM file",
+    });
   }
 }
 

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createSecureContext, getCACertificates, type SecureContext } from "node:tls";
@@ -130,6 +131,8 @@ export function tlsOptions(
   const ca = authorities(profile, roots);
   const own = profile.ca.length > 0 || roots === "all" ? { ca: [...new Set(ca)] } : {};
   try {
+    // OpenSSL passes over an authority that it cannot read, and the host's certificate would be blamed.
+    for (const pem of profile.ca) parseCertificate(pem);
     const pair = profile.certificate === undefined ? {} : { cert: profile.certificate, key: profile.key };
     return {
       secureContext: createSecureContext({ ...own, ...pair }),
@@ -143,6 +146,10 @@ export function tlsOptions(
       cause,
     });
   }
+}
+
+function parseCertificate(pem: string): X509Certificate {
+  return new X509Certificate(pem);
 }
 
 function authorities({ ca, isClosed }: TlsProfile, roots: Roots): readonly string[] {

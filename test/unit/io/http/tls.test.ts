@@ -35,6 +35,14 @@ describe("a registry's certificates (containers-certs.d)", () => {
     assert.match(error.wanted ?? "", /client\.cert and client\.key/);
   });
 
+  it("of an authority that cannot be read are an error: OpenSSL would pass over it, and blame the host", () => {
+    const broken = pem.replace(/\n.{20}/, "\n!");
+    for (const ca of [[broken], [pem, broken], ["nothing of the kind"]]) {
+      thrownBy(() => tlsOptions({ ca }, "default"), "configuration-invalid");
+    }
+    assert.ok(tlsOptions({ ca: [pem, `# of a test\n${pem}`] }, "default").rejectUnauthorized);
+  });
+
   it("that are none, or do not go together, are an error", () => {
     thrownBy(
       () =>
