@@ -131,10 +131,8 @@ describe("an audit without a pinned root", () => {
     assert.equal(store.calls.filter((call) => call.startsWith("resolve")).length, 1);
     store.calls.length = 0;
     await examine({ store, tags }, `${NAME}:1.0@${moved.descriptor.digest}`);
-    assert.deepEqual(
-      store.calls.filter((call) => call.startsWith("resolve ")).map((call) => call.split(":")[0]),
-      ["resolve sha256", "resolve 1.0"],
-    );
+    const asked = store.calls.filter((call) => call.startsWith("resolve ")).map((call) => call.split(":")[0]);
+    assert.deepEqual(asked.toSorted(), ["resolve 1.0", "resolve sha256"]);
   });
 
   it("tells what could not be looked at", async () => {
