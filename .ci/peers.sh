@@ -38,9 +38,9 @@ lacking() {
   missing+=("$1")
 }
 
-apt_get() { # COMMAND PACKAGES...
+install_package() { # PACKAGE
   local options=(-qq -y --no-install-recommends -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120)
-  apt-get "${options[@]}" "$@" >"$log" 2>&1 || tail -n 1 "$log" >&2
+  apt-get "${options[@]}" install "$1" >"$log" 2>&1 || tail -n 1 "$log" >&2
 }
 
 install_debian() {
@@ -52,7 +52,7 @@ install_debian() {
     export DEBIAN_FRONTEND=noninteractive
     "$again" apt-get update -qq -o APT::Update::Error-Mode=any >"$log" 2>&1 || tail -n 1 "$log" >&2
     # One by one: one that this Debian does not have would keep the others from being installed.
-    for entry in "${packages[@]}"; do apt_get install "$entry"; done
+    for entry in "${packages[@]}"; do install_package "$entry"; done
   fi
   for entry in "${debian[@]}"; do
     local path

@@ -7,13 +7,13 @@ import { type AttestOptions, attestImage } from "../ops/attest.ts";
 import { mapConcurrently } from "../ops/concurrency.ts";
 import { attestedDocument, attestedText } from "../report/attest.ts";
 import { type AttestFlags, readAttestOptions } from "./attest-options.ts";
+import { noteBound } from "./bound-notes.ts";
 import type { Context } from "./context.ts";
 import { exitCodeOfClasses } from "./exit-codes.ts";
 import { createdAt, openWiring } from "./images.ts";
 import { readNamedFile, readStandardInput } from "./named-file.ts";
 import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
-import { hasPins } from "./pins-place.ts";
 import {
   doneTo,
   finishCommand,
@@ -75,10 +75,7 @@ export async function attest(
         warnOfPostponed(output, image);
       }
     }
-    if (hasPins(context, raw)) {
-      const { noteBound } = await import("./bound-notes.ts");
-      await noteBound({ context, output, wiring }, raw, attested.flatMap(doneTo(opened)));
-    }
+    await noteBound({ context, output, wiring }, raw, attested.flatMap(doneTo(opened)));
     const classes = attested.flatMap(({ finding }) => (finding === undefined ? [] : [reasonClass(finding.code)]));
     context.exitCode = exitCodeOfClasses(classes);
   } finally {

@@ -1,13 +1,12 @@
 import { type Finding, findingUnlessInterrupted } from "../core/errors.ts";
 import { explainBriefly } from "../core/explain.ts";
 import type { SignedTag } from "../core/tags/signed-tag.ts";
-import { inspectSignedTag } from "../ops/inspect.ts";
 import type { Target } from "../ops/verify.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import type { RawOptions } from "./options.ts";
 import type { Output } from "./output.ts";
-import { openPins } from "./signed-tags.ts";
+import { hasPins } from "./pins-place.ts";
 
 /** What was done to the image that a tag names, by its digest. */
 export interface DoneTo {
@@ -27,10 +26,14 @@ interface Surroundings {
  */
 export async function noteBound(around: Surroundings, raw: RawOptions, done: readonly DoneTo[]): Promise<void> {
   const byTag = done.filter(({ target }) => target.tag !== undefined && target.digest === undefined);
-  if (byTag.length === 0) return;
-  const { output } = around;
+  const { context, output } = around;
+  if (byTag.length === 0 || !hasPins(context, raw)) return;
   try {
-    const { signedTags } = await openPins(around, raw);
+    const [{ openPins, readTagFlags }, { inspectSignedTag }] = await Promise.all([
+      import("./signed-tags.ts"),
+      import("../ops/inspect.ts"),
+    ]);
+    const { signedTags } = await openPins(around, readTagFlags(raw));
     for (const { target, digest } of byTag) noteOne(output, target, digest, await inspectSignedTag(target, signedTags));
   } catch (error) {
     output.note(

@@ -12,7 +12,7 @@ import { openWiring, placesOf } from "./images.ts";
 import { list, type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { readPeers } from "./peer-options.ts";
-import { openPins } from "./signed-tags.ts";
+import { openPins, readTagFlags } from "./signed-tags.ts";
 import { namesTrust, readProofOptions, readSignerOptions } from "./signer-options.ts";
 import { readTrustOptions, refuseRegistriesOffline } from "./trust-options.ts";
 
@@ -30,7 +30,7 @@ export async function doctor(context: Context, output: Output, image: string, ra
   const wiring = await openWiring(context, output, registry, [image]);
   try {
     const acceptance = await readAcceptance(context, output, wiring, image, raw);
-    const tags = await openPins({ context, output, wiring }, raw, { checkTag: true });
+    const tags = await openPins({ context, output, wiring }, readTagFlags(raw), { checkTag: true });
     const { cache } = wiring;
     const { platform } = registry;
     const asked = { acceptance, told, cache, tags, platform, now: context.referenceTime };

@@ -7,7 +7,7 @@ import { EXIT_CODES } from "./exit-codes.ts";
 import { narrowTarget, openWiring } from "./images.ts";
 import { list, type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
-import { openPins } from "./signed-tags.ts";
+import { openPins, readTagFlags } from "./signed-tags.ts";
 
 /** `countersign inspect IMAGE`. What could not be looked at makes it exit 3: what is shown is not all there may be. */
 export async function inspect(context: Context, output: Output, image: string, raw: RawOptions): Promise<void> {
@@ -16,7 +16,7 @@ export async function inspect(context: Context, output: Output, image: string, r
   const wiring = await openWiring(context, output, registry, [image]);
   try {
     const named = await wiring.target(image);
-    const tags = await openPins({ context, output, wiring }, raw);
+    const tags = await openPins({ context, output, wiring }, readTagFlags(raw));
     if (types.length > 0)
       return await listThem(context, output, await reachNarrowed(named, registry.platform, { tags }), types);
     const target = await narrowTarget(named, registry.platform);

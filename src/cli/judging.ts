@@ -18,7 +18,7 @@ import type { Output } from "./output.ts";
 import type { OpenPolicy } from "./policy.ts";
 import { type PolicyOptions, refuseRenaming } from "./policy-options.ts";
 import { isPublishedPolicy } from "./policy-pin-options.ts";
-import { type OpenedTags, openSignedTags, requirePinned } from "./signed-tags.ts";
+import { type OpenedTags, openPins, openSignedTags, requirePinned } from "./signed-tags.ts";
 import { type FindTrust, readSigners } from "./signers.ts";
 import { refuseRegistriesOffline } from "./trust-options.ts";
 import type { VerifyOptions as VerifyFlags } from "./verify-options.ts";
@@ -118,14 +118,12 @@ async function readPolicy(judge: Judge, flags: JudgingFlags): Promise<OpenPolicy
   if (policy === undefined) return undefined;
   const { context, output, wiring, images, find } = judge;
   refuseRenaming(policy, images);
-  const fetched = isPublishedPolicy(policy.file) ? await fetchPublished(judge, policy, flags) : undefined;
+  const published = new Published(judge, flags);
+  const fetched = isPublishedPolicy(policy.file) ? await published.policy(policy) : undefined;
   const { openPolicy } = await import("./policy.ts");
   const { file } = policy;
   const { trust } = signers;
-  const fetchList = async (reference: string): Promise<SignedList> => {
-    const { fetchPublishedList } = await import("./policy-fetch.ts");
-    return await fetchPublishedList(judge, reference, trust, await tagsOfPolicies(judge, flags));
-  };
+  const fetchList = (reference: string): Promise<SignedList> => published.list(reference);
   const opened = await openPolicy(context, output, wiring, { file, trust, images, find, fetched, fetchList });
   await prepareRules(
     opened.rulebook,
@@ -134,15 +132,32 @@ async function readPolicy(judge: Judge, flags: JudgingFlags): Promise<OpenPolicy
   return opened;
 }
 
-async function fetchPublished(judge: Judge, policy: PolicyOptions, flags: JudgingFlags): Promise<Uint8Array> {
-  const { fetchPublishedPolicy } = await import("./policy-fetch.ts");
-  return await fetchPublishedPolicy(judge, policy, flags.signers.trust, await tagsOfPolicies(judge, flags));
-}
+/** What the policy is read from in registries: itself, and lists that it names. */
+class Published {
+  readonly #judge: Judge;
+  readonly #flags: JudgingFlags;
+  #tags: Promise<OpenedTags> | undefined;
 
-/** Pins hold for what policies are read from too; what flags demand of tags, or would pin, is about images. */
-async function tagsOfPolicies(judge: Judge, flags: JudgingFlags): Promise<OpenedTags> {
-  const tags = { ...flags.tags, isRequired: false, tofu: false, checkTag: false };
-  return await openSignedTags(judge, { ...flags, tags });
+  constructor(judge: Judge, flags: JudgingFlags) {
+    this.#judge = judge;
+    this.#flags = flags;
+  }
+
+  async policy(options: PolicyOptions): Promise<Uint8Array> {
+    const { fetchPublishedPolicy } = await import("./policy-fetch.ts");
+    return await fetchPublishedPolicy(this.#judge, options, this.#flags.signers.trust, await this.#pins());
+  }
+
+  async list(reference: string): Promise<SignedList> {
+    const { fetchPublishedList } = await import("./policy-fetch.ts");
+    return await fetchPublishedList(this.#judge, reference, this.#flags.signers.trust, await this.#pins());
+  }
+
+  /** Pins hold for what policies are read from too, once for all of it; what flags would pin or compare is about images. */
+  #pins(): Promise<OpenedTags> {
+    this.#tags ??= openPins(this.#judge, this.#flags, { tofu: false, checkTag: false });
+    return this.#tags;
+  }
 }
 
 /** What an image is called where rules are looked for: as it is named, else as the user says. */

@@ -23,7 +23,7 @@ import { LearnableSigners, type Lessons } from "./learnable-signers.ts";
 import { flag, list, type RawOptions, readRegistryOptions, text } from "./options.ts";
 import { type Output, styleFor } from "./output.ts";
 import { PolicyFiles } from "./policy-material.ts";
-import { openPins } from "./signed-tags.ts";
+import { openPins, readTagFlags } from "./signed-tags.ts";
 import { findTrust } from "./trust.ts";
 import { readTrustOptions, refuseRegistriesOffline } from "./trust-options.ts";
 
@@ -55,7 +55,7 @@ export async function learn(
         trust,
         images,
         keys: list(raw, "key"),
-        tags: await openPins({ context, output, wiring }, raw),
+        tags: await openPins({ context, output, wiring }, readTagFlags(raw)),
       },
       await readOld(context, file),
     );

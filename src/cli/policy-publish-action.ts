@@ -16,11 +16,11 @@ import { publishPolicy } from "../ops/policy-artifact.ts";
 import { remembering, signImage } from "../ops/sign.ts";
 import type { Target } from "../ops/verify.ts";
 import { type PublishedPolicy, publishedDocument, publishedText } from "../report/policy-publish.ts";
+import { noteBound } from "./bound-notes.ts";
 import type { Context } from "./context.ts";
 import { createdAt, openWiring } from "./images.ts";
 import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
-import { hasPins } from "./pins-place.ts";
 import { taggedReference } from "./policy-fetch.ts";
 import { readPolicyFile } from "./policy-file.ts";
 import { refuseTwoReaders } from "./sign-action.ts";
@@ -54,11 +54,8 @@ export async function publish(
     });
     const result: PublishedPolicy = { ...published, place, repository: name, document, inside };
     await output.result({ text: (style) => publishedText(result, style), json: () => publishedDocument(result) });
-    if (hasPins(context, raw)) {
-      const { noteBound } = await import("./bound-notes.ts");
-      const target = { image: place, store, tag: reference.tag };
-      await noteBound({ context, output, wiring }, raw, [{ target, digest: published.digest }]);
-    }
+    const target = { image: place, store, tag: reference.tag };
+    await noteBound({ context, output, wiring }, raw, [{ target, digest: published.digest }]);
   } finally {
     await wiring.close();
   }

@@ -9,14 +9,13 @@ import { remembering, type SignOptions, signImage } from "../ops/sign.ts";
 import type { Target } from "../ops/verify.ts";
 import { signedDocument, signedText } from "../report/sign.ts";
 import type { Wiring } from "../wire.ts";
-import type { DoneTo } from "./bound-notes.ts";
+import { type DoneTo, noteBound } from "./bound-notes.ts";
 import type { Context } from "./context.ts";
 import { exitCodeOfClasses } from "./exit-codes.ts";
 import { prepareFor, warnOfRefusals } from "./for-peers.ts";
 import { createdAt, narrowTarget, openWiring } from "./images.ts";
 import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
-import { hasPins } from "./pins-place.ts";
 import { readSigningOptions } from "./sign-options.ts";
 import { openSignatory } from "./signatory.ts";
 import type { SignatoryOptions } from "./signatory-options.ts";
@@ -77,10 +76,7 @@ export async function sign(
         warnOfPostponed(output, image);
       }
     }
-    if (stateTag === undefined && hasPins(context, raw)) {
-      const { noteBound } = await import("./bound-notes.ts");
-      await noteBound({ context, output, wiring }, raw, signed.flatMap(doneTo(opened)));
-    }
+    if (stateTag === undefined) await noteBound({ context, output, wiring }, raw, signed.flatMap(doneTo(opened)));
     if (choice !== undefined && !dryRun) {
       const seen = { acceptance: signatory.accepted(), cache, now: context.referenceTime };
       await warnOfRefusals(output, choice.peers, signed.flatMap(withTarget(opened)), seen);

@@ -63,31 +63,34 @@ export async function openSignedTags(around: Surroundings, flags: TagFlags): Pro
   return {
     signedTags: opened.signedTags,
     rootsOf: (repositories) => rootsOf(opened.pins, repositories),
-    locationOf: async (repository) => (await opened.pins.find(await opened.pins.originOf(repository)))?.location,
+    locationOf: async (repository) => (await pinOf(opened.pins, repository))?.location,
     isRequired: isRequired ?? isDemanded(context, output),
     signedBy: (identities) => requirementOn(around, flags, identities),
   };
 }
 
 /**
- * The pins that there are, for a command that runs nothing: it refuses nothing because the environment demands signed tags of what
- * is run.
+ * The pins that there are, for what is not run itself: nothing is refused because a flag or the environment demands signed tags of
+ * what is run.
  *
  * @throws CountersignError as `openSignedTags`.
  */
 export async function openPins(
   around: Surroundings,
-  raw: RawOptions,
-  more: Partial<Pick<SignedTagOptions, "checkTag">> = {},
+  flags: TagFlags,
+  more: Partial<Pick<SignedTagOptions, "checkTag" | "tofu">> = {},
 ): Promise<OpenedTags> {
-  const flags = readTagFlags(raw);
   return await openSignedTags(around, { ...flags, tags: { ...flags.tags, ...more, isRequired: false } });
+}
+
+async function pinOf(pins: OpenTags["pins"], repository: string): Promise<RootPin | undefined> {
+  return await pins.find(await pins.originOf(repository));
 }
 
 async function rootsOf(pins: OpenTags["pins"], repositories: Iterable<string>): Promise<readonly string[]> {
   const roots = new Set<string>();
   for (const repository of repositories) {
-    const pin = await pins.find(await pins.originOf(repository));
+    const pin = await pinOf(pins, repository);
     if (pin !== undefined) roots.add(`${repository} ${pin.gun} ${pin.root}`);
   }
   return [...roots].toSorted();

@@ -16,11 +16,11 @@ import { pushWithdrawn, type SignedList } from "../ops/withdrawn-artifact.ts";
 import { type WithdrawResult, withdrawDocument, withdrawText } from "../report/withdraw.ts";
 import type { Wiring } from "../wire.ts";
 import { bundleBeside } from "./blob-files.ts";
+import { noteBound } from "./bound-notes.ts";
 import type { Context } from "./context.ts";
 import { openWiring } from "./images.ts";
 import { type RawOptions, readRegistryOptions } from "./options.ts";
 import type { Output } from "./output.ts";
-import { hasPins } from "./pins-place.ts";
 import { type TaggedReference, taggedReference } from "./policy-fetch.ts";
 import { checkingKeys } from "./sign-blob-action.ts";
 import { openSignatory } from "./signatory.ts";
@@ -47,8 +47,7 @@ export async function withdraw(
     const push = published && (async (list: SignedList) => await pushList(wiring, published, list));
     const result = await withLock(pairLock(path), { signal }, () => rewrite(context, place, options, signatory, push));
     await output.result({ text: (style) => withdrawText(result, style), json: () => withdrawDocument(result) });
-    if (published !== undefined && result.pushed !== undefined && hasPins(context, raw)) {
-      const { noteBound } = await import("./bound-notes.ts");
+    if (published !== undefined && result.pushed !== undefined) {
       const store = await wiring.open({ kind: "registry", reference: published });
       const target = { image: result.pushed.place, store, tag: published.tag };
       await noteBound({ context, output, wiring }, raw, [{ target, digest: result.pushed.digest }]);

@@ -8,7 +8,6 @@ import {
 import { LIMITS } from "../core/limits.ts";
 import { checkBytes } from "../core/oci/descriptor.ts";
 import type { Digest } from "../core/oci/digest.ts";
-import type { Manifest } from "../core/oci/manifest.ts";
 import { formatDuration } from "../core/policy/duration.ts";
 import type { ContentCache } from "../core/ports.ts";
 import { reasonClass } from "../core/reasons.ts";
@@ -18,7 +17,8 @@ import type { Requirement } from "../core/verify/requirement.ts";
 import type { SignedBy } from "../core/verify/verdict.ts";
 import type { TagJudging } from "./judging.ts";
 import { sourceOf } from "./prepare-signature.ts";
-import { bindTarget, resolveTarget, type Target, verifyImage } from "./verify.ts";
+import { bindArtifact, orUntrusted, resolveArtifact } from "./registry-artifact.ts";
+import { type Target, verifyImage } from "./verify.ts";
 
 /** Why a fetched policy is believed: its reference has a digest, its tag is signed, or somebody who is named signed it. */
 export interface PolicyPin {
@@ -52,46 +52,15 @@ export interface FetchedPolicy {
  * the store throws, and the policy is not known.
  */
 export async function fetchPolicy(named: Target, pin: PolicyPin): Promise<FetchedPolicy> {
-  const target = named.digest === undefined ? await bindTag(named, "policy", pin.tags) : named;
+  const target = await bindArtifact(named, "policy", pin.tags);
   if (named.digest === undefined && target.bound?.signedTag === undefined && pin.signers === undefined) {
     throw unpinned(target);
   }
-  try {
-    return await fetchProven(target, pin);
-  } catch (error) {
-    // Wrong bytes refuse no image: they leave nothing to judge one by.
-    if (!(error instanceof CountersignError) || error.class !== "refused") throw error;
-    throw untrusted("the policy is not what its digest names", {
-      found: `${target.image}: ${explainBriefly(error)}`,
-      wanted: error.wanted,
-      next: error.next,
-      cause: error,
-    });
-  }
-}
-
-/**
- * The tag of something that a policy is read from, with what it is signed for where a root of its repository is pinned.
- *
- * @throws CountersignError `policy-untrusted` where it is signed for nothing that holds; where that could not be looked at,
- * what `SignedTags.resolve` throws.
- */
-export async function bindTag(target: Target, what: string, tags: TagJudging | undefined): Promise<Target> {
-  try {
-    return await bindTarget(target, { tags });
-  } catch (error) {
-    if (!(error instanceof CountersignError) || error.class !== "refused") throw error;
-    throw untrusted(`no signed tag says which ${what} this is`, {
-      found: `${target.image}: ${explainBriefly(error)}`,
-      wanted: error.wanted,
-      next: error.next,
-      cause: error,
-    });
-  }
+  return await orUntrusted(target, "the policy is not what its digest names", () => fetchProven(target, pin));
 }
 
 async function fetchProven(target: Target, pin: PolicyPin): Promise<FetchedPolicy> {
-  const root = await resolvePolicy(target);
+  const root = await resolveArtifact(target, "policy");
   const { digest } = root.descriptor;
   const artifact = readPolicyArtifact(root, target.image);
   const signedBy = await proveSigner({ ...target, digest, resolved: root }, pin);
@@ -101,13 +70,6 @@ async function fetchProven(target: Target, pin: PolicyPin): Promise<FetchedPolic
   checkBytes(bytes, artifact.layer, target.image);
   const isTagSigned = target.bound?.signedTag !== undefined;
   return { bytes, digest, createdAt: artifact.createdAt, signedBy, isTagSigned };
-}
-
-async function resolvePolicy(target: Target): Promise<Manifest> {
-  if (target.bound?.signedTag !== undefined) return await resolveTarget(target);
-  const manifest = await target.store.resolve(target.digest ?? target.tag);
-  if (manifest !== undefined) return manifest;
-  throw new CountersignError("not-found", "there is no such policy", { wanted: target.image });
 }
 
 async function proveSigner(target: Target, pin: PolicyPin): Promise<readonly SignedBy[]> {
@@ -172,7 +134,6 @@ function untrusted(
     readonly found: string;
     readonly wanted: string | undefined;
     readonly next?: string | undefined;
-    readonly cause?: unknown;
   },
 ): CountersignError {
   return new CountersignError("policy-untrusted", message, particulars);

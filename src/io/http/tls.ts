@@ -132,7 +132,7 @@ export function tlsOptions(
   const own = profile.ca.length > 0 || roots === "all" ? { ca: [...new Set(ca)] } : {};
   try {
     // OpenSSL passes over an authority that it cannot read, and the host's certificate would be blamed.
-    for (const pem of profile.ca) parseCertificate(pem);
+    for (const pem of profile.ca) new X509Certificate(pem);
     const pair = profile.certificate === undefined ? {} : { cert: profile.certificate, key: profile.key };
     return {
       secureContext: createSecureContext({ ...own, ...pair }),
@@ -146,10 +146,6 @@ export function tlsOptions(
       cause,
     });
   }
-}
-
-function parseCertificate(pem: string): X509Certificate {
-  return new X509Certificate(pem);
 }
 
 function authorities({ ca, isClosed }: TlsProfile, roots: Roots): readonly string[] {

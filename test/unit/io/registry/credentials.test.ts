@@ -49,6 +49,14 @@ async function machine(t: TestContext): Promise<Machine> {
   };
 }
 
+/** A login file that is a pipe. */
+function loginPipe({ home, env }: Machine): string {
+  const pipe = join(home, "pipe");
+  execFileSync("mkfifo", [pipe]);
+  env["REGISTRY_AUTH_FILE"] = pipe;
+  return pipe;
+}
+
 function user(credential: Credential | undefined): string | undefined {
   return credential?.kind === "password" ? `${credential.username}:${credential.password}` : credential?.kind;
 }
@@ -191,9 +199,7 @@ describe("an entry of a credential file", () => {
 
   it("in a pipe are read, and one that nobody writes to keeps nobody waiting", async (t) => {
     const m = await machine(t);
-    const pipe = join(m.home, "pipe");
-    execFileSync("mkfifo", [pipe]);
-    m.env["REGISTRY_AUTH_FILE"] = pipe;
+    const pipe = loginPipe(m);
     assert.equal(await m.find("r.example"), undefined);
     const held = await open(pipe, "r+");
     const found = m.find("r.example");
@@ -205,9 +211,7 @@ describe("an entry of a credential file", () => {
 
   it("in a pipe are not waited for when the command ends", async (t) => {
     const m = await machine(t);
-    const pipe = join(m.home, "pipe");
-    execFileSync("mkfifo", [pipe]);
-    m.env["REGISTRY_AUTH_FILE"] = pipe;
+    const pipe = loginPipe(m);
     const held = await open(pipe, "r+");
     const command = new AbortController();
     const found = failure("interrupted", m.find("r.example", "a", { signal: command.signal }));
