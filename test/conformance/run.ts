@@ -1,6 +1,6 @@
 /**
  * Runs the OCI distribution conformance program (opencontainers/distribution-spec, conformance/) against the embedded
- * registry, in memory and on a folder. The program is looked for at COUNTERSIGN_CONFORMANCE, then in `.cache/peers/bin`.
+ * registry, in memory and on a folder. The program is looked for at COUNTERSIGN_CONFORMANCE, then as every peer.
  * Exit code 1 for any failure; a missing program is a printed, counted skip.
  */
 import { execFile } from "node:child_process";
@@ -9,6 +9,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startRegistry } from "../../src/testbed/registry.ts";
+import { findPeer } from "../interop/peers.ts";
 
 interface Outcome {
   readonly passed: number;
@@ -42,10 +43,9 @@ const CLAIMED = {
 const TIMEOUT_MS = 120_000;
 
 async function main(): Promise<number> {
-  const program =
-    process.env["COUNTERSIGN_CONFORMANCE"] ?? join(import.meta.dirname, "../../.cache/peers/bin/conformance");
-  if (!existsSync(program)) {
-    console.log(`skipped: no conformance program at ${program}`);
+  const program = process.env["COUNTERSIGN_CONFORMANCE"] ?? findPeer("conformance");
+  if (program === undefined || !existsSync(program)) {
+    console.log(`skipped: no conformance program${program === undefined ? "" : ` at ${program}`}`);
     console.log("0 passed, 0 failed, 2 skipped");
     return 0;
   }
