@@ -70,6 +70,15 @@ describe("an audit through a queue on Redis", { skip: without("redis-server") },
 
   const judging = ["--key", alice.public];
 
+  /** A run that nobody works on. */
+  const small: QueuedRun = {
+    id: "0".repeat(32),
+    at: SAMPLE_AT,
+    plan: digestFor("plan"),
+    standard: { wanted: "anything", digest: digestFor("standard"), weakened: [] },
+    images: ["registry.example/a:1", "registry.example/b:1"],
+  };
+
   /** Each test has a database of its own, and a machine for each process: nothing is known from an earlier one. */
   function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
     const child = spawn(process.execPath, [PROGRAM, ...args], {
@@ -192,10 +201,7 @@ describe("an audit through a queue on Redis", { skip: without("redis-server") },
 
   test("loses no image where a worker sweeps up what it takes for forgotten while it is asked for again", async () => {
     const secret = new QueueSecret(SECRET);
-    const standard = { wanted: "anything", digest: digestFor("standard"), weakened: [] };
-    const images = ["registry.example/a:1", "registry.example/b:1"];
-    const run = { id: "0".repeat(32), at: SAMPLE_AT, plan: digestFor("plan"), standard, images };
-    const [worker, owner] = [await openQueues(run, "worker"), await openQueues(run, "owner")];
+    const [worker, owner] = [await openQueues(small, "worker"), await openQueues(small, "owner")];
     try {
       await owner.queues.publish(secret);
       mock.method(worker.link.redis, "del", async (...keys: readonly string[]) => {
@@ -204,10 +210,40 @@ describe("an audit through a queue on Redis", { skip: without("redis-server") },
       });
       await worker.queues.sweep();
       await owner.queues.publish(secret);
-      assert.equal((await owner.queues.counts()).known, images.length);
+      assert.equal((await owner.queues.counts()).known, small.images.length);
     } finally {
       for (const { link } of [worker, owner]) link.close();
     }
+  });
+
+  test("is taken away once by all who sweep it up at the same moment", async () => {
+    const secret = new QueueSecret(SECRET);
+    const opened = await Promise.all(
+      (["owner", "owner", "worker", "worker", "worker"] as const).map((as) => openQueues(small, as)),
+    );
+    try {
+      for (let round = 0; round < 20; round++) {
+        await opened[0]?.queues.publish(secret);
+        await Promise.all(opened.map(({ queues }, at) => (at < 2 ? queues.forget() : queues.sweep())));
+        assert.equal(await withRedis((client) => client.dbsize()), 0);
+      }
+    } finally {
+      for (const { link } of opened) link.close();
+    }
+  });
+
+  test("goes on where somebody who began to sweep it up was killed", async () => {
+    hook = slowly;
+    const [, killed] = [worker(), audit()];
+    await until(async () => (await finishedJobs()) > COUNT / 3, "a third of the results");
+    killed.child.kill("SIGKILL");
+    await killed.finished;
+    await withRedis(async (client) => {
+      const metas = await client.keys(`${QUEUE_PREFIX}:*:meta`);
+      for (const meta of metas) await client.hset(meta, "paused", 1);
+      assert.notEqual(metas.length, 0);
+    });
+    await assertWhole(audit());
   });
 
   async function openQueues(run: QueuedRun, as: "owner" | "worker") {

@@ -99,6 +99,8 @@ export class RunQueues {
     await this.keep();
     for (const [name, queue] of this.#queues) {
       await queue.setGlobalRateLimit(...limitOf(rate));
+      // Sweeping up begins with a pause, which outlives whoever was killed there.
+      await queue.resume();
       for (const images of batches(this.imagesOf(name))) await this.#add(queue, images);
     }
     await this.keep();
@@ -185,17 +187,29 @@ export class RunQueues {
    * the queue without what is known of it, which would not be added again as long as that is there.
    */
   async sweep(): Promise<void> {
-    for (const queue of this.#queues.values()) await queue.obliterate({ force: true });
-    const [first, ...others] = this.#emptyKeys();
-    if (first !== undefined) await this.#link.redis.del(first, ...others);
+    for (const queue of this.#queues.values()) {
+      if (await isSweptUp(queue)) await this.#link.redis.del(...emptyKeys(queue));
+    }
   }
+}
 
-  /** The keys of the queues in which there are no images and no settings: those go with the images. */
-  #emptyKeys(): readonly string[] {
-    return [...this.#queues.values()].flatMap(({ keys }) =>
-      Object.entries(keys).flatMap(([name, key]) => (GO_WITH_IMAGES.has(name) ? [] : key)),
-    );
+/**
+ * Takes the images away, unless somebody else comes first between the pause and the rest of it: with the same, which leaves
+ * nothing to do, or with the images, which are wanted then.
+ */
+async function isSweptUp(queue: ImageQueue): Promise<boolean> {
+  try {
+    await queue.obliterate({ force: true });
+    return true;
+  } catch (error) {
+    if (error instanceof Error && /non-paused queue/.test(error.message)) return false;
+    throw error;
   }
+}
+
+/** The keys of a queue in which there are no images and no settings: those go with the images. */
+function emptyKeys({ keys }: ImageQueue): readonly string[] {
+  return Object.entries(keys).flatMap(([name, key]) => (GO_WITH_IMAGES.has(name) ? [] : key));
 }
 
 const STATES = ["wait", "active", "delayed", "prioritized", "completed", "failed"] as const;
