@@ -15,6 +15,8 @@ export interface TestServer {
   /** `127.0.0.1:PORT`. */
   readonly host: string;
   readonly requests: readonly SeenRequest[];
+  /** How many were opened. */
+  readonly connections: () => number;
   close(): Promise<void>;
 }
 
@@ -63,11 +65,15 @@ export async function tcpServer(handler: (socket: Socket, request: string) => vo
   return { requests, ...(await listening(server)), close: () => closed(server, cut) };
 }
 
-async function listening(server: Server): Promise<{ host: string }> {
+async function listening(server: Server): Promise<Pick<TestServer, "host" | "connections">> {
+  let connections = 0;
+  server.on("connection", () => {
+    connections++;
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port");
-  return { host: `127.0.0.1:${address.port}` };
+  return { host: `127.0.0.1:${address.port}`, connections: () => connections };
 }
 
 function closed(server: Server, cut: () => void): Promise<void> {

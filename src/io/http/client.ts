@@ -120,6 +120,9 @@ export class HttpClient {
 
   async #dispatch(request: HttpRequest, proxy: URL | undefined): Promise<ResponseData> {
     const { method, url, body } = request;
+    // undici takes up a connection again one turn of the event loop after its last answer, by a setImmediate of its own. Whoever
+    // asks within that turn would have another opened, with all that it takes: name, TCP, TLS.
+    if (this.#dispatchers.size > 0) await turn();
     const interim = new InterimLimit(this.#idleMs, this.signal);
     const guard = bodyGuard(body, () => interim.bodyMoved());
     try {
@@ -131,6 +134,9 @@ export class HttpClient {
         headers: this.#headers(request),
         body: guard.body,
         signal: interim.signal,
+        // undici would end the connection after a HEAD, since some server may send a body with its answer. What comes unasked
+        // ends it anyway, before another request is sent.
+        ...(method === "HEAD" && { reset: false }),
         onInfo: () => interim.arrived(),
       });
     } catch (thrown) {
@@ -223,6 +229,10 @@ class InterimLimit {
   clear(): void {
     clearTimeout(this.#timer);
   }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Node's streams read the stack of what ends them: that of the bundle, one script of 3 MiB, takes milliseconds to make. */
