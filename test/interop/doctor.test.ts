@@ -234,10 +234,10 @@ for (const kind of REGISTRIES) {
     it("mirrored under another name, with its signatures", { skip: without("crane") }, async (t) => {
       const image = await push("original");
       await sign(key("alice"), image.tagged, "--format", "cosign-legacy");
-      const mirror = `${scene.address}/doctor/mirror`;
-      const tag = `${image.digest.replace(":", "-")}.sig`;
-      await work.must("crane", ["cp", image.tagged, `${mirror}:1`]);
-      await work.must("crane", ["cp", image.tagged.replace(":1", `:${tag}`), `${mirror}:${tag}`]);
+      const [original, mirror] = [`${scene.address}/doctor/original`, `${scene.address}/doctor/mirror`];
+      for (const tag of ["1", `${image.digest.replace(":", "-")}.sig`]) {
+        await work.must("crane", ["cp", `${original}:${tag}`, `${mirror}:${tag}`]);
+      }
       const predictions = await compareKey(t, `${mirror}:1`, key("alice"));
       assert.equal(predictions.find(({ peer }) => peer === "podman")?.verdict, "refuses");
     });
