@@ -96,9 +96,10 @@ export interface ContentStore {
    * referrers when this returns, by the registry or by the tag schema, with no other writer's entry lost.
    *
    * `isShared`: others write the tag too. A failed write that may be tried again is not repeated as it is, since by then
-   * the tag may name something else: this returns without it, and the caller reads and merges again.
+   * the tag may name something else: this returns without it, and the caller reads and merges again. `over` is what the tag
+   * named when it was merged with: a store that can compare and replace in one step does, and writes over nothing else.
    */
-  pushManifest(manifest: Manifest, tag?: string, options?: { readonly isShared?: boolean | undefined }): Promise<void>;
+  pushManifest(manifest: Manifest, tag?: string, options?: PushOptions): Promise<void>;
   /**
    * Takes a tag away, or a manifest by digest with every tag that names it, where the store can do that at all; what it holds
    * besides stays until the store collects its garbage. "unsupported": this registry does not delete.
@@ -106,6 +107,11 @@ export interface ContentStore {
   remove?(target: string | Digest): Promise<"removed" | "absent" | "unsupported">;
   /** Ends connections and open files. */
   close(): Promise<void>;
+}
+
+export interface PushOptions {
+  readonly isShared?: boolean | undefined;
+  readonly over?: Digest | "nothing" | undefined;
 }
 
 /** Where a pull or a copy goes. Nothing is visible there before `commit`. */

@@ -1,5 +1,6 @@
 import { CountersignError } from "../core/errors.ts";
 import { LIMITS } from "../core/limits.ts";
+import type { Digest } from "../core/oci/digest.ts";
 import type { Manifest } from "../core/oci/manifest.ts";
 import type { ContentStore } from "../core/ports.ts";
 
@@ -46,7 +47,7 @@ export async function updateTag(
   for (let round = 1; round <= LIMITS.mergeRounds; round++) {
     const merged = await mergeWithCurrent(store, tag, existing, change);
     const started = pace.now();
-    if (merged !== undefined) await store.pushManifest(merged, tag, { isShared: true });
+    if (merged !== undefined) await store.pushManifest(merged.manifest, tag, { isShared: true, over: merged.over });
     const settle = Math.min(Math.max(pace.now() - started, LIMITS.settleMs), LIMITS.settleMostMs);
     await pace.sleep(2 * settle * (1 + pace.random() * round));
     existing = await store.resolve(tag);
@@ -67,13 +68,14 @@ async function mergeWithCurrent(
   tag: string,
   existing: Manifest | undefined,
   { merge, holds }: TagChange,
-): Promise<Manifest | undefined> {
+): Promise<{ readonly manifest: Manifest; readonly over: Digest | "nothing" } | undefined> {
   let base = existing;
   for (let round = 1; ; round++) {
-    const merged = await merge(base);
+    const manifest = await merge(base);
     const now = await store.resolve(tag);
     if (now !== undefined && holds(now)) return undefined;
-    if (now?.descriptor.digest === base?.descriptor.digest || round === LIMITS.mergeRounds) return merged;
+    const over = base?.descriptor.digest;
+    if (now?.descriptor.digest === over || round === LIMITS.mergeRounds) return { manifest, over: over ?? "nothing" };
     base = now;
   }
 }

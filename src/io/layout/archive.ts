@@ -134,6 +134,12 @@ function refuseBomb(written: number, compressed: number): void {
   });
 }
 
+/** Asked for before a file is opened: what takes its place in between is noticed the next time. */
+async function stampOf(path: string): Promise<string> {
+  const { dev, ino, size, mtimeNs } = await onDisk(`read ${path}`, () => stat(path, { bigint: true }));
+  return [dev, ino, size, mtimeNs].join(" ");
+}
+
 /**
  * The bytes of an archive with these files: always the same for the same content. A Docker archive is the layout with
  * Docker's list beside it, so that `docker load`, `podman load` and every reader of layouts take it.
@@ -171,19 +177,28 @@ export class ArchiveBacking implements Backing {
   /** Earlier states of the archive: somebody may still be reading from them. */
   readonly #outdated: LayoutFiles[] = [];
   #archive: Archive;
+  /** Tells the file that was opened from one that has taken its place. */
+  #stamp: string;
   #hasScratch = false;
 
-  private constructor(path: string, kind: ArchiveKind, archive: Archive, signal: AbortSignal | undefined) {
+  private constructor(
+    path: string,
+    kind: ArchiveKind,
+    { archive, stamp }: { readonly archive: Archive; readonly stamp: string },
+    signal: AbortSignal | undefined,
+  ) {
     this.#path = path;
     this.#kind = kind;
     this.#archive = archive;
+    this.#stamp = stamp;
     this.#signal = signal;
     this.#scratch = temporaryPath(path);
   }
 
   static async open(path: string, kind: ArchiveKind, signal?: AbortSignal): Promise<ArchiveBacking> {
     const real = await existingPath(path, "file");
-    return new ArchiveBacking(real, kind, await openArchive(real, kind, signal), signal);
+    const stamp = await stampOf(real);
+    return new ArchiveBacking(real, kind, { archive: await openArchive(real, kind, signal), stamp }, signal);
   }
 
   files(): LayoutFiles {
@@ -191,7 +206,11 @@ export class ArchiveBacking implements Backing {
     return this.#hasScratch ? new OverlaidFiles(new FolderFiles(this.#scratch, this.#signal), files) : files;
   }
 
+  /** What another writer has put into the archive since counts, as it does in a folder. */
   async index(): Promise<LayoutIndex> {
+    await this.#queue.run(async () => {
+      if ((await stampOf(this.#path)) !== this.#stamp) await this.#reopen();
+    });
     return this.#archive.index;
   }
 
@@ -238,9 +257,11 @@ export class ArchiveBacking implements Backing {
   }
 
   async #reopen(): Promise<void> {
+    const stamp = await stampOf(this.#path);
     const archive = await openArchive(this.#path, this.#kind, this.#signal);
     this.#outdated.push(this.#archive.files);
     this.#archive = archive;
+    this.#stamp = stamp;
   }
 
   #refuseCompressed(): void {

@@ -3,6 +3,7 @@ import { CountersignError } from "../../core/errors.ts";
 import type { Digest } from "../../core/oci/digest.ts";
 import { formatLocation, type Location } from "../../core/oci/location.ts";
 import type { Manifest } from "../../core/oci/manifest.ts";
+import { isCompanionTag } from "../../core/oci/referrers.ts";
 import type { ContentStore, Destination } from "../../core/ports.ts";
 import { destinationExists, publishNew, writeFileAtomic } from "../disk/atomic.ts";
 import { refuseExisting, Staging } from "../disk/staging.ts";
@@ -154,6 +155,7 @@ async function addition(
     await backing.removeUnused();
     const change = async (now: LayoutIndex) => {
       refuseTaken(now, name);
+      refuseOvertaken(index, now, await backing.index());
       await backing.moveBlobs(root);
       return backing.replay(now);
     };
@@ -182,6 +184,19 @@ function refuseTaken(index: LayoutIndex, name: LayoutName): void {
     found: name.reference ?? name.tag,
     next: "choose another tag, or another layout",
   });
+}
+
+/** What cosign keeps under one tag was joined with what was there: of what somebody else has put there since, it knows nothing. */
+function refuseOvertaken(before: LayoutIndex, now: LayoutIndex, ours: LayoutIndex): void {
+  for (const { tag } of ours.entries) {
+    if (tag === undefined || !isCompanionTag(tag)) continue;
+    const [was, is, wanted] = [before, now, ours].map((index) => index.find(tag)?.digest);
+    if (is === was || is === wanted || wanted === was) continue;
+    throw new CountersignError("write-conflict", "another process has written the same tag of signatures meanwhile", {
+      found: tag,
+      next: "run the same command again; nothing was written",
+    });
+  }
 }
 
 function destination(

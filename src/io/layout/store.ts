@@ -5,7 +5,7 @@ import { type Digest, isDigest } from "../../core/oci/digest.ts";
 import { artifactTypeOf, type Manifest, parseManifest } from "../../core/oci/manifest.ts";
 import { isManifestType, MEDIA_TYPES } from "../../core/oci/media-types.ts";
 import { isCompanionTag } from "../../core/oci/referrers.ts";
-import type { BlobSource, ContentStore, ReferrersListing } from "../../core/ports.ts";
+import type { BlobSource, ContentStore, PushOptions, ReferrersListing } from "../../core/ports.ts";
 import { isTrustTag } from "../../core/tags/names.ts";
 import { gather } from "../disk/files.ts";
 import type { Backing } from "./backing.ts";
@@ -101,7 +101,7 @@ export class LayoutStore implements ContentStore {
     return "stored";
   }
 
-  async pushManifest(manifest: Manifest, tag?: string): Promise<void> {
+  async pushManifest(manifest: Manifest, tag?: string, { over }: PushOptions = {}): Promise<void> {
     const { bytes, descriptor } = manifest;
     checkBytes(bytes, descriptor, "the manifest to store");
     const name = tag === undefined ? undefined : layoutName(tag);
@@ -115,8 +115,11 @@ export class LayoutStore implements ContentStore {
       annotations: undefined,
       artifactType: manifest.artifactType ?? descriptor.artifactType,
     };
-    if (name !== undefined) await this.#backing.changeIndex((index) => index.withName(entry, name));
-    else await this.#backing.changeIndex((index) => (manifest.subject === undefined ? index : index.withEntry(entry)));
+    if (tag !== undefined && name !== undefined) {
+      await this.#backing.changeIndex((index) => (isOver(index, tag, over) ? index.withName(entry, name) : index));
+    } else {
+      await this.#backing.changeIndex((index) => (manifest.subject === undefined ? index : index.withEntry(entry)));
+    }
   }
 
   close(): Promise<void> {
@@ -158,6 +161,11 @@ export class LayoutStore implements ContentStore {
     const manifest = parseManifest(bytes, "");
     return { ...manifest, descriptor: { ...manifest.descriptor, digest } };
   }
+}
+
+/** Whether the tag still names what its writer has merged with. */
+function isOver(index: LayoutIndex, tag: string, over: PushOptions["over"]): boolean {
+  return over === undefined || (index.find(tag)?.digest ?? "nothing") === over;
 }
 
 /** An unreadable entry with a platform is a damaged image and no signature; without one it could be either. */

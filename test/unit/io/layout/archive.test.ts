@@ -14,6 +14,8 @@ import { gather } from "../../../../src/io/disk/files.ts";
 import type { ArchiveKind } from "../../../../src/io/layout/archive.ts";
 import { layoutDestination } from "../../../../src/io/layout/destination.ts";
 import { openLayout } from "../../../../src/io/layout/open.ts";
+import { holdsLayers, mergeLegacy } from "../../../../src/ops/merge-legacy.ts";
+import { updateTag } from "../../../../src/ops/update-tag.ts";
 import { rejectedBy } from "../../../support/codes.ts";
 import {
   bytesSource,
@@ -60,6 +62,21 @@ async function archiveOf(t: TestContext, kind: ArchiveKind, image: TestImage, ta
   await pushContent(destination.store, image);
   await destination.commit(image.manifest);
   return path;
+}
+
+/** Those who come first wait for the last, once. */
+class Barrier {
+  readonly #all = Promise.withResolvers<void>();
+  #missing: number;
+
+  constructor(count: number) {
+    this.#missing = count;
+  }
+
+  async reached(): Promise<void> {
+    if (--this.#missing === 0) this.#all.resolve();
+    await this.#all.promise;
+  }
 }
 
 /** The entries of an archive made by this project, to be put together in another way. */
@@ -164,6 +181,53 @@ describe("an OCI archive", () => {
     }
     assert.equal(`sha256:${hash.digest("hex")}`, layer.descriptor.digest);
   });
+
+  for (const kind of ["oci-archive", "oci-layout"] as const) {
+    it(`loses nothing that several merge into one tag of an ${kind} at once, each as if all had written just before`, async (t) => {
+      const path = join(await temporaryFolder(t), "image");
+      const image = await makeImage();
+      const destination = await layoutDestination({ kind, path, tag: "1.0" });
+      await pushContent(destination.store, image);
+      await destination.commit(image.manifest);
+      const parts = await Promise.all(["a", "b", "c"].map(async (name) => (await makeImage({ name })).manifest));
+      const stores = await Promise.all(
+        parts.map(async () => {
+          const store = await openLayout({ kind, path }, { mode: "write" });
+          t.after(() => store.close());
+          return store;
+        }),
+      );
+      const { descriptor } = image.manifest;
+      const tag = `sha256-${descriptor.digest.slice("sha256:".length)}.att`;
+      // None of them waits for the others: what one has merged, all have merged before the first of it is written.
+      const merged = new Barrier(parts.length);
+      await Promise.all(
+        parts.map(async (part, at) => {
+          const store = stores[at];
+          assert.ok(store !== undefined);
+          await updateTag(
+            store,
+            tag,
+            {
+              seen: undefined,
+              merge: async (existing) => {
+                const next = await mergeLegacy(store, existing, part, "att");
+                await merged.reached();
+                return next;
+              },
+              holds: (found) => holdsLayers(found, part, "att"),
+            },
+            { now: () => 0, sleep: async () => {}, random: () => 0 },
+          );
+        }),
+      );
+      const store = await openLayout({ kind, path }, { mode: "read" });
+      t.after(() => store.close());
+      const found = await store.resolve(tag);
+      assert.ok(found !== undefined);
+      for (const part of parts) assert.ok(holdsLayers(found, part, "att"));
+    });
+  }
 
   it("is whole after a writer was killed at any moment, and what the writer left is replaced", async (t) => {
     const image = await makeImage({ layers: [await makeLayer({ files: { big: makeBytes(2_000_000) } })] });

@@ -411,6 +411,21 @@ describe("adding to a layout that exists", () => {
     assert.deepEqual([...(await store.tags())].sort(), ["1", "2"]);
   });
 
+  it("is refused at the end where another writer has joined signatures under the same tag meanwhile, and keeps those", async (t) => {
+    const path = join(await temporaryFolder(t), "layout");
+    const image = await makeImage();
+    await filled({ kind: "oci-layout", path, tag: "1" }, image);
+    const tag = `sha256-${"0".repeat(64)}.sig`;
+    const destination = await layoutDestination({ kind: "oci-layout", path, tag: "2" });
+    await pushImage(destination.store, await makeImage({ name: "joined with nothing" }), tag);
+    const store = await openLayout({ kind: "oci-layout", path }, { mode: "write" });
+    const theirs = await pushImage(store, await makeImage({ name: "theirs" }), tag);
+    await rejectedBy(() => fill(destination, image), "write-conflict");
+    await destination.discard();
+    assert.equal((await store.resolve(tag))?.descriptor.digest, theirs.descriptor.digest);
+    assert.equal(await store.resolve("2"), undefined);
+  });
+
   it("does not fetch what the layout has, and changes nothing of it when discarded", async (t) => {
     const path = join(await temporaryFolder(t), "layout");
     const layers = [await makeLayer()];
