@@ -3,7 +3,8 @@ import { describe, it } from "node:test";
 import { type CustomPath, parseCustomPath } from "../../src/core/sources/custom-paths.ts";
 import type { Mention, SourceProblem } from "../../src/core/sources/mention.ts";
 import { Wiring } from "../../src/wire.ts";
-import { type Kube, useKube, withoutKube } from "./kube.ts";
+import { type Kube, type RoleRule, untilAllowed, untilKnown, useKube, withoutKube } from "./kube.ts";
+import { until } from "./servers.ts";
 import { Workplace } from "./workplace.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
@@ -414,20 +415,19 @@ async function define(kube: Kube, group: string, kind: string, plural: string): 
       versions: [{ name: "v1", served: true, storage: true, schema }],
     },
   });
+  await untilKnown(kube, group, plural);
 }
 
 /** A new kind is served a moment after it was defined. */
 async function create(kube: Kube, path: string, body: object): Promise<void> {
-  for (let tries = 0; tries < 600; tries++) {
+  await until(`${path} to be served`, async () => {
     const { status, json } = await kube.api("POST", path, body);
-    if (status === 201) return;
-    assert.equal(status, 404, JSON.stringify(json));
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  assert.fail(`${path} is never served`);
+    if (status !== 201) assert.equal(status, 404, JSON.stringify(json));
+    return status === 201;
+  });
 }
 
-async function mayList(kube: Kube, name: string, rules: readonly object[]): Promise<void> {
+async function mayList(kube: Kube, name: string, rules: readonly RoleRule[]): Promise<void> {
   const api = "/apis/rbac.authorization.k8s.io/v1";
   await make(kube, `${api}/clusterroles`, { metadata: { name }, rules });
   await make(kube, `${api}/clusterrolebindings`, {
@@ -435,4 +435,5 @@ async function mayList(kube: Kube, name: string, rules: readonly object[]): Prom
     roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name },
     subjects: [{ kind: "User", apiGroup: "rbac.authorization.k8s.io", name: "reader" }],
   });
+  await untilAllowed(kube, rules);
 }

@@ -5,7 +5,7 @@ import { after, before } from "node:test";
 import { selfSigned } from "../support/certificate.ts";
 import { freePort } from "../support/free-port.ts";
 import { startPeer, without } from "./peers.ts";
-import { type Server, whenReady } from "./servers.ts";
+import { type Server, until, whenReady } from "./servers.ts";
 import type { Workplace } from "./workplace.ts";
 
 /** A released kube-apiserver with etcd on loopback: all objects are real, and nothing schedules or runs them. */
@@ -63,6 +63,41 @@ export async function startKube(work: Workplace): Promise<Kube & { stop(): Promi
     await etcd.stop();
     throw error;
   }
+}
+
+/** A rule of a role, as the API has it. */
+export interface RoleRule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+/** Until the user `reader` may do what a role says: the server's authorizer gets to know of it a moment after it was made. */
+export async function untilAllowed(kube: Kube, rules: readonly RoleRule[]): Promise<void> {
+  for (const { apiGroups, resources, verbs } of rules) {
+    for (const [group, resource, verb] of combinations(apiGroups, resources, verbs)) {
+      await until(`reader may ${verb} ${resource}.${group}`, async () => {
+        const spec = { resourceAttributes: { group, resource, verb }, user: "reader" };
+        const { json } = await kube.api("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", { spec });
+        return (json["status"] as { allowed?: boolean } | undefined)?.allowed === true;
+      });
+    }
+  }
+}
+
+function combinations(...[first, ...rest]: readonly (readonly string[])[]): readonly (readonly string[])[] {
+  if (first === undefined) return [[]];
+  return first.flatMap((one) => combinations(...rest).map((others) => [one, ...others]));
+}
+
+/** Until a new kind is among those that the server says it has; it serves them a moment after they were defined. */
+export async function untilKnown(kube: Kube, group: string, plural: string): Promise<void> {
+  const lists = async (path: string, list: string, name: string): Promise<boolean> => {
+    const { json } = await kube.api("GET", path);
+    return ((json[list] ?? []) as readonly { readonly name: string }[]).some((one) => one.name === name);
+  };
+  await until(`${group} among the groups`, () => lists("/apis", "groups", group));
+  await until(`${plural}.${group}`, () => lists(`/apis/${group}/v1`, "resources", plural));
 }
 
 async function startEtcd(work: Workplace): Promise<Server> {

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parseAllDocuments } from "yaml";
-import { useKube, withoutKube } from "./kube.ts";
+import { type RoleRule, untilAllowed, useKube, withoutKube } from "./kube.ts";
 import { Workplace } from "./workplace.ts";
 
 const FOLDER = fileURLToPath(new URL("../../deploy/kubernetes", import.meta.url));
@@ -13,6 +13,8 @@ interface Manifest {
   readonly apiVersion: string;
   readonly kind: string;
   readonly metadata: { readonly name: string; readonly namespace?: string };
+  /** Of a role. */
+  readonly rules?: readonly RoleRule[];
 }
 
 /** Where objects of a kind are made; undefined in the place of the namespace for those that have none. */
@@ -59,12 +61,13 @@ describe("manifests that are offered to be copied", { skip: withoutKube }, () =>
   });
 
   it("reader.yaml lets an audit read all that it looks at, and no secret", async () => {
-    for (const manifest of manifestsOf("reader.yaml")) {
-      if (!/^ClusterRole/.test(manifest.kind)) continue;
+    const roles = manifestsOf("reader.yaml").filter(({ kind }) => kind.startsWith("ClusterRole"));
+    for (const manifest of roles) {
       const subjects = [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: "reader" }];
       const own = manifest.kind === "ClusterRole" ? manifest : { ...manifest, subjects };
       assert.equal((await kube().api("POST", pathOf(manifest), own)).status, 201);
     }
+    for (const { rules = [] } of roles) await untilAllowed(kube(), rules);
     const containers = [{ name: "web", image: "registry.example/acme/web:1" }];
     const deployment = {
       metadata: { name: "web" },

@@ -74,22 +74,37 @@ const READY_WAIT_MS = 20;
 
 /** Waits until a server is ready. One that ends first, or never gets there, is an error that names its program. */
 export async function whenReady(child: ChildProcess, address: string, ready: () => Promise<boolean>): Promise<Server> {
+  try {
+    await until(`${child.spawnargs.join(" ")} to become ready`, async () => {
+      if (hasEnded(child)) throw new Error(`${child.spawnargs.join(" ")} ended before it was ready`);
+      return await ready();
+    });
+  } catch (error) {
+    await stopChild(child);
+    throw error;
+  }
+  return { address, stop: () => stopChild(child) };
+}
+
+/** Waits for what a server comes to by itself. */
+export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
   const deadline = performance.now() + READY_TIMEOUT_MS;
-  while (performance.now() < deadline && !hasEnded(child)) {
-    if (await ready()) return { address, stop: () => stopChild(child) };
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(`waited in vain for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, READY_WAIT_MS));
   }
-  await stopChild(child);
-  throw new Error(`${child.spawnargs.join(" ")} did not become ready`);
 }
 
 function hasEnded(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null;
 }
 
-/** Ends a child by its own id: asked first, forced after ten seconds. */
+/** What ends by force leaves its own children behind: longer than any program here takes to end on a busy machine. */
+const STOP_TIMEOUT_MS = 60_000;
+
+/** Ends a child by its own id: asked first, forced if it does not. */
 export async function stopChild(child: ChildProcess): Promise<void> {
-  const force = setTimeout(() => child.kill("SIGKILL"), 10_000);
+  const force = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
   await endChild(child, "SIGTERM");
   clearTimeout(force);
 }
