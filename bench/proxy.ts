@@ -39,6 +39,8 @@ export interface Proxy {
   readonly address: string;
   /** `METHOD /path?query` of every request since the start or the last `reset`, in the order of arrival. */
   requests(): string[];
+  /** How many were opened since then. */
+  connections(): number;
   /** How long those that were answered were under way, together, in milliseconds. */
   waited(): number;
   bytes(): Traffic;
@@ -50,6 +52,7 @@ export interface Proxy {
 export interface RemoteProxy {
   readonly address: string;
   requests(): Promise<string[]>;
+  connections(): Promise<number>;
   waited(): Promise<number>;
   bytes(): Promise<Traffic>;
   reset(): Promise<void>;
@@ -58,6 +61,7 @@ export interface RemoteProxy {
 
 export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const seen: string[] = [];
+  let connections = 0;
   let waited = 0;
   const traffic = { sent: 0, received: 0 };
   const agent = new Agent({ keepAlive: true });
@@ -67,14 +71,19 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     response.once("finish", () => (waited += performance.now() - arrived));
     pass({ ...options, traffic }, agent, request, incoming, response).catch(() => response.destroy());
   });
+  server.on("connection", () => {
+    connections++;
+  });
   const address = await listen(server, "127.0.0.1", 0);
   return {
     address,
     requests: () => [...seen],
+    connections: () => connections,
     waited: () => waited,
     bytes: () => ({ ...traffic }),
     reset() {
       seen.length = 0;
+      connections = 0;
       waited = 0;
       Object.assign(traffic, { sent: 0, received: 0 });
     },
@@ -179,7 +188,7 @@ function endToEnd(headers: IncomingHttpHeaders): IncomingHttpHeaders {
 
 // --- in a process of its own ----------------------------------------------------------------------------------------
 
-type Order = { readonly start: ProxyOptions } | "requests" | "waited" | "bytes" | "reset";
+type Order = { readonly start: ProxyOptions } | "requests" | "connections" | "waited" | "bytes" | "reset";
 
 /** Starts the proxy in a process of its own; it ends with `close`, or with this process. */
 export async function spawnProxy(options: ProxyOptions): Promise<RemoteProxy> {
@@ -188,6 +197,7 @@ export async function spawnProxy(options: ProxyOptions): Promise<RemoteProxy> {
   return {
     address,
     requests: async () => (await ask(child, "requests")) as string[],
+    connections: async () => (await ask(child, "connections")) as number,
     waited: async () => (await ask(child, "waited")) as number,
     bytes: async () => (await ask(child, "bytes")) as Traffic,
     reset: async () => void (await ask(child, "reset")),
@@ -210,6 +220,7 @@ function serveOrders(send: (answer: unknown) => void): void {
   let proxy: Proxy | undefined;
   process.on("message", async (order: Order) => {
     if (order === "requests") return send(proxy?.requests());
+    if (order === "connections") return send(proxy?.connections());
     if (order === "waited") return send(proxy?.waited());
     if (order === "bytes") return send(proxy?.bytes());
     if (order === "reset") return send(proxy?.reset() ?? null);

@@ -21,7 +21,18 @@ const GOALS: Goals = { first: 4, later: 4, again: 2, signFirst: 8, sign: 8 };
 /** An upload is two requests there, so that a first signature cannot do with eight: see below what each of them is for. */
 const WITHOUT_API: Goals = { ...GOALS, first: 5, signFirst: undefined };
 
-/** How many requests each verb costs, counted between the program and the registry. */
+/** What one run of a program costs. */
+interface Counts {
+  readonly requests: number;
+  readonly connections: number;
+}
+
+interface Pair {
+  readonly ours: Counts;
+  readonly theirs: Counts;
+}
+
+/** How many requests each verb costs, and how many connections, counted between the program and the registry. */
 export async function measureRequests(bench: Bench): Promise<Section> {
   const rows: Row[] = [];
   const skipped: string[] = [];
@@ -32,7 +43,7 @@ export async function measureRequests(bench: Bench): Promise<Section> {
   return {
     title: "Requests",
     method:
-      "A proxy counts what passes between one run of the program and the registry. Each tool signs images of its own" +
+      "A proxy counts the requests between one run of the program and the registry, and the connections that they take. Each tool signs images of its own" +
       " with the same key, without a transparency log; every run is a process of its own, and “first” has no cache." +
       " On distribution 2 another signature is the image, the list under the tag (is it signed already?), two for the" +
       " bundle, its manifest, and the list again, written, and read back; the first one adds the question whether there" +
@@ -46,10 +57,10 @@ export async function measureRequests(bench: Bench): Promise<Section> {
 async function countOn(bench: Bench, kind: RegistryKind, goals: Goals): Promise<readonly Row[]> {
   const registry = await kind.start(bench.work.path(`requests-${kind.hasReferrersApi}`));
   const proxy = await spawnProxy({ target: registry.address, delayMs: 0 });
-  const count = async (command: Command): Promise<number> => {
+  const count = async (command: Command): Promise<Counts> => {
     await proxy.reset();
     await measure(command);
-    return (await proxy.requests()).length;
+    return { requests: (await proxy.requests()).length, connections: await proxy.connections() };
   };
   const push = async (name: string) =>
     (await pushImage(registry.address, name)).tagged.replace(registry.address, proxy.address);
@@ -69,6 +80,8 @@ async function countOn(bench: Bench, kind: RegistryKind, goals: Goals): Promise<
       rowOf(`verify by tag, the same image again`, kind, again, goals.again),
       rowOf(`sign by tag, first`, kind, sign, goals.signFirst),
       rowOf(`sign by tag, another image of the repository`, kind, signLater, goals.sign),
+      connectionRow("verify by tag, first", kind, first),
+      connectionRow("sign by tag, first", kind, sign),
     ];
   } finally {
     await proxy.close();
@@ -76,17 +89,22 @@ async function countOn(bench: Bench, kind: RegistryKind, goals: Goals): Promise<
   }
 }
 
-function rowOf(
-  what: string,
-  kind: RegistryKind,
-  counts: { readonly ours: number; readonly theirs: number },
-  goal: number | undefined,
-): Row {
+function rowOf(what: string, kind: RegistryKind, { ours, theirs }: Pair, goal: number | undefined): Row {
   return {
     what: `${what}: ${kind.name}`,
-    ratio: decimal(counts.ours / counts.theirs),
-    ours: `${counts.ours}`,
-    peer: `${counts.theirs}`,
-    ...(goal === undefined ? {} : { goal: atMost(goal, counts.ours) }),
+    ratio: decimal(ours.requests / theirs.requests),
+    ours: `${ours.requests}`,
+    peer: `${theirs.requests}`,
+    ...(goal === undefined ? {} : { goal: atMost(goal, ours.requests) }),
+  };
+}
+
+/** Over TLS each of them takes two round trips more than the requests on it. */
+function connectionRow(what: string, kind: RegistryKind, { ours, theirs }: Pair): Row {
+  return {
+    what: `connections, ${what}: ${kind.name}`,
+    ratio: decimal(ours.connections / theirs.connections),
+    ours: `${ours.connections}`,
+    peer: `${theirs.connections}`,
   };
 }

@@ -52,6 +52,17 @@ describe("the counting proxy", () => {
     await proxy.close();
   });
 
+  it("counts the connections that were opened", async () => {
+    const proxy = await startProxy({ target: registry.address });
+    for (const connections of [1, 2]) {
+      await fetch(`http://${proxy.address}/v2/`, { headers: { connection: "close" } });
+      assert.equal(proxy.connections(), connections);
+    }
+    proxy.reset();
+    assert.equal(proxy.connections(), 0);
+    await proxy.close();
+  });
+
   it("names the kinds of requests", () => {
     assert.equal(kindOf("GET /v2/"), "GET ping");
     assert.equal(kindOf("GET /v2/a/b/referrers/sha256:abc?artifactType=x"), "GET referrers");
