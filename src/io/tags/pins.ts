@@ -48,10 +48,18 @@ export class PinsOnDisk implements Pins {
     return names.find((name) => pins.some(({ gun }) => gun === name)) ?? repository;
   }
 
+  /** @throws CountersignError `write-conflict` where somebody has pinned another root since this file was read. */
   async put(pin: RootPin): Promise<void> {
+    const read = await this.#file;
+    const before = read?.pins.find(({ gun }) => gun === pin.gun);
     await this.#change((file) => {
       const at = file.pins.findIndex(({ gun }) => gun === pin.gun);
-      return { ...file, pins: at === -1 ? [...file.pins, pin] : file.pins.with(at, pin) };
+      const there = file.pins[at];
+      if (there === undefined) return { ...file, pins: [...file.pins, pin] };
+      const isNew = read !== undefined && there.root !== before?.root;
+      if (isNew && there.root !== pin.root) throw overtaken(there, pin, this.#place.label);
+      // What somebody has compared meanwhile stays more than what was seen first.
+      return isNew && pin.mode === "tofu" ? file : { ...file, pins: file.pins.with(at, pin) };
     });
   }
 
@@ -79,11 +87,11 @@ export class PinsOnDisk implements Pins {
   async #change(change: (file: PinsFile) => PinsFile): Promise<void> {
     const { path, signal } = this.#place;
     await makePrivateFolder(dirname(path));
-    await withLock(`${path}.lock`, { signal }, async () => {
+    // What a link leads to is replaced, not the link; and whoever names it by another one waits for the same lock.
+    const target = (await onDisk(`write ${path}`, () => ifPresent(() => realpath(path)))) ?? path;
+    await withLock(`${target}.lock`, { signal }, async () => {
       const next = change((await this.#load()) ?? NO_PINS);
-      // What a link leads to is replaced, not the link.
-      const target = await onDisk(`write ${path}`, () => ifPresent(() => realpath(path)));
-      await writeFileAtomic(target ?? path, formatPins(next), { mode: 0o644, signal });
+      await writeFileAtomic(target, formatPins(next), { mode: 0o644, signal });
       this.#file = Promise.resolve(next);
     });
   }
@@ -101,6 +109,14 @@ export class PinsOnDisk implements Pins {
       wanted: "a file that countersign trust pin has written",
     });
   }
+}
+
+function overtaken(there: RootPin, pin: RootPin, label: string): CountersignError {
+  return new CountersignError("write-conflict", `another process has pinned another root of ${pin.gun} meanwhile`, {
+    found: `${there.root}, version ${there.rootVersion}, in ${label}`,
+    wanted: `${pin.root}, version ${pin.rootVersion}`,
+    next: "find out which of them is the publisher's; the pin that is there stays",
+  });
 }
 
 /** The port that HTTPS has anyway makes no other repository: a name with it must not be one without a pin. */

@@ -89,6 +89,44 @@ describe("the file of pinned roots", () => {
     assert.deepEqual([...found].sort(), names);
   });
 
+  it("is not replaced by another root that was the first one seen, or chosen, while somebody pinned this one", async (t) => {
+    const { open } = await book(t);
+    for (const mode of ["tofu", "pinned", "dct"] as const) {
+      const late = open();
+      assert.equal(await late.find(GUN), undefined);
+      const pinned = pin(GUN, { mode: "pinned" });
+      await open().put(pinned);
+      const error = await rejectedBy(() => late.put(pin(GUN, { root: OTHER, mode })), "write-conflict");
+      assert.match(error.found ?? "", new RegExp(IMAGE));
+      assert.deepEqual(await open().find(GUN), pinned);
+      await open().remove(GUN);
+    }
+  });
+
+  it("stays what somebody has compared, where another process sees the same root for the first time", async (t) => {
+    const { open } = await book(t);
+    const late = open();
+    assert.equal(await late.find(GUN), undefined);
+    await open().put(pin(GUN, { mode: "pinned" }));
+    await late.put(pin(GUN, { mode: "tofu" }));
+    assert.equal((await open().find(GUN))?.mode, "pinned");
+  });
+
+  it("loses nothing that is put there at once by those who name it and those who name a link to it", async (t) => {
+    const { folder, path, open } = await book(t);
+    await open().put(pin(GUN));
+    const link = join(folder, "link.json");
+    await symlink(path, link);
+    const names = Array.from({ length: 16 }, (_, at) => `registry.example/app${at}`);
+    await Promise.all(
+      names.map((name, at) => {
+        const pins = at % 2 === 0 ? open() : new PinsOnDisk({ path: link, label: "link.json", isNamed: false });
+        return pins.put(pin(name));
+      }),
+    );
+    assert.equal((await open().all()).pins.length, 1 + names.length);
+  });
+
   it("lets go of a pin, and says whether there was one", async (t) => {
     const { open } = await book(t);
     const pins = open();
