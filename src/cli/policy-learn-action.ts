@@ -1,3 +1,4 @@
+import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
 import { decodeUtf8, encodeUtf8 } from "../core/bytes.ts";
 import { CountersignError, findingUnlessInterrupted } from "../core/errors.ts";
@@ -11,8 +12,9 @@ import { reasonClass } from "../core/reasons.ts";
 import { type LearnedImage, proposeRules, type UnlearnedImage } from "../core/review/learned.ts";
 import type { Rulebook } from "../core/verify/criterion.ts";
 import { openRulebook } from "../core/verify/rulebook.ts";
-import { writeFileAtomic } from "../io/disk/atomic.ts";
+import { ifPresent, onDisk } from "../io/disk/errors.ts";
 import { readNamedFile } from "../io/disk/named.ts";
+import { inTurn, type Replacement, replaceFiles } from "../io/disk/transaction.ts";
 import { acceptedBy, checkLearned, type GatheredImage, gatherImages, learnFrom } from "../ops/learn.ts";
 import type { Target } from "../ops/verify.ts";
 import { type Learning, learningDocument, learningLines, learningText } from "../report/learn.ts";
@@ -47,6 +49,7 @@ export async function learn(
   const registry = readRegistryOptions(raw);
   const wiring = await openWiring(context, output, registry, images);
   try {
+    const old = await readOld(context, file);
     const student = new Student(
       {
         context,
@@ -57,11 +60,11 @@ export async function learn(
         keys: list(raw, "key"),
         tags: await openPins({ context, output, wiring }, readTagFlags(raw)),
       },
-      await readOld(context, file),
+      old,
     );
     const learning = await student.learn();
     if (writes && learning.after !== undefined && file !== undefined) {
-      await writeFileAtomic(resolve(context.workingDirectory, file), encodeUtf8(learning.after), { mode: 0o644 });
+      await replacePolicy(context, file, { before: old.bytes, after: encodeUtf8(learning.after) });
     }
     const told = { ...learning, isWritten: writes && learning.after !== undefined };
     await output.result({ text: () => learningText(told), json: () => learningDocument(told) });
@@ -71,6 +74,17 @@ export async function learn(
   } finally {
     await wiring.close();
   }
+}
+
+/** Nothing is taken out of it that somebody else has put there since it was read. @throws CountersignError `write-conflict`. */
+async function replacePolicy(
+  { workingDirectory, signal }: Context,
+  file: string,
+  content: Pick<Replacement, "before" | "after">,
+): Promise<void> {
+  const named = resolve(workingDirectory, file);
+  const path = (await onDisk(`write ${file}`, () => ifPresent(() => realpath(named)))) ?? named;
+  await inTurn(path, { signal }, () => replaceFiles(path, [{ path, ...content }], { signal }));
 }
 
 /** A policy that is to be added to, or a new one. */

@@ -8,7 +8,8 @@ import { withInstance } from "../io/config/edit.ts";
 import { INSTANCE_NAME } from "../io/config/instances.ts";
 import { writeFileAtomic } from "../io/disk/atomic.ts";
 import { onDisk } from "../io/disk/errors.ts";
-import { removeAll } from "../io/disk/files.ts";
+import { hiddenBeside, removeAll } from "../io/disk/files.ts";
+import { withLock } from "../io/disk/lock.ts";
 import { hashOf } from "../io/tuf/hashes.ts";
 import type { Anchor, TufRepository } from "../io/tuf/repository.ts";
 import { consult } from "../io/tuf/repository.ts";
@@ -129,9 +130,14 @@ async function writeDown(context: Context, name: string, anchor: Anchor, flags: 
   const file = { path, label: config ?? path };
   // Named by its content: until the configuration names the new one, it names the one that there was.
   const root = "root" in anchor ? `roots/${name}.${hashOf(anchor.root, "sha256")}.json` : `sha256:${anchor.sha256}`;
-  const bytes = await readConfigurationFile(file);
-  const written = withInstance(bytes, { name, mirror, root, makeDefault, replace: force }, file);
+  const added = async () =>
+    withInstance(await readConfigurationFile(file), { name, mirror, root, makeDefault, replace: force }, file);
+  // What is refused leaves no folder behind.
+  await added();
   await onDisk(`write ${path}`, () => mkdir(join(dirname(path), "roots"), { recursive: true, mode: 0o700 }));
-  if ("root" in anchor) await writeFileAtomic(join(dirname(path), root), anchor.root, { mode: 0o644 });
-  await writeFileAtomic(path, written, { mode: 0o644 });
+  await withLock(hiddenBeside(path, "countersign-lock"), { signal: context.signal }, async () => {
+    const written = await added();
+    if ("root" in anchor) await writeFileAtomic(join(dirname(path), root), anchor.root, { mode: 0o644 });
+    await writeFileAtomic(path, written, { mode: 0o644 });
+  });
 }

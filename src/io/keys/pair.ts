@@ -3,7 +3,8 @@ import { copyFile, lstat, rename } from "node:fs/promises";
 import { CountersignError } from "../../core/errors.ts";
 import { destinationExists, writeFileAtomic } from "../disk/atomic.ts";
 import { errnoOf, ifPresent, onDisk } from "../disk/errors.ts";
-import { removeAll, temporaryPath } from "../disk/files.ts";
+import { hiddenBeside, removeAll, temporaryPath } from "../disk/files.ts";
+import { withLock } from "../disk/lock.ts";
 
 /** The two files of a key pair, as text. */
 export interface KeyPairFiles {
@@ -32,6 +33,12 @@ export async function requireNoPair(prefix: string): Promise<void> {
  * @throws CountersignError `destination-exists` or `disk-error`.
  */
 export async function writeKeyPair(prefix: string, files: KeyPairFiles, force: boolean): Promise<WrittenPair> {
+  // Two that replace a pair at once would leave the half of one beside the half of the other.
+  const lock = hiddenBeside(pathsOf(prefix).privateFile, "countersign-lock");
+  return await withLock(lock, {}, () => writeBoth(prefix, files, force));
+}
+
+async function writeBoth(prefix: string, files: KeyPairFiles, force: boolean): Promise<WrittenPair> {
   const paths = pathsOf(prefix);
   if (!force) await requireNoPair(prefix);
   const undo = await replaceable(paths.privateFile);

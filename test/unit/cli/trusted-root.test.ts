@@ -192,6 +192,15 @@ describe("trusted-root init", () => {
     );
   });
 
+  it("loses no instance of several that are set up at once", async (t) => {
+    const { run: cli, mirror } = await scene(t);
+    const names = ["one", "two", "three", "four", "five"];
+    const done = names.map((name) => cli(`trusted-root init ${name} --mirror ${mirror} --root root.json`));
+    assert.deepEqual(new Set((await Promise.all(done)).map(({ code }) => code)), new Set([0]));
+    const known = instancesOf(await cli("trusted-root show -o json")).map(({ name }) => name);
+    assert.deepEqual(known.slice(2).toSorted(), names.toSorted());
+  });
+
   it("starts over for a repository that was made anew", async (t) => {
     const { run: cli, mirror, tuf, folder } = await scene(t);
     tuf.publish("root", "targets", "snapshot", "timestamp");

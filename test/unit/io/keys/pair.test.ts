@@ -52,6 +52,17 @@ describe("writing a key pair", () => {
     await rejectedBy(() => writeKeyPair(prefix, FILES, false), "destination-exists");
   });
 
+  it("leaves the two halves of one of several pairs that are written there at once, and no other file", async () => {
+    for (let round = 0; round < 5; round++) {
+      const names = ["a", "b", "c", "d"];
+      const pairs = names.map((name) => ({ privateKey: `private ${name}`, publicKey: `public ${name}` }));
+      await Promise.all(pairs.map((files) => writeKeyPair(prefix, files, true)));
+      const { "cosign.key": privateKey = "", "cosign.pub": publicKey, ...others } = await contents();
+      assert.equal(publicKey, privateKey.replace("private", "public"));
+      assert.deepEqual(others, {});
+    }
+  });
+
   it("replaces both with force, and tightens the mode of the private key", async () => {
     await writeFile(`${prefix}.key`, "old", { mode: 0o644 });
     await writeFile(`${prefix}.pub`, "old");
