@@ -95,7 +95,7 @@ for (const kind of REGISTRIES) {
   describe(`a kit of keyless signatures, into ${kind.name}`, { skip: kind.missing || withoutSigstack }, () => {
     const scene = useScene(kind);
     const { work } = scene;
-    const stack = useSigstack(work);
+    const stack = useSigstack(scene);
 
     it("is judged by the trust root, and cosign accepts what arrives", async () => {
       const { people, trustedRoot, signingConfig } = stack();

@@ -261,7 +261,7 @@ for (const kind of REGISTRIES) {
   describe(`keyless attestations, with cosign: ${kind.name}`, { skip: kind.missing || withoutSigstack }, () => {
     const scene = useScene(kind);
     const { work } = scene;
-    const stack = useSigstack(work);
+    const stack = useSigstack(scene);
 
     const services = (): readonly string[] => {
       const { signingConfig, trustedRoot } = stack();

@@ -14,7 +14,7 @@ for (const kind of REGISTRIES) {
   describe(`keyless signing with a real Sigstore: ${kind.name}`, { skip: kind.missing || withoutSigstack }, () => {
     const scene = useScene(kind);
     const { work } = scene;
-    const stack = useSigstack(work);
+    const stack = useSigstack(scene);
 
     // --- both programs, as a person or a workflow ---------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import type { KeyObject } from "node:crypto";
-import { after, before } from "node:test";
+import { before } from "node:test";
 import { freePort } from "../support/free-port.ts";
 import { certificatePem, FakeAuthority } from "../support/sigstore/authority.ts";
 import { FakeCertificateLog } from "../support/sigstore/certificate-log.ts";
@@ -10,6 +10,7 @@ import { signingConfig } from "../support/sigstore/signing-config.ts";
 import { FakeTimestampAuthority } from "../support/sigstore/timestamp-authority.ts";
 import { trustedRoot } from "../support/sigstore/trusted-root.ts";
 import { startPeer, without } from "./peers.ts";
+import type { Scene } from "./scene.ts";
 import { killChild, type Server, whenReady } from "./servers.ts";
 import { StackIssuer, startCertificateLog } from "./sigstack/issuers.ts";
 import type { Workplace } from "./workplace.ts";
@@ -31,14 +32,13 @@ export interface Sigstack {
 /** The reason to skip; `.ci/sigstack.sh` builds what is missing. */
 export const withoutSigstack = without("sigstack-services", "sigstack-rekor", "cosign");
 
-/** Starts a stack before the tests of the calling suite and ends it after them; its keys are as new as it is. */
-export function useSigstack(work: Workplace): () => Sigstack {
-  let stack: (Sigstack & { stop(): Promise<void> }) | undefined;
+/** Starts a stack before the tests of the calling suite, to end with the scene; its keys are as new as it is. */
+export function useSigstack(scene: Scene): () => Sigstack {
+  let stack: Sigstack | undefined;
   before(async () => {
-    stack = await startSigstack(work);
-  });
-  after(async () => {
-    await stack?.stop();
+    const { stop, ...started } = await startSigstack(scene.work);
+    scene.stopAtEnd({ address: started.fulcio, stop });
+    stack = started;
   });
   return () => {
     if (stack === undefined) throw new Error("the stack runs while tests do");
