@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { unlinkSync } from "node:fs";
-import { open, readFile, unlink, utimes } from "node:fs/promises";
+import { lstatSync, readFileSync, unlinkSync } from "node:fs";
+import { open, readFile, readlink, unlink, utimes } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { encodeHex } from "../../core/bytes.ts";
@@ -23,6 +23,8 @@ export interface Lock {
 /** What a lock file says about its holder. */
 interface Holder {
   readonly host: string;
+  /** The namespace in which the process id means something, where there are any: containers may share a host's name. */
+  readonly space?: string | undefined;
   readonly pid: number;
   /** When that process was started, in the system's own unit: tells it from a later process with the same id. */
   readonly started: string;
@@ -88,13 +90,16 @@ async function create(path: string, holder: Holder): Promise<boolean> {
 }
 
 /** What is held, and removed when the process ends without releasing it, or before that has come to its end. */
-const allHeld = new Set<{ readonly path: string }>();
+const allHeld = new Set<{ readonly path: string; readonly nonce: string }>();
 let exitHookSet = false;
 
+/** What was lost is somebody else's by now: a folder that is moved away takes its lock along. */
 function removeHeld(): void {
-  for (const { path } of allHeld) {
+  for (const { path, nonce } of allHeld) {
     try {
-      unlinkSync(path);
+      const found = lstatSync(path);
+      if (!found.isFile() || found.size > MAX_BYTES) continue;
+      if (parseHolder(readFileSync(path, "utf8"))?.nonce === nonce) unlinkSync(path);
     } catch {
       // Gone already.
     }
@@ -104,7 +109,7 @@ function removeHeld(): void {
 function held(path: string, me: Holder): Lock {
   if (!exitHookSet) process.once("exit", removeHeld);
   exitHookSet = true;
-  const mine = { path };
+  const mine = { path, nonce: me.nonce };
   allHeld.add(mine);
   const heartbeat = setInterval(() => {
     const now = new Date();
@@ -161,10 +166,9 @@ function parseHolder(text: string): Holder | undefined {
 
 function isHolder(value: unknown): value is Holder {
   if (typeof value !== "object" || value === null) return false;
-  const { host, pid, started, nonce } = value as Record<string, unknown>;
-  return (
-    typeof host === "string" && Number.isSafeInteger(pid) && typeof started === "string" && typeof nonce === "string"
-  );
+  const { host, space, pid, started, nonce } = value as Record<string, unknown>;
+  const texts = [host, started, nonce, space ?? ""];
+  return texts.every((text) => typeof text === "string") && Number.isSafeInteger(pid);
 }
 
 /**
@@ -189,12 +193,16 @@ async function takeAwayIfStale(path: string): Promise<boolean> {
   }
 }
 
-/** The holder is a process of this machine that is gone; elsewhere (a shared folder) it has shown no life for long. */
+/**
+ * The holder is a process of this machine that is gone; elsewhere (a shared folder, another container) it has shown no life
+ * for long.
+ */
 async function isStale(lock: LockState | undefined): Promise<boolean> {
   if (lock === undefined) return false;
   const { holder } = lock;
   if (holder === undefined) return lock.ageMs > LIMITS.lockHeartbeatMs;
-  if (holder.host !== hostname()) return lock.ageMs > LIMITS.lockStaleMs;
+  const isElsewhere = holder.host !== hostname() || (holder.space ?? "") !== (await processSpace());
+  if (isElsewhere) return lock.ageMs > LIMITS.lockStaleMs;
   if (!isAlive(holder.pid)) return true;
   const started = await startOf(holder.pid);
   return started !== "" && holder.started !== "" && started !== holder.started;
@@ -220,9 +228,15 @@ async function startOf(pid: number): Promise<string> {
   }
 }
 
+/** pid_namespaces(7); empty on systems without them. */
+async function processSpace(): Promise<string> {
+  return await readlink("/proc/self/ns/pid").catch(() => "");
+}
+
 async function thisProcess(): Promise<Holder> {
   const { pid } = process;
-  return { host: hostname(), pid, started: await startOf(pid), nonce: encodeHex(randomBytes(8)) };
+  const [started, space] = await Promise.all([startOf(pid), processSpace()]);
+  return { host: hostname(), space, pid, started, nonce: encodeHex(randomBytes(8)) };
 }
 
 async function conflict(path: string): Promise<CountersignError> {

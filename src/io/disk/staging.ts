@@ -1,6 +1,7 @@
 import { lstat, mkdir, readdir, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { CountersignError } from "../../core/errors.ts";
+import { LIMITS } from "../../core/limits.ts";
 import { destinationExists } from "./atomic.ts";
 import { errnoOf, ifPresent, onDisk } from "./errors.ts";
 import { hiddenBeside, removeAll, syncFolder, temporaryPath } from "./files.ts";
@@ -40,8 +41,7 @@ export class Staging {
   /** @throws CountersignError `write-conflict` while another process stages the same destination, `disk-error`. */
   static async open(destination: string, options: StagingOptions = {}): Promise<Staging> {
     const folder = options.folder ?? stagingFolder(destination);
-    await makePrivateFolder(folder, destination);
-    const lock = await acquireLock(join(folder, "lock"), { signal: options.signal, waitMs: 0 });
+    const lock = await lockFolder(folder, destination, options.signal);
     const staging = new Staging(folder, lock);
     try {
       for (const inner of [staging.content, staging.partial]) await makeRealFolder(inner);
@@ -107,6 +107,19 @@ export class Staging {
 export async function refuseExisting(destination: string): Promise<void> {
   const found = await onDisk(`write ${destination}`, () => ifPresent(() => lstat(destination)));
   if (found !== undefined) throw destinationExists(destination);
+}
+
+/** Who had it may be done and move it away between two of our steps: then there is a new one to be made. */
+async function lockFolder(folder: string, destination: string, signal: AbortSignal | undefined): Promise<Lock> {
+  for (let round = 1; ; round++) {
+    try {
+      await makePrivateFolder(folder, destination);
+      return await acquireLock(join(folder, "lock"), { signal, waitMs: 0 });
+    } catch (thrown) {
+      const isMoved = thrown instanceof CountersignError && errnoOf(thrown.cause) === "ENOENT";
+      if (!isMoved || round >= LIMITS.mergeRounds) throw thrown;
+    }
+  }
 }
 
 /** In a folder that others can write, a staging folder put there by somebody else is not used. */

@@ -15,8 +15,8 @@ import { temporaryFolder } from "../../../support/temp.ts";
 const execute = promisify(execFile);
 const HOLDER = fileURLToPath(new URL("lock-holder.ts", import.meta.url));
 
-async function holder(path: string, then: "live" | "exit" | "be-killed") {
-  const child = spawn(process.execPath, [HOLDER, path, then], { stdio: ["ignore", "pipe", "inherit"] });
+async function holder(path: string, then: "live" | "exit" | "exit-later" | "be-killed") {
+  const child = spawn(process.execPath, [HOLDER, path, then], { stdio: ["pipe", "pipe", "inherit"] });
   await once(child.stdout, "data");
   return child;
 }
@@ -110,6 +110,15 @@ describe("a lock across processes", () => {
     await (await acquireLock(path, { waitMs: 0 })).release();
   });
 
+  it("of another container that has the same host name is respected as that of another machine is", async (t) => {
+    const path = join(await temporaryFolder(t), "lock");
+    const theirs = { host: hostname(), space: "pid:[1]", pid: 2 ** 22 + 1, started: "1", nonce: "x" };
+    await writeFile(path, JSON.stringify(theirs));
+    await rejectedBy(() => acquireLock(path, { waitMs: 30 }), "write-conflict");
+    await utimes(path, new Date(0), new Date(0));
+    await (await acquireLock(path, { waitMs: 0 })).release();
+  });
+
   for (const content of ["", "{", "null", '{"pid":"1"}']) {
     it(`that says ${JSON.stringify(content)} belongs to somebody who is still writing it, for a while`, async (t) => {
       const path = join(await temporaryFolder(t), "lock");
@@ -141,6 +150,15 @@ describe("a lock across processes", () => {
     const lock = await acquireLock(path);
     await writeFile(path, JSON.stringify({ host: "elsewhere", pid: 1, started: "1", nonce: "theirs" }));
     await lock.release();
+    assert.equal(existsSync(path), true);
+  });
+
+  it("is not removed at the end of a process that lost it", async (t) => {
+    const path = join(await temporaryFolder(t), "lock");
+    const child = await holder(path, "exit-later");
+    await writeFile(path, JSON.stringify({ host: "elsewhere", pid: 1, started: "1", nonce: "theirs" }));
+    child.stdin?.end();
+    await once(child, "exit");
     assert.equal(existsSync(path), true);
   });
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { CountersignError } from "../../../../src/core/errors.ts";
 import { Staging, stagingFolder } from "../../../../src/io/disk/staging.ts";
 import { rejectedBy } from "../../../support/codes.ts";
 import { temporaryFolder } from "../../../support/temp.ts";
@@ -53,6 +54,24 @@ describe("staging", () => {
   it("keeps nothing when it is suspended empty", async (t) => {
     const folder = await temporaryFolder(t);
     await (await Staging.open(join(folder, "image"))).suspend();
+    assert.deepEqual(await readdir(folder), []);
+  });
+
+  it("begins, or is somebody else's, whenever that one moves it away", async (t) => {
+    const folder = await temporaryFolder(t);
+    const path = join(folder, "image");
+    let begun = 0;
+    const comeAndGo = async () => {
+      for (let round = 0; round < 60; round++) {
+        const staging = await Staging.open(path).catch((error: unknown) => {
+          assert.ok(error instanceof CountersignError && error.code === "write-conflict", String(error));
+        });
+        if (staging !== undefined) begun++;
+        await staging?.discard();
+      }
+    };
+    await Promise.all(Array.from({ length: 6 }, comeAndGo));
+    assert.notEqual(begun, 0);
     assert.deepEqual(await readdir(folder), []);
   });
 
