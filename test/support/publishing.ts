@@ -3,7 +3,7 @@ import type { Digest } from "../../src/core/oci/digest.ts";
 import { MEDIA_TYPES } from "../../src/core/oci/media-types.ts";
 import type { Signer } from "../../src/core/ports.ts";
 import type { RootPin } from "../../src/core/tags/pin.ts";
-import type { RoleKeyring } from "../../src/core/tags/ports.ts";
+import type { Remembered, RoleKeyring } from "../../src/core/tags/ports.ts";
 import { DEFAULT_TAG_DEMAND, type TagAnswer } from "../../src/core/tags/signed-tag.ts";
 import { openSignedTags } from "../../src/io/tags/client.ts";
 import type { SignerWish } from "../../src/ops/tags/delegations.ts";
@@ -53,12 +53,13 @@ export async function becomesSigner(
 }
 
 export function rememberer(): PublisherMemory {
-  let seen: ReadonlyMap<string, number> = new Map();
+  let seen: Remembered = { versions: new Map(), staged: new Map(), roots: new Map() };
   return {
     recall: async () => seen,
-    note: async (_gun, versions) => {
-      seen = versions;
+    note: async (_gun, next) => {
+      seen = next;
     },
+    placeOf: () => "published.json",
   };
 }
 

@@ -1,17 +1,20 @@
 import { join } from "node:path";
 import { encodeUtf8 } from "../../core/bytes.ts";
 import { CountersignError } from "../../core/errors.ts";
-import { isObject, parseJsonObject } from "../../core/json.ts";
+import { isObject, type JsonValue, parseJsonObject } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
+import { type Digest, isDigest } from "../../core/oci/digest.ts";
+import type { Remembered } from "../../core/tags/ports.ts";
 import { writeFileAtomic } from "../disk/atomic.ts";
 import { withLock } from "../disk/lock.ts";
 import { makePrivateFolder, readWhole } from "../disk/whole.ts";
 import { hashOf } from "../tuf/hashes.ts";
 
+const NOTHING: Remembered = { versions: new Map(), staged: new Map(), roots: new Map() };
+
 /**
- * The highest versions that were seen when something was published here, by role. Who publishes on top of a head that was rolled
- * back would sign away what came after it, and sign it well: so it is remembered apart from what clients remember, which a
- * publisher may never be.
+ * How far a repository was seen when something was signed here. Who publishes on top of a head that was rolled back would sign away
+ * what came after it, and sign it well: so it is remembered apart from what clients remember, which a publisher may never be.
  */
 export class PublisherMemory {
   readonly #folder: string;
@@ -24,11 +27,11 @@ export class PublisherMemory {
   }
 
   /** @throws CountersignError `disk-error`, also for what is damaged: without it, a rollback would pass. */
-  async recall(gun: string): Promise<ReadonlyMap<string, number>> {
-    const path = this.#path(gun);
+  async recall(gun: string): Promise<Remembered> {
+    const path = this.placeOf(gun);
     try {
       const bytes = await readWhole(path, LIMITS.publisherMemoryBytes);
-      return bytes === undefined ? new Map() : parse(bytes, gun);
+      return bytes === undefined ? NOTHING : parse(bytes, gun);
     } catch (thrown) {
       if (!(thrown instanceof CountersignError)) throw thrown;
       throw new CountersignError("disk-error", `what was published of the signed tags of ${gun} cannot be read`, {
@@ -40,32 +43,50 @@ export class PublisherMemory {
   }
 
   /** Takes the place of what was noted: a new online key may begin with lower versions, which was verified by then. */
-  async note(gun: string, versions: ReadonlyMap<string, number>): Promise<void> {
+  async note(gun: string, { versions, staged, roots }: Remembered): Promise<void> {
     await makePrivateFolder(this.#folder);
-    const path = this.#path(gun);
+    const path = this.placeOf(gun);
     await withLock(`${path}.lock`, { signal: this.#signal }, async () => {
-      const text = JSON.stringify({ schemaVersion: 1, gun, versions: Object.fromEntries(versions) });
+      const [seen, waiting, chain] = [versions, staged, roots].map((each) => Object.fromEntries(each));
+      const text = JSON.stringify({ schemaVersion: 1, gun, versions: seen, staged: waiting, roots: chain });
       await writeFileAtomic(path, encodeUtf8(`${text}\n`), { mode: 0o600 });
     });
   }
 
-  #path(gun: string): string {
+  placeOf(gun: string): string {
     return join(this.#folder, `${hashOf(encodeUtf8(gun), "sha256")}.json`);
   }
 }
 
-function parse(bytes: Uint8Array, gun: string): ReadonlyMap<string, number> {
-  const what = "the record of what was published";
-  const options = { what, code: "disk-error", maxBytes: LIMITS.publisherMemoryBytes } as const;
-  const { schemaVersion, gun: named, versions } = parseJsonObject(bytes, options);
-  if (schemaVersion !== 1 || named !== gun || !isObject(versions)) throw damaged(what);
-  const entries = Object.entries(versions).map(([role, version]) => {
-    if (typeof version !== "number" || !Number.isSafeInteger(version) || version < 1) throw damaged(what);
-    return [role, version] as const;
-  });
-  return new Map(entries);
+const WHAT = "the record of what was published";
+
+/** What was staged, and roots, are not in what an earlier release has written. */
+function parse(bytes: Uint8Array, gun: string): Remembered {
+  const options = { what: WHAT, code: "disk-error", maxBytes: LIMITS.publisherMemoryBytes } as const;
+  const { schemaVersion, gun: named, versions, staged = {}, roots = {} } = parseJsonObject(bytes, options);
+  if (schemaVersion !== 1 || named !== gun || !isObject(roots)) throw damaged();
+  return {
+    versions: readVersions(versions),
+    staged: readVersions(staged),
+    roots: new Map(Object.entries(roots).map(([version, root]) => [readVersion(Number(version)), readDigest(root)])),
+  };
 }
 
-function damaged(what: string): CountersignError {
-  return new CountersignError("disk-error", `${what} is damaged`, { found: "something else than versions of roles" });
+function readVersions(value: JsonValue | undefined): ReadonlyMap<string, number> {
+  if (!isObject(value)) throw damaged();
+  return new Map(Object.entries(value).map(([role, version]) => [role, readVersion(version)]));
+}
+
+function readVersion(value: JsonValue): number {
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 1) return value;
+  throw damaged();
+}
+
+function readDigest(value: JsonValue): Digest {
+  if (typeof value === "string" && isDigest(value)) return value;
+  throw damaged();
+}
+
+function damaged(): CountersignError {
+  return new CountersignError("disk-error", `${WHAT} is damaged`, { found: "something else than versions of roles" });
 }

@@ -39,6 +39,8 @@ export interface Editing {
   readonly isForced: boolean;
   /** Roles that were staged and are not in the head. */
   readonly taken: readonly string[];
+  /** Signers of whom something counts that is not at hand, and its version. */
+  readonly unread: ReadonlyMap<string, number>;
   /** The version that a file gets: above all that were seen of it. */
   version(file: string): number;
   /** The same view with these roles and bins in it. */
@@ -67,6 +69,21 @@ export function authorityOf(view: TrustView, role: string): RoleAuthority {
   const root = newestRoot(view).body;
   if (role === "targets") return { roleKeys: root.roles.targets, keys: root.keys };
   return { roleKeys: requireDelegation(view.targets.body, role), keys: view.targets.body.keys };
+}
+
+/**
+ * Whoever signs for a role signs all of it: what is hidden would be lost.
+ *
+ * @throws CountersignError `mix-and-match` where something counts that is not at hand.
+ */
+export function requireRead({ unread }: Editing, role: string): void {
+  const version = unread.get(role);
+  if (version === undefined) return;
+  throw new CountersignError("mix-and-match", `what ${role} has signed is not there, and would be lost`, {
+    found: "a snapshot that lists it, and no file that can be read",
+    wanted: `version ${version} of ${role}`,
+    next: "have the registry's operator bring it back, or copy the signed tags back from a mirror or a kit; if it is gone for good: countersign trust signer remove, then add the signer under another name",
+  });
 }
 
 /** Two drafts of different roles as one. */

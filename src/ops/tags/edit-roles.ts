@@ -5,7 +5,7 @@ import type { TrustView } from "../../core/tags/ports.ts";
 import { roleIn } from "../../core/tags/view.ts";
 import { amend } from "./amend.ts";
 import { lifetimesOf } from "./assemble.ts";
-import { authorityOf, type Draft, type Editing, isPending, merged, type PendingDraft } from "./change.ts";
+import { authorityOf, type Draft, type Editing, isPending, merged, type PendingDraft, requireRead } from "./change.ts";
 import type { Publisher } from "./publisher.ts";
 
 /** What is done to the entries of a role. */
@@ -45,6 +45,7 @@ async function editRole(
   role: string,
   edit: RoleEdit,
 ): Promise<ReadonlyMap<string, TargetsRole>> {
+  requireRead(editing, role);
   const empty = bookOf(editing.view, role);
   const paths = edit.paths(role);
   const needed = paths === undefined ? empty.files : [...new Set(paths.map((path) => empty.fileOf(path)))];

@@ -4,10 +4,17 @@ import type { Digest } from "../../core/oci/digest.ts";
 import { digestOf } from "../../core/oci/digest.ts";
 import type { Manifest } from "../../core/oci/manifest.ts";
 import { isBin } from "../../core/tags/bins.ts";
-import { digestOfListed, isListed, kindOf, MAX_METADATA_BYTES, parseFileName } from "../../core/tags/files.ts";
+import {
+  digestOfListed,
+  fileNameOf,
+  isListed,
+  kindOf,
+  MAX_METADATA_BYTES,
+  parseFileName,
+} from "../../core/tags/files.ts";
 import type { HeadFiles, HeadListing } from "../../core/tags/head.ts";
-import { mergeRoles } from "../../core/tags/merge.ts";
-import type { RootRole, SignedRole } from "../../core/tags/metadata.ts";
+import { type Merged, mergeRoles } from "../../core/tags/merge.ts";
+import type { Delegation, ListedFile, RootRole, SignedRole } from "../../core/tags/metadata.ts";
 import { stagingTag } from "../../core/tags/names.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
 import { readRole } from "../../core/tags/read.ts";
@@ -16,6 +23,7 @@ import { validSignatures, verifyNextRoot } from "../../core/tags/verify-role.ts"
 import { rolesIn } from "../../core/tags/view.ts";
 import type { Instant } from "../../core/time.ts";
 import { mapConcurrently } from "../concurrency.ts";
+import { listedFile } from "./change.ts";
 import type { Publisher } from "./publisher.ts";
 import { type MetadataReader, requireHead } from "./reader.ts";
 import type { StagedFiles } from "./staging.ts";
@@ -31,9 +39,13 @@ export interface Look {
    * and the timestamp are the head's, and there where they are by the keys that count.
    */
   readonly view: TrustView;
+  /** What the head says alone. */
+  readonly served: TrustReading;
   /** Roles and bins of which what is staged counts instead of what the head has. */
   readonly taken: readonly string[];
-  /** Whether clients believe the head as it is: its timestamp is there, by the keys of its own root, and has not expired. */
+  /** Signers of whom the snapshot lists a file by keys that count, or one that cannot be told; its version. No such file is at hand. */
+  readonly unread: ReadonlyMap<string, number>;
+  /** Whether clients believe the head as it is: its timestamp and its snapshot are there, by the keys of its own root, and valid. */
   readonly isCurrent: boolean;
   /** Whether the head has it all: nothing is staged that counts, and nothing in it has to be made anew. */
   readonly isWhole: boolean;
@@ -83,6 +95,8 @@ class Looking {
     const signers = merged.targets.body.delegations.map(({ name }) => name);
     const limbs = await this.#stages(signers, inHead);
     merged = mergeRoles(view, [trunk, limbs], this.#now);
+    const hidden = await this.#hidden(view, merged);
+    if (hidden.size > 0) merged = mergeRoles(view, [trunk, limbs, filesIn(hidden)], this.#now);
     this.#findings.push(...merged.rejected.map(asStaged), ...served.findings);
     const { targets, roles, taken } = merged;
     const isWhole = taken.length === 0 && view.roots.length === served.roots.length && isPaired(view) && listsAll(view);
@@ -91,8 +105,10 @@ class Looking {
       head: this.#head,
       listing: this.#listing,
       view: { ...view, targets, roles },
+      served,
       taken,
-      isCurrent: isCurrent(served),
+      unread: new Map([...hidden].flatMap(([name, { version }]) => (roles.has(name) ? [] : [[name, version]]))),
+      isCurrent: doubtsOf(served).length === 0,
       isWhole,
       staged: this.#staged,
       findings: this.#findings,
@@ -148,6 +164,32 @@ class Looking {
     return new Map(stages.flat());
   }
 
+  /**
+   * Files of signers that the snapshot lists and neither the head nor a stage has, or not as they were listed. Of one that is not by
+   * the keys that count now, nothing does: the signer was removed and added anew.
+   */
+  async #hidden({ snapshot }: TrustView, { targets, roles }: Merged): Promise<ReadonlyMap<string, Hidden>> {
+    const lost = targets.body.delegations.flatMap((delegation) => {
+      const listed = roles.has(delegation.name) ? undefined : snapshot?.body.roles.get(delegation.name);
+      return listed === undefined ? [] : [{ delegation, listed }];
+    });
+    const found = await mapConcurrently(lost, LIMITS.tagWorkers, async ({ delegation, listed }) => {
+      const bytes = await this.#listed(listed);
+      if (bytes !== undefined && !isSignedBy(delegation, targets, bytes)) return [];
+      return [[delegation.name, { version: listed.version, bytes }] as const];
+    });
+    return new Map(found.flat());
+  }
+
+  async #listed(listed: ListedFile): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#reader.content(listedFile(listed), LIMITS.tufTargetsBytes);
+    } catch (thrown) {
+      if (thrown instanceof CountersignError && (thrown.code === "not-found" || thrown.class === "refused")) return;
+      throw thrown;
+    }
+  }
+
   /** The head's roots and those staged ones that follow them. */
   #roots(roots: TrustView["roots"], staged: HeadFiles): TrustView["roots"] {
     const chain = [...roots];
@@ -189,14 +231,39 @@ class Looking {
   }
 }
 
+/** A file that counts; without its content where the registry does not give it. */
+interface Hidden {
+  readonly version: number;
+  readonly bytes: Uint8Array | undefined;
+}
+
+function filesIn(hidden: ReadonlyMap<string, Hidden>): HeadFiles {
+  return new Map(
+    [...hidden].flatMap(([name, { version, bytes }]) =>
+      bytes === undefined ? [] : [[fileNameOf(name, version), bytes]],
+    ),
+  );
+}
+
+function isSignedBy(delegation: Delegation, { body: { keys } }: TrustView["targets"], bytes: Uint8Array): boolean {
+  try {
+    const role = readRole(bytes, "targets", delegation.name);
+    return validSignatures(role, keys, delegation).length >= delegation.threshold;
+  } catch (thrown) {
+    if (thrown instanceof CountersignError) return false;
+    throw thrown;
+  }
+}
+
 function isSignedFor(targets: TrustView["targets"], roots: TrustView["roots"]): boolean {
   const root = roots.at(-1)?.body;
   if (root === undefined) return false;
   return validSignatures(targets, root.keys, root.roles.targets).length >= root.roles.targets.threshold;
 }
 
-function isCurrent({ timestamp, findings }: TrustReading): boolean {
-  return timestamp !== undefined && !findings.some(({ role }) => role === "timestamp");
+/** What is wrong with a head's timestamp and snapshot: with nothing wrong, all that counted when they were signed is there. */
+export function doubtsOf({ findings }: TrustReading): readonly Finding[] {
+  return findings.filter(({ role }) => role === "timestamp" || role === "snapshot");
 }
 
 /** Whether the timestamp is the snapshot's. */

@@ -20,7 +20,7 @@ import { type Look, lookAround } from "./look.ts";
 import { leavePending } from "./pending.ts";
 import type { Publisher } from "./publisher.ts";
 import { MetadataReader } from "./reader.ts";
-import { Seen, versionsIn } from "./seen.ts";
+import { Seen } from "./seen.ts";
 import { pushStage, type StagedFiles } from "./staging.ts";
 
 /** What became of a change, and what there is now. */
@@ -72,13 +72,20 @@ class Publishing {
     this.#minted = seen.minted;
     for (let step = 0; step < LIMITS.publishSteps && this.#puts < LIMITS.publishTries; step++) {
       const result = await this.#step(look);
-      if (result !== undefined) return result;
+      if (result !== undefined) return await this.#ended(result, seen);
       look = await this.#look();
       seen.requireNoOlder(look.view);
     }
     // What the last write came to, nobody has looked at yet.
-    if (this.#isDone(look)) return await this.#published(look);
+    if (this.#isDone(look)) return await this.#ended(await this.#published(look), seen);
     throw this.#unconfirmed(look);
+  }
+
+  async #ended(result: Published, seen: Seen): Promise<Published> {
+    const { look, publication } = result;
+    if (publication.state === "published") await seen.notePublished(look.view);
+    else await seen.noteStaged(look, this.#lineage.owners);
+    return result;
   }
 
   /** One write, or a wait; after each of them everything is looked at again. */
@@ -120,6 +127,7 @@ class Publishing {
       now,
       isForced: older.size > 0,
       taken: look.taken,
+      unread: look.unread,
       version: (file) => versionAfter(look.view, file, this.#lineage.versionOf(file), now),
       withFiles: (files) => withFiles(this.#reader, base, files, now),
     });
@@ -215,9 +223,7 @@ class Publishing {
   // --- what it came to ------------------------------------------------------------------------------------------------
 
   async #published(look: Look): Promise<Published> {
-    const { memory, gun } = this.#publisher;
     await this.#tagParts(look);
-    await memory?.note(gun, versionsIn(look.view));
     const publication: Publication = {
       state: "published",
       head: look.head.descriptor.digest,

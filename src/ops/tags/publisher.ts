@@ -2,7 +2,7 @@ import type { Finding } from "../../core/errors.ts";
 import type { ContentStore } from "../../core/ports.ts";
 import type { Lifetimes } from "../../core/tags/lifetimes.ts";
 import type { RootPin } from "../../core/tags/pin.ts";
-import type { PublisherClock, RoleKeyring } from "../../core/tags/ports.ts";
+import type { PublisherClock, Remembered, RoleKeyring } from "../../core/tags/ports.ts";
 
 /** Where trust metadata is published, and with what. */
 export interface Publisher {
@@ -34,8 +34,11 @@ export interface Publisher {
   readonly warn?: ((finding: Finding) => void) | undefined;
 }
 
-/** The highest versions that were verified or published here, by role. */
+/** What was verified or published here. */
 export interface PublisherMemory {
-  recall(gun: string): Promise<ReadonlyMap<string, number>>;
-  note(gun: string, versions: ReadonlyMap<string, number>): Promise<void>;
+  /** Nothing in it where nothing was noted. */
+  recall(gun: string): Promise<Remembered>;
+  note(gun: string, seen: Remembered): Promise<void>;
+  /** Where that is, for people. */
+  placeOf(gun: string): string;
 }

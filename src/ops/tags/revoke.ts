@@ -7,7 +7,7 @@ import { effectiveBindings, findBinding } from "../../core/tags/lookup.ts";
 import { pathOfDigest, pathOfTag } from "../../core/tags/names.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
 import type { RevokedEntry, RevokeTagsResult } from "../../core/tags/publish-results.ts";
-import type { Change, Draft, Editing, PendingDraft } from "./change.ts";
+import { type Change, type Draft, type Editing, type PendingDraft, requireRead } from "./change.ts";
 import { bookOf, editRoles } from "./edit-roles.ts";
 import { publishChange } from "./publish.ts";
 import type { Publisher } from "./publisher.ts";
@@ -67,7 +67,7 @@ class Revoking implements Change {
     const whole = { ...editing, view };
     const here = await rolesHere(this.#publisher.ring, view, (role) => this.#isIn(bookOf(view, role)), "all");
     const roles = here.filter((role) => this.#wish.signers?.includes(role) ?? true);
-    for (const path of this.#paths()) requireBinder(view, path, roles);
+    for (const path of this.#paths()) requireBinder(whole, path, roles);
     this.#warnings = [
       ...this.#paths().flatMap((path) => stillBound(view, path, roles)),
       ...underOtherTags(view, this.#wish),
@@ -117,8 +117,9 @@ function allFiles(view: TrustView): readonly string[] {
   );
 }
 
-/** @throws CountersignError `tag-unlisted`, `digest-unlisted`, `role-key-missing`. */
-function requireBinder(view: TrustView, path: string, roles: readonly string[]): void {
+/** @throws CountersignError `tag-unlisted`, `digest-unlisted`, `role-key-missing`, `mix-and-match`. */
+function requireBinder(editing: Editing, path: string, roles: readonly string[]): void {
+  const { view } = editing;
   const binders = bindersOf(view, path);
   if (binders.some((role) => roles.includes(role))) return;
   const what = path.slice(path.indexOf("/") + 1).replace("sha256-", "sha256:");
@@ -128,6 +129,7 @@ function requireBinder(view: TrustView, path: string, roles: readonly string[]):
       wanted: `a key of ${binders.join(" or ")}`,
     });
   }
+  for (const role of findBinding(view, path).unread) requireRead(editing, role);
   const code = path.startsWith("tags/") ? "tag-unlisted" : "digest-unlisted";
   throw new CountersignError(code, `${what} is unlisted in ${view.gun}: there is nothing to take back`, {
     next: "look at what is signed: countersign trust inspect",

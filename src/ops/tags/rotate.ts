@@ -11,7 +11,7 @@ import { keyIdOf, tufKeyOf } from "../../core/tags/tuf-key.ts";
 import { newestRoot, roleIn } from "../../core/tags/view.ts";
 import { type Amendment, amend, refuseExamples } from "./amend.ts";
 import { lifetimesOf } from "./assemble.ts";
-import { type Change, type Draft, type Editing, isPending, type PendingDraft } from "./change.ts";
+import { type Change, type Draft, type Editing, isPending, type PendingDraft, requireRead } from "./change.ts";
 import { requireDelegation, withSignerKeys } from "./delegations.ts";
 import { requireMeetable } from "./init.ts";
 import { publishChange } from "./publish.ts";
@@ -147,6 +147,7 @@ class Rotation implements Change {
 
   /** Every file of a role as it is, to be signed by these keys; nothing where it never signed. */
   async #signedAgain(editing: Editing, role: string, after: Keys): Promise<ReadonlyMap<string, TargetsRole>> {
+    requireRead(editing, role);
     const own = roleIn(editing.view, role);
     if (own === undefined) return new Map();
     const { bins } = own.body;

@@ -1,9 +1,17 @@
 import { CountersignError } from "../../core/errors.ts";
-import type { TrustView } from "../../core/tags/ports.ts";
-import { formatInstant } from "../../core/time.ts";
+import { digestOf } from "../../core/oci/digest.ts";
+import { binsBelow, ownerOf } from "../../core/tags/bins.ts";
+import type { RootRole } from "../../core/tags/metadata.ts";
+import type { RootPin } from "../../core/tags/pin.ts";
+import type { Remembered, TrustView } from "../../core/tags/ports.ts";
+import { newestRoot, rolesIn } from "../../core/tags/view.ts";
 import type { Minted } from "./assemble.ts";
-import type { Look } from "./look.ts";
+import { doubtsOf, type Look } from "./look.ts";
 import type { Publisher } from "./publisher.ts";
+
+const NOTHING: Remembered = { versions: new Map(), staged: new Map(), roots: new Map() };
+
+type Versions = ReadonlyMap<string, number>;
 
 /**
  * How far a repository was seen: by this machine before, and when this run began. Who builds on roles that were rolled back would
@@ -11,23 +19,33 @@ import type { Publisher } from "./publisher.ts";
  * only now. What is written while we publish may be overwritten by others whose clocks are behind, and proves no rollback.
  */
 export class Seen {
-  readonly #versions: ReadonlyMap<string, number>;
+  readonly #publisher: Publisher;
+  readonly #remembered: Remembered;
+  readonly #versions: Versions;
 
-  private constructor(versions: ReadonlyMap<string, number>) {
+  private constructor(publisher: Publisher, remembered: Remembered, versions: Versions) {
+    this.#publisher = publisher;
+    this.#remembered = remembered;
     this.#versions = versions;
   }
 
-  /** @throws CountersignError `rollback`, `frozen` where nothing is known and the head has expired. */
+  /**
+   * @throws CountersignError `rollback`, `role-vanished`; `frozen` where nothing is known and the head is none that consumers believe.
+   */
   static async before(publisher: Publisher, look: Look): Promise<Seen> {
-    const { memory, gun, allowsExpired } = publisher;
-    const seen = (await memory?.recall(gun)) ?? new Map<string, number>();
-    if (!look.isCurrent && seen.size === 0 && allowsExpired !== true) throw expiredHead(look.view, publisher);
-    const remembered = new Seen(seen);
-    remembered.requireNoOlder(look.view);
+    const { memory, gun, pin, allowsExpired } = publisher;
+    const { view } = look;
+    const remembered = ofThisTrust((await memory?.recall(gun)) ?? NOTHING, pinnedRoots(view, pin));
+    const { versions, staged } = remembered;
+    if (!look.isCurrent && versions.size === 0 && allowsExpired !== true) throw unknownHead(look, gun);
+    requireAsFar(thoseThatCount(staged, view), view, publisher);
+    if (!hasNewKeys(versions, view, pin)) requireAsFar(versions, view, publisher);
+    // Until somebody who has the new keys has said what counts, it is what counted before.
+    else if (view.snapshot === undefined) requireAsFar(thoseThatCount(versions, view), view, publisher);
     // What the head has of these is in every look; under a new root it counts no more, however far ahead somebody counted.
-    const minted = [...seen].filter(([role]) => isMinted(role));
-    const roles = [...versionsIn(look.view)].filter(([role]) => !isMinted(role));
-    return new Seen(new Map([...roles, ...minted]));
+    const minted = [...versions].filter(([role]) => isMinted(role));
+    const roles = [...versionsIn(view)].filter(([role]) => !isMinted(role));
+    return new Seen(publisher, remembered, new Map([...roles, ...minted]));
   }
 
   /** What a new timestamp and a new snapshot have to exceed. */
@@ -35,22 +53,94 @@ export class Seen {
     return { timestamp: this.#versions.get("timestamp") ?? 0, snapshot: this.#versions.get("snapshot") ?? 0 };
   }
 
-  /**
-   * Under a new root versions may begin again, which is how a repository recovers from a thief who counted far ahead.
-   *
-   * @throws CountersignError `rollback` where a role is older than it was seen.
-   */
+  /** @throws CountersignError `rollback`, `role-vanished` where a role is older than when this run began. */
   requireNoOlder(view: TrustView): void {
+    if (!hasNewKeys(this.#versions, view, this.#publisher.pin)) requireAsFar(this.#versions, view, this.#publisher);
+  }
+
+  async notePublished(view: TrustView): Promise<void> {
+    const { memory, gun, pin } = this.#publisher;
+    await memory?.note(gun, { versions: versionsIn(view), staged: new Map(), roots: rootDigests(view, pin) });
+  }
+
+  /** What waits for somebody else is remembered apart from the head, which may never get it: its signer may be removed before. */
+  async noteStaged({ view, served, isCurrent }: Look, owners: readonly string[]): Promise<void> {
+    const { memory, gun, pin } = this.#publisher;
+    const own = [...versionsIn(view)].filter(([role]) => owners.includes(ownerOf(role)));
+    const staged = new Map([...this.#remembered.staged, ...own]);
+    const isNews = isCurrent && this.#isReachedBy(served);
+    const head = isNews ? { versions: versionsIn(served), roots: rootDigests(served, pin) } : this.#remembered;
+    await memory?.note(gun, { versions: head.versions, roots: head.roots, staged });
+  }
+
+  /** Whether a head is no older than what is remembered, so that it may be remembered instead. */
+  #isReachedBy(view: TrustView): boolean {
+    const { versions: remembered } = this.#remembered;
     const versions = versionsIn(view);
-    const isNewRoot = (versions.get("root") ?? 0) > (this.#versions.get("root") ?? 0);
-    for (const [role, version] of isNewRoot ? [] : versions) {
-      const least = this.#versions.get(role) ?? 0;
-      if (version >= least || isMinted(role)) continue;
-      throw new CountersignError("rollback", `a rollback: ${role} was newer when it was seen here last`, {
-        found: `version ${version}`,
-        wanted: `version ${least} or a later one`,
-      });
-    }
+    const isReached = [...remembered].every(([role, least]) => (versions.get(role) ?? 0) >= least);
+    return isReached || hasNewKeys(remembered, view, this.#publisher.pin);
+  }
+}
+
+/** From the pinned one on: what stands before it is nobody's word. */
+function pinnedRoots({ roots }: TrustView, pin: RootPin): TrustView["roots"] {
+  return roots.slice(roots.findIndex(({ bytes }) => digestOf(bytes) === pin.root));
+}
+
+function rootDigests(view: TrustView, pin: RootPin): Remembered["roots"] {
+  return new Map(pinnedRoots(view, pin).map(({ body, bytes }) => [body.version, digestOf(bytes)]));
+}
+
+/** Nothing where it is of a trust before this one: somebody has pinned another root since. */
+function ofThisTrust(seen: Remembered, pinned: TrustView["roots"]): Remembered {
+  const isOther = ({ body, bytes }: (typeof pinned)[number]) => {
+    const before = seen.roots.get(body.version);
+    return before !== undefined && before !== digestOf(bytes);
+  };
+  return pinned.some(isOther) ? NOTHING : seen;
+}
+
+/**
+ * Whether other keys sign the timestamp and the snapshot since. Then versions may begin again, which is how a repository recovers
+ * from a thief who counted far ahead; consumers see it the same way. Any other new root takes nothing back.
+ */
+function hasNewKeys(seen: Versions, view: TrustView, pin: RootPin): boolean {
+  const before = pinnedRoots(view, pin).find(({ body }) => body.version === seen.get("root"));
+  return before !== undefined && onlineKeys(before.body) !== onlineKeys(newestRoot(view).body);
+}
+
+function onlineKeys({ roles }: RootRole): string {
+  return JSON.stringify([roles.timestamp, roles.snapshot].map(({ keyids }) => keyids.toSorted()));
+}
+
+/** Those that are asked for tags now: what is said of others went with the keys. */
+function thoseThatCount(seen: Versions, view: TrustView): Versions {
+  const signers = view.targets.body.delegations.map(({ name }) => name);
+  const bins = rolesIn(view).flatMap(([name, { body }]) => binsBelow(name, body));
+  const roles = new Set(["root", "targets", ...signers, ...bins]);
+  return new Map([...seen].filter(([role]) => roles.has(role)));
+}
+
+/** A role that is missing is as old as can be: a snapshot never leaves one out. */
+function requireAsFar(seen: Versions, view: TrustView, { gun, memory }: Publisher): void {
+  const versions = versionsIn(view);
+  for (const [role, least] of seen) {
+    const version = versions.get(role);
+    if (isMinted(role) || (version !== undefined && version >= least)) continue;
+    const isGone = version === undefined;
+    const message = isGone
+      ? `${role} was there when this repository was seen here last`
+      : `a rollback: ${role} was newer when it was seen here last`;
+    const place = memory?.placeOf(gun);
+    throw new CountersignError(isGone ? "role-vanished" : "rollback", message, {
+      found: isGone ? "nothing of it" : `version ${version}`,
+      wanted: `version ${least} or a later one`,
+      next: `have the registry's operator bring the newer state back, or copy it back from a mirror or a kit${
+        place === undefined
+          ? ""
+          : `; if it is lost for good, remove ${place}, and sign and revoke again what is missing`
+      }`,
+    });
   }
 }
 
@@ -59,24 +149,26 @@ function isMinted(role: string): boolean {
 }
 
 /**
- * What has expired may be as old as the registry likes, and signed anew it would count again: with what was taken back since. Who
- * has published before knows how far it was.
+ * What has expired may be as old as the registry likes, and of what is not whole anything may be missing. Signed anew it would count
+ * again: with what was taken back since. Who has published before knows how far it was.
  */
-function expiredHead({ timestamp }: TrustView, { gun }: Publisher): CountersignError {
+function unknownHead({ served }: Look, gun: string): CountersignError {
+  const [why] = doubtsOf(served);
+  const isExpired = why?.code === "frozen";
+  const state = isExpired ? "has expired" : "does not hold";
   return new CountersignError(
     "frozen",
-    `what the registry shows of ${gun} has expired, and nothing is known here of what was last`,
+    `what the registry shows of ${gun} ${state}, and nothing is known here of what was last`,
     {
-      found:
-        timestamp === undefined ? "no timestamp that counts" : `expired at ${formatInstant(timestamp.body.expires)}`,
-      wanted: "a timestamp that has not expired, or a machine that has published here before",
+      found: isExpired ? why.found : why?.message,
+      wanted: "a timestamp that has not expired and its snapshot, or a machine that has published here before",
       next: "publish from there; if there is none, make sure that it is the newest state (countersign trust inspect), then --allow-expired",
     },
   );
 }
 
 /** Of the root, the timestamp, the snapshot and all that it lists, and of what was read: that may be newer. */
-export function versionsIn({ roots, targets, roles, snapshot, timestamp }: TrustView): ReadonlyMap<string, number> {
+export function versionsIn({ roots, targets, roles, snapshot, timestamp }: TrustView): Versions {
   const listed = [...(snapshot?.body.roles ?? [])].map(([role, { version }]) => [role, version] as const);
   const read = [
     ["root", roots.at(-1)],

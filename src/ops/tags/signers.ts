@@ -13,7 +13,7 @@ import { pathOfBinding } from "../../core/tags/write.ts";
 import type { Instant } from "../../core/time.ts";
 import { type Amendment, amend, refuseExamples } from "./amend.ts";
 import { lifetimesOf } from "./assemble.ts";
-import { authorityOf, type Change, type Editing } from "./change.ts";
+import { authorityOf, type Change, type Editing, requireRead } from "./change.ts";
 import { covers, delegationOf, requireDelegation, type SignerWish, withoutSigner, withSigner } from "./delegations.ts";
 import { bookOf, kindOf } from "./edit-roles.ts";
 import { publishChange } from "./publish.ts";
@@ -111,6 +111,7 @@ class Adding implements Change {
     const { takesOver, name } = this.#wish;
     const signers = await signersOf(this.#publisher.ring, delegation);
     if (!takesOver || signers.length < delegation.threshold) return undefined;
+    requireRead(editing, name);
     const view = await withAllBins(editing, ["targets", name]);
     const own = bookOf(view, "targets");
     const moving = movable(own, delegation);
@@ -236,6 +237,7 @@ class Removing implements Change {
     const isGone = this.#removed !== undefined && delegationOf(before, name) === undefined;
     if (isGone && !editing.isForced) return undefined;
     const signer = isGone ? this.result().signer : signerSummary(editing.view, requireDelegation(before, name));
+    for (const role of successor === undefined ? [] : [name, successor]) requireRead(editing, role);
     const view = await withAllBins(editing, [name, ...(successor === undefined ? [] : [successor])]);
     const lifetimes = lifetimesOf(this.#publisher, view);
     const own = { version: editing.version("targets"), expires: expiryOf("targets", editing.now, lifetimes) };
