@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type ServerResponse, request as send } from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -11,9 +12,9 @@ export interface PassingRequest {
 
 /**
  * What becomes of it. `cut`: the connection ends; `carried-out`: after the registry has done what was asked, and nobody hears of it;
- * `lie`: the registry is not asked, and it is said to be created; `late`: the connection ends, and the registry is asked later.
+ * `lie`: the registry is not asked, and it is said to be created; `after`: the connection ends, and the registry is asked after that.
  */
-export type Fate = "pass" | "cut" | "carried-out" | "lie" | { readonly late: number };
+export type Fate = "pass" | "cut" | "carried-out" | "lie" | { readonly after: Promise<void> };
 
 export interface CuttingProxy {
   /** `127.0.0.1:PORT` */
@@ -42,7 +43,7 @@ export async function startCuttingProxy(
     if (fate === "lie") return void response.writeHead(201).end();
     const forward = () => forwarded(registry, incoming, body);
     if (typeof fate === "object") {
-      late.push(new Promise<void>((resolve) => setTimeout(resolve, fate.late)).then(forward).then(() => undefined));
+      late.push(fate.after.then(forward).then(({ status }) => assert.equal(status, 201)));
       return void response.destroy();
     }
     const answer = await forward();

@@ -208,17 +208,24 @@ for (const kind of REGISTRIES) {
     });
 
     it("a head that lands late costs nothing after the next refresh (45)", async () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
       let isFirst = true;
       await through(
-        (proxy) => shared.sign("signer-2", "late", {}, proxy.address),
+        async (proxy) => {
+          try {
+            await shared.sign("signer-2", "late", {}, proxy.address);
+            await shared.sign("signer-3", "after");
+          } finally {
+            resolve();
+          }
+        },
         (request) => {
           if (!isHeadWrite(request) || !isFirst) return "pass";
           isFirst = false;
-          return { late: 1500 };
+          return { after: promise };
         },
       );
-      await shared.sign("signer-3", "after");
-      await delay(200);
+      assert.deepEqual(await shared.bound(["late", "after"]), ["late"], "it has landed");
       await shared.refresh();
       assert.deepEqual(await shared.bound(["late", "after"]), ["late", "after"]);
     });
