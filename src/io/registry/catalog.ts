@@ -3,6 +3,7 @@ import { parseJsonObject } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { formatReference, parseReference, type Reference, repositoryName } from "../../core/oci/reference.ts";
 import type { Mention, Reading } from "../../core/sources/mention.ts";
+import { isTrustTag } from "../../core/tags/names.ts";
 import { inBrackets } from "../http/status.ts";
 import { webPage } from "./failures.ts";
 import { circle, type LinkedPage, type Page, readPage, tooMany } from "./pages.ts";
@@ -107,7 +108,7 @@ class Listing {
     }
     if (this.#attached > 0) {
       const tags = this.#attached === 1 ? "tag" : "tags";
-      yield `${this.#source}: left out ${this.#attached} ${tags} of signatures and attestations, which are no images`;
+      yield `${this.#source}: left out ${this.#attached} ${tags} of signatures, attestations and signed tags, which are no images`;
     }
     if (this.#seen.size > 0) yield `${this.#source}: registries list tags; images without a tag are not seen`;
   }
@@ -155,7 +156,7 @@ class Listing {
   }
 
   #reading(place: Reference, tags: readonly string[]): Reading {
-    const images = tags.filter((tag) => !ATTACHED.test(tag));
+    const images = tags.filter((tag) => !ATTACHED.test(tag) && !isTrustTag(tag));
     this.#attached += tags.length - images.length;
     const usable = images.filter((tag) => TAG.test(tag));
     const problems = images.length === usable.length ? [] : this.#problem(unusableTags(place, images)).problems;

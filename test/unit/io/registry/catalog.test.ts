@@ -108,6 +108,18 @@ describe("what a registry holds", () => {
     assert.match(notes.join("\n"), /images without a tag are not seen/);
   });
 
+  it("leaves out the tags of trust metadata: an audit told to sign them, and ended as refused", async (t) => {
+    const trust = ["", ".role.ci", ".role.targets", ".pending.root", ".part.3", ".probe"];
+    const images = ["1", "countersign-trust-2", "countersign-trust.1"];
+    const tags = [...trust.map((end) => `countersign-trust${end}`), ...images];
+    const { images: found, notes } = await list(t, holding({ a: tags }));
+    assert.deepEqual(
+      found,
+      images.map((tag) => `a:${tag}`),
+    );
+    assert.match(notes.join("\n"), /left out 6 tags of signatures, attestations and signed tags/);
+  });
+
   it("is read page by page as the links lead, and each repository once", async (t) => {
     const pages: Readonly<Record<string, readonly string[]>> = { first: ["a", "b"], second: ["b", "c"] };
     const catalog: Handler = ({ target }, response) => {
