@@ -1,18 +1,23 @@
-import { CommanderError } from "commander";
+import { type Command, CommanderError } from "commander";
 import { CountersignError, type Finding, toFinding } from "../core/errors.ts";
 import { REASONS, reasonClass } from "../core/reasons.ts";
 import { errorDocument } from "../report/json.ts";
 import type { Context } from "./context.ts";
 import { exitCodeOf } from "./exit-codes.ts";
+import { fullName } from "./manual.ts";
 import { deliver, type GlobalOptions, sayFinding } from "./output.ts";
 
 /**
  * What went wrong, as one line with its code and the next step on standard error, and as a document on standard output
  * where JSON was asked for. Returns the exit code.
  */
-export async function reportFailure(argv: readonly string[], context: Context, thrown: unknown): Promise<number> {
-  const error = thrown;
-  const finding = findingOf(error, argv, context);
+export async function reportFailure(
+  argv: readonly string[],
+  context: Context,
+  error: unknown,
+  program?: Command,
+): Promise<number> {
+  const finding = findingOf(error, context, () => pageToRead(error, argv, program));
   const wishes = wishesOf(argv, context);
   sayFinding(context, finding);
   if (wishes.debug && error instanceof Error) context.stderr.stream.write(`${error.stack}\n`);
@@ -34,13 +39,11 @@ async function deliverError(
   }
 }
 
-function findingOf(error: unknown, argv: readonly string[], context: Context): Finding {
-  if (error instanceof CommanderError) return { ...usageFinding(error), next: pageToRead(error, argv) };
+function findingOf(error: unknown, context: Context, page: () => string): Finding {
+  if (error instanceof CommanderError) return { ...usageFinding(error), next: page() };
   if (context.signal.aborted) return toFinding(new CountersignError("interrupted", "interrupted"));
   const finding = toFinding(error);
-  return finding.code === "usage" && finding.next === REASONS.usage.next
-    ? { ...finding, next: pageToRead(error, argv) }
-    : finding;
+  return finding.code === "usage" && finding.next === REASONS.usage.next ? { ...finding, next: page() } : finding;
 }
 
 const GUESS = /\s*\(Did you mean (?:one of )?(.*?)\?\)\s*$/s;
@@ -68,13 +71,25 @@ function usageFinding(error: CommanderError): Finding {
   };
 }
 
-/** The page of the command, where the command line names one that exists. */
-function pageToRead(error: unknown, argv: readonly string[]): string {
-  const name = commandNamed(argv);
-  const unknown =
-    error instanceof CommanderError && ["commander.unknownCommand", "commander.help"].includes(error.code);
-  const known = name !== undefined && !unknown;
-  return known ? `see countersign ${name} --help` : "see countersign --help";
+/** The page with the flags of what was called: of `trust sign`, where that is what the command line names. */
+function pageToRead(error: unknown, argv: readonly string[], program: Command | undefined): string {
+  const isUnknown = error instanceof CommanderError && error.code === "commander.unknownCommand";
+  return `see ${program === undefined ? "countersign" : fullName(commandIn(program, argv, isUnknown))} --help`;
+}
+
+/** A command may stand behind flags that are misplaced; one below it stands right behind it, all else may be a flag's value. */
+function commandIn(program: Command, argv: readonly string[], isUnknown: boolean): Command {
+  const childOf = (parent: Command, word: string | undefined) =>
+    parent.commands.find((child) => child.name() === word || child.aliases().includes(word ?? ""));
+  const first = isUnknown ? commandNamed(argv) : argv.find((word) => childOf(program, word) !== undefined);
+  const words = first === undefined ? [] : argv.slice(argv.indexOf(first));
+  let command = program;
+  for (const word of words) {
+    const child = childOf(command, word);
+    if (child === undefined) break;
+    command = child;
+  }
+  return command;
 }
 
 const TAKING: ReadonlySet<string> = new Set(["-o", "--output", "--output-file"]);

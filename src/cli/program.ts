@@ -195,13 +195,14 @@ const COMMANDS: readonly Entry[] = [
 
 /** Runs one command line and returns its exit code. Never throws for what a user or a peer can cause. */
 export async function runProgram(argv: readonly string[], context: Context): Promise<number> {
+  let program: Command | undefined;
   try {
-    const program = await buildProgram(context, argv);
+    program = await buildProgram(context, argv);
     await program.parseAsync([...argv], { from: "user" });
     return context.exitCode;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT_CODES.done;
-    return await reportFailure(argv, context, error);
+    return await reportFailure(argv, context, error, program);
   }
 }
 
