@@ -3,9 +3,11 @@ import type { Digest } from "../../core/oci/digest.ts";
 import type { Manifest } from "../../core/oci/manifest.ts";
 import type { ContentStore } from "../../core/ports.ts";
 import type { Binding, RequiredIdentity } from "../../core/tags/binding.ts";
+import { tagPatternsOf } from "../../core/tags/changes.ts";
 import type { RoleBook } from "../../core/tags/entries.ts";
 import { wholeSecond } from "../../core/tags/lifetimes.ts";
 import { filesFor, findBinding, mayBind, searchOrder } from "../../core/tags/lookup.ts";
+import type { Delegation } from "../../core/tags/metadata.ts";
 import { isTrustTag, pathOfDigest, pathOfTag } from "../../core/tags/names.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
 import type { BoundTag, SignTagsResult } from "../../core/tags/publish-results.ts";
@@ -165,13 +167,23 @@ function isSame(found: Binding | undefined, release: Omit<Binding, "tag">, since
   return said(found) === said(release);
 }
 
-function keyMissing(view: TrustView, tag: string): CountersignError {
-  const { delegations } = view.targets.body;
-  const may = delegations.filter(({ name }) => mayBind(view.targets.body, name, pathOfTag(tag)));
+function keyMissing({ gun, targets }: TrustView, tag: string): CountersignError {
+  const { delegations } = targets.body;
+  const may = delegations.filter(({ name }) => mayBind(targets.body, name, pathOfTag(tag)));
+  if (delegations.length > 0 && may.length === 0) return uncovered(gun, tag, delegations);
   const wanted = may.map(({ name, keyids }) => `${name} (${keyids.map(shortKeyId).join(", ")})`).join("; ");
   return new CountersignError("role-key-missing", `no key is here that may sign the tag ${tag}`, {
-    found: `of ${view.gun}'s signers, none whose key is here`,
-    wanted: delegations.length === 0 ? "a key of targets" : wanted || "a signer for this tag; there is none",
+    found: may.length === 0 ? `none of ${gun}'s targets keys` : `of ${gun}'s signers, none of these`,
+    wanted: wanted || "a key of targets",
+  });
+}
+
+/** No key would do: it is the patterns that are missing. */
+function uncovered(gun: string, tag: string, delegations: readonly Delegation[]): CountersignError {
+  return new CountersignError("role-key-missing", `no signer of ${gun} may sign the tag ${tag}`, {
+    found: delegations.map((signer) => `${signer.name}: ${tagPatternsOf(signer).join(" ")}`).join("; "),
+    wanted: "a signer among whose tags it is",
+    next: "name a tag that one of them may sign, or have who holds the targets key give all tags of a signer: countersign trust signer add --tags",
   });
 }
 

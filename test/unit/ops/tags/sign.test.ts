@@ -170,8 +170,9 @@ describe("signing as one of several signers", () => {
       () => sign(scene, ["1.0", "2.0"], {}, { ring: new TestRing(ann, scene.online) }),
       "role-key-missing",
     );
-    assert.match(error.message, /2\.0/);
-    assert.equal(error.wanted, "a signer for this tag; there is none");
+    assert.match(error.message, /no signer of .* may sign the tag 2\.0/);
+    assert.equal(error.found, "ann: 1.*");
+    assert.match(error.next ?? "", /--tags/);
     assert.equal((await wholeTrust(scene)).roles.has("ann"), false);
   });
 
