@@ -213,7 +213,7 @@ class Parser {
 
   #number(): number {
     NUMBER.lastIndex = this.#at;
-    const digits = NUMBER.exec(this.#text)?.[0] ?? this.#fail("not a JSON value");
+    const digits = NUMBER.exec(this.#text)?.[0] ?? this.#noValue();
     this.#at += digits.length;
     const value = Number(digits);
     if (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))) {
@@ -228,7 +228,13 @@ class Parser {
       this.#at += word.length;
       return value;
     }
-    return this.#fail("not a JSON value");
+    return this.#noValue();
+  }
+
+  /** Empty files and byte order marks are what people meet, and neither is to be seen in an editor. */
+  #noValue(): never {
+    if (this.#text.trim() === "") return this.#fail("nothing");
+    return this.#fail(this.#text.startsWith("\u{feff}") ? "a byte order mark" : "not a JSON value");
   }
 
   #checkDepth(depth: number): void {

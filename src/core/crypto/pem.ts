@@ -62,6 +62,8 @@ export function formatPem(block: PemBlock): string {
 function describeText(text: string): string {
   const blocks = text.match(/^-----BEGIN /gm)?.length ?? 0;
   if (text === "") return "nothing";
+  if (text.startsWith("\u{feff}")) return "a byte order mark before the text";
+  if (text.includes("\0") && text.replaceAll("\0", "").includes("-----BEGIN ")) return "UTF-16 text";
   if (/^(?:ssh|ecdsa|sk)-[a-z0-9@.-]+ AAAA/.test(text)) return "an OpenSSH public key";
   if (blocks === 0) return "no PEM block";
   if (blocks > 1) return `${blocks} PEM blocks`;

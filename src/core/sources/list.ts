@@ -53,9 +53,32 @@ function isLocation(text: string): boolean {
   }
 }
 
+/** A line that is one word, as images are. */
+const WORD = /^(?:[A-Za-z0-9]|\[[0-9A-Fa-f:])[^\s{}"',]*(?<!:)$/;
+
+/** What a line says without its comment, and where the line begins. */
+export interface SaidLine {
+  readonly said: string;
+  readonly at: number;
+}
+
 /** Whether a text that says nothing else of itself can be a list: every line that is no comment is one word. */
 export function looksLikeList(text: string): boolean {
-  const lines = text.split("\n").map((line) => line.replace(/[ \t]#.*$/, "").trim());
-  const said = lines.filter((line) => line !== "" && !line.startsWith("#"));
-  return said.length > 0 && said.every((line) => /^(?:[A-Za-z0-9]|\[[0-9A-Fa-f:])[^\s{}"',]*(?<!:)$/.test(line));
+  const lines = saidLines(text);
+  return lines.length > 0 && lines.every(({ said }) => WORD.test(said));
+}
+
+/** The first line by which a text is no list. */
+export function unlikeList(text: string): SaidLine | undefined {
+  return saidLines(text).find(({ said }) => !WORD.test(said));
+}
+
+function saidLines(text: string): readonly SaidLine[] {
+  let at = 0;
+  const lines = text.split("\n").map((line) => {
+    const said = line.replace(/[ \t]#.*$/, "").trim();
+    at += line.length + 1;
+    return { said, at: at - line.length - 1 };
+  });
+  return lines.filter(({ said }) => said !== "" && !said.startsWith("#"));
 }

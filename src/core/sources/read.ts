@@ -8,8 +8,9 @@ import { readGitlabCi } from "./gitlab-ci.ts";
 import { readHelmValues } from "./helm-values.ts";
 import { readKubernetes } from "./kubernetes.ts";
 import { readKustomization } from "./kustomize.ts";
-import { readList } from "./list.ts";
+import { readList, unlikeList } from "./list.ts";
 import type { Reading, SourceText } from "./mention.ts";
+import { placesIn } from "./places.ts";
 import { problemAt } from "./slot.ts";
 import { readYamlText } from "./yaml-text.ts";
 
@@ -85,11 +86,13 @@ function readAs(kind: FileKind, file: SourceText, options: ReadOptions): Reading
   }
 }
 
-function whatIsIt({ label, text }: SourceText): ReturnType<typeof problemAt> {
-  const found = text.trim() === "" ? "nothing" : (text.trim().split("\n", 1)[0] ?? "");
-  return problemAt({ source: label }, "it is not plain what this file is", {
-    found,
+/** Of a list with one line that is none, that line is what matters. */
+function whatIsIt(file: SourceText): ReturnType<typeof problemAt> {
+  const odd = unlikeList(file.text);
+  const place = odd === undefined ? { source: file.label } : placesIn(file)(odd.at);
+  return problemAt(place, "it is not plain what this file is", {
+    found: odd?.said ?? (file.text.trim() === "" ? "nothing" : "nothing but comments"),
     wanted: `one of ${FILE_KINDS.join(", ")}`,
-    next: "say what it is with --source-kind",
+    next: "correct the line, or say what the file is with --source-kind",
   });
 }

@@ -34,10 +34,11 @@ function problemsText(problems: readonly SourceProblem[], style: Style): string 
   return formatBlock(heading, [...rows, ...rest], style);
 }
 
-function problemRows({ place, finding: { code, message, found } }: SourceProblem): readonly Row[] {
+function problemRows({ place, finding: { code, message, found, next } }: SourceProblem): readonly Row[] {
   return [
     ["in", `${placeName(place)}   ${code}`],
     ["because", found === undefined ? message : `${message}: ${found}`],
+    ...(next === undefined ? [] : [["next", next] as const]),
   ];
 }
 

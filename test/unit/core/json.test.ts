@@ -140,6 +140,13 @@ describe("strict JSON refuses what tools read differently (RFC 7493)", () => {
   }
 });
 
+describe("what is to be seen in no editor is said", () => {
+  it("an empty text", () => assert.match(foundIn(""), /^nothing, at character 0/));
+  it("white space", () => assert.match(foundIn(" \n"), /^nothing/));
+  it("a byte order mark", () => assert.match(foundIn("\ufeff{}"), /^a byte order mark, at character 0/));
+  it("other text is still none", () => assert.match(foundIn("hello"), /^not a JSON value/));
+});
+
 describe("strict JSON is UTF-8 without a byte order mark (RFC 8259 §8.1)", () => {
   const broken: readonly (readonly [string, readonly number[]])[] = [
     ["a byte order mark", [0xef, 0xbb, 0xbf, 0x31]],

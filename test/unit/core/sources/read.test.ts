@@ -144,6 +144,15 @@ describe("a file that was named", () => {
     });
   }
 
+  it("is told by the line that speaks against a list, not by a comment at its head", () => {
+    const [problem] = readSource({ label: "x", text: "# all we run\nnginx:1\n  redis 7\nhttpd\n" }, named).problems;
+    assert.deepEqual(problem?.place, { source: "x", line: 3, column: 1 });
+    assert.equal(problem?.finding.found, "redis 7");
+    assert.match(problem?.finding.next ?? "", /--source-kind/);
+    const [empty] = readSource({ label: "x", text: "# none yet\n" }, named).problems;
+    assert.equal(empty?.finding.found, "nothing but comments");
+  });
+
   it("is whatever it looks like", () => {
     assert.deepEqual(imagesIn("x", "nginx:1\n# a\nredis\n", named), ["list nginx:1", "list redis"]);
     assert.deepEqual(imagesIn("-", POD, named), ["kubernetes pod:1"]);
