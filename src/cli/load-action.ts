@@ -125,6 +125,7 @@ async function prove(
   if (!options.updateTrust) return [];
   const { updateTrust } = await import("./kit-update.ts");
   const updates = await updateTrust(context, { config }, kit);
+  if (updates.length === 0) output.warn("the kit holds no trust material: nothing here was updated");
   for (const { name, expires } of updates) warnOfExpiry(output, name, expires, context.referenceTime);
   return updates;
 }

@@ -79,7 +79,7 @@ function otherKind(path: string, kind: ArchiveKind, hasLayout: boolean, hasDocke
   return new CountersignError("layout-invalid", `not an archive of the ${name} kind`, {
     found: path,
     wanted: `a file ${wanted} in it`,
-    ...(other === undefined ? {} : { next: `write ${other}:${path} instead` }),
+    ...(other === undefined ? {} : { next: `where an image is named, write ${other}:${path}` }),
   });
 }
 

@@ -55,5 +55,6 @@ function stranger(path: string): CountersignError {
   return new CountersignError("layout-invalid", "the archive holds a file that belongs to no layout", {
     found: path,
     wanted: `${LAYOUT_FILE}, ${INDEX_FILE} and blobs/ALGORITHM/HEX`,
+    next: "for archives that countersign save has not written there is countersign copy SOURCE DESTINATION",
   });
 }
