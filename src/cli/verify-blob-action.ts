@@ -1,4 +1,5 @@
 import { refusePublishedKeys } from "../core/crypto/published.ts";
+import { prepareBundles } from "../core/verify/blob.ts";
 import { checkRequirement, type Requirement } from "../core/verify/requirement.ts";
 import { verifyBlob } from "../ops/blob.ts";
 import { verdictsDocument } from "../report/json.ts";
@@ -32,6 +33,7 @@ export async function verifyBlobFile(context: Context, output: Output, file: str
     checkRequirement(requirement);
     const given = list(raw, "bundle");
     const bundles = (await readBundles(context, given.length === 0 ? [bundleBeside(file)] : given)) ?? [];
+    await prepareBundles(bundles);
     const verdict = verifyBlob(await readBlob(context, file), bundles, { requirement, weakened: weakenings(raw) });
     const result = {
       text: (style: Parameters<typeof verdictsText>[1]) => verdictsText([verdict], style),

@@ -41,20 +41,34 @@ function verifyDigest(
   digest: Uint8Array,
   signature: Uint8Array,
 ): boolean {
-  if (!DIGESTS[key.algorithm].includes(algorithm)) {
-    const isPure = key.algorithm === "ed25519";
-    throw new CountersignError("bad-signature", "the signature cannot be verified by this digest alone", {
-      found: `${algorithm}, and a signature by ${isPure ? "an Ed25519 key" : key.algorithm}`,
-      wanted: `${DIGESTS[key.algorithm].join(" or ")}${isPure ? " for Ed25519ph; pure Ed25519 signs the file" : ", or the file"}`,
-    });
-  }
-  try {
+  if (!DIGESTS[key.algorithm].includes(algorithm)) throw needsFile(key, algorithm);
+  const verified = attempt(() => {
     if (key.algorithm === "rsa") return verifyRsa(key.keyObject, digest, signature);
     return loaded().checks[key.algorithm](signature, digest, key.spki);
+  });
+  // It may be a pure one, and a right one: that cannot be seen from here.
+  if (!verified && key.algorithm === "ed25519" && signature.byteLength === 64) throw needsFile(key, algorithm);
+  return verified;
+}
+
+function attempt(check: () => boolean): boolean {
+  try {
+    return check();
   } catch (error) {
     if (error instanceof CountersignError) throw error;
     return false;
   }
+}
+
+function needsFile({ algorithm: kind }: PublicKey, algorithm: SignedDigestAlgorithm): CountersignError {
+  const isPure = kind === "ed25519";
+  return new CountersignError("bad-signature", "the signature cannot be verified by this digest alone", {
+    found: `${algorithm}, and a signature by ${isPure ? "an Ed25519 key" : kind}`,
+    wanted: `${DIGESTS[kind].join(" or ")}${isPure ? " for Ed25519ph; pure Ed25519 signs the file" : ", or the file"}`,
+    next: isPure
+      ? "give the file itself; of one too large to be held, ask for an Ed25519ph signature"
+      : "give the file itself",
+  });
 }
 
 /** DigestInfo of SHA-256 up to the digest (RFC 8017, section 9.2, note 1). */

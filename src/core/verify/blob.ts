@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
 import { encodeHex, equalBytes } from "../bytes.ts";
+import { parseCertificate } from "../crypto/certificate.ts";
+import { prepareDigests } from "../crypto/digest-signature.ts";
 import { bounded, CountersignError, type Finding, toFinding } from "../errors.ts";
 import type { Origin, SignedBytes, SignedDigest } from "../formats/envelope.ts";
 import { describeTypes } from "../formats/predicates.ts";
 import { type MessageSignature, parseBundle, type UntrustedBundle } from "../formats/sigstore-bundle.ts";
 import type { Digest } from "../oci/digest.ts";
-import { examine } from "./examine.ts";
-import { ProvableSignature } from "./exhibit.ts";
+import { examineExhibit } from "./examine.ts";
+import { Exhibit, ProvableSignature } from "./exhibit.ts";
 import { brokenCandidate, proveSigner } from "./prove-signer.ts";
 import type { Requirement } from "./requirement.ts";
 import type { SignatureReport } from "./verdict.ts";
@@ -35,6 +37,27 @@ const ALGORITHMS: ReadonlyMap<string, SignedDigest["algorithm"]> = new Map([
 ]);
 
 /**
+ * Loads what verifies Ed25519ph where a certificate is for an Ed25519 key: logs are shown digests alone, so that such keys
+ * sign files in that form (sigstore-go). Wanted keys bring theirs (`withPrehash`).
+ */
+export async function prepareBundles(bundles: readonly Uint8Array[]): Promise<void> {
+  if (bundles.some(isByEd25519)) await prepareDigests();
+}
+
+/** What cannot be read is for the examination to say. */
+function isByEd25519(bundle: Uint8Array): boolean {
+  try {
+    const { signer } = parseBundle(bundle);
+    const [leaf] = signer.kind === "certificate" ? signer.certificates : [];
+    if (leaf === undefined) return false;
+    const { key } = parseCertificate(leaf, "the signing certificate", "certificate-untrusted");
+    return key.asymmetricKeyType === "ed25519";
+  } catch {
+    return false;
+  }
+}
+
+/**
  * What a bundle is worth as the signature of a file. One over the file itself is verified with it; one over a statement is
  * about its subjects, and has to be of the kind that is asked for, as with images.
  * Never throws: whatever is wrong with a bundle is its finding. Digests want `prepareDigests`.
@@ -50,12 +73,28 @@ export function examineBlob(bundle: Uint8Array, blob: Blob, requirement: Require
     const parsed = parseBundle(bundle);
     if (parsed.content.kind === "message") return examineMessage(parsed, parsed.content.message, blob, requirement);
     if (requirement.attestation === undefined) return unproven(statementUnasked(blob));
-    const descriptor = { mediaType: "application/octet-stream", digest: blob.digest, size: 0 };
-    const subject = { name: blob.name, repository: undefined, descriptor };
-    return examine({ format: "bundle", origin: FILE, bytes: bundle }, subject, requirement);
+    return examineStatement(bundle, blob, requirement);
   } catch (error) {
     return unproven(brokenCandidate(error));
   }
+}
+
+/** Statements name files by SHA-256 as a rule, and by SHA-512 alone as well. */
+function examineStatement(bundle: Uint8Array, blob: Blob, requirement: Requirement): SignatureReport {
+  const exhibit = new Exhibit({ format: "bundle", origin: FILE, bytes: bundle });
+  const examineAs = (digest: Digest): SignatureReport => {
+    const descriptor = { mediaType: "application/octet-stream", digest, size: 0 };
+    return examineExhibit(exhibit, { name: blob.name, repository: undefined, descriptor }, requirement);
+  };
+  const report = examineAs(blob.digest);
+  if (report.finding?.code !== "wrong-digest") return report;
+  const sha512 = digestOfBlob(blob, "sha512");
+  const other = sha512 && examineAs(`sha512:${encodeHex(sha512)}` as Digest);
+  if (other !== undefined && other.finding?.code !== "wrong-digest") return other;
+  return {
+    ...report,
+    finding: { ...report.finding, message: "the attestation is about another file", next: OTHER_FILE },
+  };
 }
 
 function statementUnasked({ name }: Blob): Finding {
@@ -103,6 +142,9 @@ function examineMessage(
   return { ...report, accepted: true, signedBy, proof, annotations: {} };
 }
 
+const GIVE_THE_FILE = "give the file itself: its digest is not enough here";
+const OTHER_FILE = "get the file and its bundle from the publisher again; one of the two is not what was published";
+
 /** What was signed, once the bundle's own digest is that of the file: it is not covered by the signature. */
 function signedContent(message: MessageSignature, blob: Blob): SignedBytes | SignedDigest | Finding {
   const algorithm = ALGORITHMS.get(message.digestAlgorithm);
@@ -113,6 +155,7 @@ function signedContent(message: MessageSignature, blob: Blob): SignedBytes | Sig
       message: "the bundle names the file by a digest that cannot be compared",
       found: message.digestAlgorithm,
       wanted: blob.content.kind === "digests" ? Object.keys(blob.content.digests).join(" or ") : "SHA-256, 384 or 512",
+      ...(algorithm !== undefined && { next: GIVE_THE_FILE }),
     };
   }
   if (equalBytes(message.digest, digest)) {
@@ -120,7 +163,7 @@ function signedContent(message: MessageSignature, blob: Blob): SignedBytes | Sig
   }
   return {
     code: "wrong-digest",
-    next: "get the file and its bundle from the publisher again; one of the two is not what was published",
+    next: OTHER_FILE,
     message: "the signature is about another file",
     found: `a signature of ${algorithm}:${encodeHex(message.digest)}`,
     wanted: `${algorithm}:${encodeHex(digest)}`,
