@@ -4,7 +4,7 @@ import type { Binding } from "../../core/tags/binding.ts";
 import { binsBelow } from "../../core/tags/bins.ts";
 import type { RoleBook } from "../../core/tags/entries.ts";
 import { expiryOf } from "../../core/tags/lifetimes.ts";
-import { findBinding } from "../../core/tags/lookup.ts";
+import { effectiveBindings, findBinding } from "../../core/tags/lookup.ts";
 import type { Delegation, RoleKeys, TargetsRole } from "../../core/tags/metadata.ts";
 import { pathOfTag } from "../../core/tags/names.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
@@ -62,7 +62,7 @@ export async function addSigner(publisher: Publisher, wish: AddSignerWish): Prom
     gun: view.gun,
     change: adding.isNew ? "added" : "changed",
     signer: signerSummary(view, requireDelegation(after, wish.name)),
-    orphaned: [],
+    orphaned: adding.orphaned,
     rebound: [...adding.moved.values()],
     publication: withWarnings(publication, warnings),
   };
@@ -73,6 +73,8 @@ class Adding implements Change {
   readonly #wish: AddSignerWish;
   #isKept = false;
   isNew = false;
+  /** Tags that fewer or other patterns leave without anybody who may bind them. */
+  orphaned: readonly Bound[] = [];
   /** By tag. */
   readonly moved = new Map<string | undefined, Bound>();
 
@@ -91,6 +93,7 @@ class Adding implements Change {
     const own = { version: editing.version("targets"), expires: this.#expires("targets", editing) };
     const targets: TargetsRole = { ...(taken?.targets ?? before), ...delegationsOf(after), ...own };
     requireNoBins(targets, this.#wish.name);
+    if (mayOrphan(before, delegation)) this.orphaned = await orphans(editing, after);
     const amendment: Amendment = new Map([["targets", targets], ...(taken?.signer ?? [])]);
     await this.#keep();
     for (const { tag, digest } of taken?.moved ?? []) this.moved.set(tag, { tag, digest });
@@ -130,6 +133,24 @@ class Adding implements Change {
       moved: moving.filter(({ tag }) => tag !== undefined),
     };
   }
+}
+
+/** A signer that only gets more takes nothing from anybody. */
+function mayOrphan(before: TargetsRole, { name, paths, terminating }: Delegation): boolean {
+  const was = delegationOf(before, name);
+  return terminating || (was !== undefined && !was.paths.every((path) => paths.includes(path)));
+}
+
+/** What consumers find now, and would not find with other delegations. */
+async function orphans(editing: Editing, after: TargetsRole): Promise<readonly Bound[]> {
+  const { targets } = editing.view;
+  const view = await withAllBins(editing, ["targets", ...targets.body.delegations.map(({ name }) => name)]);
+  const then: TrustView = { ...view, targets: { ...view.targets, body: { ...targets.body, ...delegationsOf(after) } } };
+  const bindings = effectiveBindings(view).map(({ binding }) => binding);
+  return bindings.filter((binding) => {
+    const isLive = binding.tag !== undefined && binding.revoked === undefined;
+    return isLive && findBinding(then, pathOfBinding(binding)).found === undefined;
+  });
 }
 
 interface TakenOver {

@@ -108,6 +108,37 @@ describe("adding a signer", () => {
     assert.deepEqual(result.signer.tags, ["v*"]);
   });
 
+  it("lists the tags that nobody may bind any more where its tags become others: they went without a word", async (t) => {
+    const trust = await initialised();
+    const ci = await added(trust, "ci", { tags: ["v*", "latest"] });
+    const ring = new TestRing(ci, trust.online);
+    for (const tag of ["v1", "latest"]) await released(trust, tag, ring);
+    const more = await addSigner(publisherOf(trust), wish("ci", [ci], { tags: ["v*", "latest", "1.*"] }));
+    assert.deepEqual(more.orphaned, []);
+    const fewer = await addSigner(publisherOf(trust), wish("ci", [ci], { tags: ["1.*", "v*"] }));
+    assert.deepEqual(
+      fewer.orphaned.map(({ tag }) => tag),
+      ["latest"],
+    );
+    const consume = await consumerOf(t, trust);
+    await rejectedBy(() => consume("latest"), "tag-unlisted");
+  });
+
+  it("lists the tags of others that a signer alone may bind from now on", async () => {
+    const trust = await initialised();
+    const ann = await added(trust, "ann");
+    await released(trust, "prod", new TestRing(ann, trust.online));
+    const bob = roleSigner("bob.pub");
+    const { orphaned } = await addSigner(
+      publisherOf(trust),
+      wish("bob", [bob], { tags: ["prod"], isTerminating: true }),
+    );
+    assert.deepEqual(
+      orphaned.map(({ tag }) => tag),
+      ["prod"],
+    );
+  });
+
   it("asks a terminating signer first, and nobody after it", async () => {
     const trust = await initialised();
     const all = await added(trust, "all");
