@@ -15,6 +15,9 @@ const FLAGS = [
   ...["--disable-component-update", "--disable-sync"],
 ];
 
+/** For what is waited for in a page; longer than it takes on a busy machine, where half a minute, the usual, may not do. */
+const TIMEOUT_MS = 300_000;
+
 export interface PageOptions {
   readonly width?: number;
   readonly height?: number;
@@ -62,6 +65,7 @@ async function openReport(browser: Browser, t: TestContext, audit: Audit, option
     javaScriptEnabled: options.javaScript ?? true,
   });
   t.after(() => context.close());
+  context.setDefaultTimeout(TIMEOUT_MS);
   const page = await context.newPage();
   const [said, asked]: [string[], string[]] = [[], []];
   page.on("console", (message) => said.push(message.text()));
