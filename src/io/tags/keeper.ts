@@ -24,12 +24,36 @@ export interface Verified {
 
 /**
  * What is kept of another trust than the one that starts from this root says nothing about it: somebody has pinned another one.
- * Of the roots before this one nothing is needed.
+ * Of the roots before this one nothing is needed. Where what is kept starts later, roots that were verified since tell that it is of
+ * the same trust: two projects on one machine may have pinned it at different times.
  */
-export function since(state: ClientState | undefined, anchor: Digest | undefined): ClientState | undefined {
+export function since(
+  state: ClientState | undefined,
+  anchor: Digest | undefined,
+  verified: readonly Uint8Array[] = [],
+): ClientState | undefined {
   if (state === undefined || anchor === undefined) return undefined;
-  const at = state.kept.roots.findIndex((root) => digestOf(root, digestAlgorithm(anchor)) === anchor);
-  return at === -1 ? undefined : { ...state, kept: { ...state.kept, roots: state.kept.roots.slice(at) } };
+  const { roots } = state.kept;
+  const at = roots.findIndex((root) => digestOf(root, digestAlgorithm(anchor)) === anchor);
+  if (at === -1) return indexOf(roots[0], verified) === -1 ? undefined : state;
+  return { ...state, kept: { ...state.kept, roots: roots.slice(at) } };
+}
+
+/** What was verified, and what is kept of the same trust from before it: with whichever root it starts next time, it is known. */
+function joined(state: ClientState | undefined, verified: Roots): readonly Uint8Array[] {
+  const kept = state?.kept.roots ?? [];
+  const at = indexOf(verified[0], kept);
+  if (at !== -1) return [...kept.slice(0, at), ...longer(kept.slice(at), verified)];
+  const from = indexOf(kept[0], verified);
+  return from === -1 ? verified : [...verified.slice(0, from), ...longer(kept, verified.slice(from))];
+}
+
+function indexOf(root: Uint8Array | undefined, roots: readonly Uint8Array[]): number {
+  return root === undefined ? -1 : roots.findIndex((each) => same(each, root));
+}
+
+function longer(a: readonly Uint8Array[], b: readonly Uint8Array[]): readonly Uint8Array[] {
+  return a.length > b.length ? a : b;
 }
 
 /** Keeps what one run has verified. What is kept never goes back, whoever else writes. */
@@ -63,10 +87,10 @@ export class Keeper {
     const metadata = bounded(updater);
     if (this.#failed || !this.#isNews(verified, metadata)) return;
     await this.#write((present) => {
-      const anchor = digestOf(verified.roots[0]);
-      const before = since(present, anchor);
+      const { head, now } = verified;
+      const before = since(present, digestOf(verified.roots[0]), verified.roots);
       this.#refuseOlder(verified.marks, before?.marks);
-      const { head, now, roots } = verified;
+      const roots = joined(present, verified.roots);
       const kept = { refreshedAt: now, roots, metadata: merged(metadata, before), targets: new Map() };
       return { head, clock: latest(now, present), kept, marks: furthest(verified.marks, before?.marks) };
     });
@@ -75,14 +99,15 @@ export class Keeper {
   /** Roots that were verified count from now on, whatever comes after them: they say whose signatures do not any more. */
   async keepRoots(roots: Roots, marks: Marks): Promise<void> {
     await this.#write((present) => {
-      const before = since(present, digestOf(roots[0]));
-      if ((before?.kept.roots.length ?? 1) >= roots.length) return undefined;
+      const before = since(present, digestOf(roots[0]), roots);
+      const all = joined(present, roots);
+      if (all.length <= (before === undefined ? 1 : (present?.kept.roots.length ?? 1))) return undefined;
       const kept = before?.kept ?? { refreshedAt: instant(0), metadata: new Map(), targets: new Map() };
       return {
         head: before?.head,
         // No time has proven to be right where nothing was found to be current.
         clock: present?.clock ?? instant(0),
-        kept: { ...kept, roots },
+        kept: { ...kept, roots: all },
         marks: furthest(marks, before?.marks),
       };
     });
@@ -112,9 +137,10 @@ export class Keeper {
 
   /** A warm run that finds everything as it was writes nothing, but for the clock now and then. */
   #isNews({ roots, head, now }: Verified, metadata: ReadonlyMap<string, Uint8Array>): boolean {
-    const present = since(this.#present, digestOf(roots[0]));
+    const present = since(this.#present, digestOf(roots[0]), roots);
     if (present === undefined || present.head === undefined) return true;
-    if (present.kept.roots.length < roots.length || now - present.clock >= LIMITS.tagClockKeptMs) return true;
+    const isLonger = joined(this.#present, roots).length > (this.#present?.kept.roots.length ?? 0);
+    if (isLonger || now - present.clock >= LIMITS.tagClockKeptMs) return true;
     if (!Buffer.from(present.head.bytes).equals(head.bytes)) return true;
     return [...metadata].some(([role, bytes]) => !same(present.kept.metadata.get(role), bytes));
   }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { CountersignError, toFinding } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
+import { digestOf } from "../../core/oci/digest.ts";
 import type { ContentStore } from "../../core/ports.ts";
 import type { ReasonCode } from "../../core/reasons.ts";
 import type { Role, RootRole, SignedRole } from "../../core/tags/metadata.ts";
@@ -77,6 +78,8 @@ interface Given {
 class Opening {
   readonly #request: SessionRequest;
   readonly #keeper: Keeper;
+  /** All that is kept, and what of it is of the trust that is pinned. */
+  readonly #present: ClientState | undefined;
   readonly #before: ClientState | undefined;
   /** `registry.example/acme/app`; of a mirror with where it was read. */
   readonly #name: string;
@@ -92,6 +95,7 @@ class Opening {
     const { gun, store, options } = request;
     const { signal, warn } = options;
     this.#request = request;
+    this.#present = present;
     this.#before = before;
     this.#name = store.repository === gun ? gun : `${gun} (as ${store.location} serves it)`;
     this.#keeper = new Keeper(files, present, { name: this.#name, signal, warn });
@@ -215,8 +219,8 @@ class Opening {
     const { now } = this.#request.options;
     try {
       await updater.refresh();
-      const marks = this.#checkMarks(updater);
       this.#roots = [anchor, ...updater.newRoots];
+      const marks = this.#checkMarks(updater, since(this.#present, digestOf(anchor), this.#roots)?.marks);
       return { roots: this.#roots, head, marks, now };
     } catch (thrown) {
       await this.#keepRoots(updater, [anchor, ...updater.newRoots]);
@@ -225,13 +229,13 @@ class Opening {
   }
 
   /** Against what was seen before: the timestamp as it was served too, since two of one version are two stories. */
-  #checkMarks(updater: TufUpdater): Verified["marks"] {
+  #checkMarks(updater: TufUpdater, seen: Verified["marks"] | undefined): Verified["marks"] {
     const called = { name: this.#name, faults: SERVED_FAULTS };
     const marks = marksOf((role) => updater.read(role));
     const served = marksOf((role) => (role === "timestamp" ? updater.servedTimestamp : undefined));
-    refuseOlder(marks, this.#before?.marks, called);
+    refuseOlder(marks, seen, called);
     const both = { ...marks, roles: new Map([...marks.roles, ...served.roles]) };
-    refuseOlder(both, this.#before?.marks, called);
+    refuseOlder(both, seen, called);
     return marks;
   }
 

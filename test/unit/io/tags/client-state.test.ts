@@ -114,6 +114,21 @@ describe("what a client remembers of signed tags", () => {
     assert.equal((await ask()).signedTag?.versions.root, 3);
   });
 
+  it("is of one trust whichever of its roots is pinned: two projects pinned it at different times", async (t) => {
+    const { repo, pins, ask } = await tagScene(t);
+    repo.publish("root").publish("root").release();
+    const old = frozen(repo.store);
+    for (const version of [3, 1, 2, 3, 1]) {
+      await pins.put(repo.pin(version));
+      repo.bind("1.0", OTHER).release();
+      assert.equal((await ask()).signedTag?.binding.digest, OTHER);
+      for (const other of [1, 2, 3]) {
+        await pins.put(repo.pin(other));
+        await rejectedBy(() => ask({ from: old }), "rollback");
+      }
+    }
+  });
+
   it("goes on where it came to with more new roots than are taken at once", async (t) => {
     const { repo, ask } = await tagScene(t);
     for (let at = 0; at <= LIMITS.tufRootSteps; at++) repo.publish("root");
