@@ -102,7 +102,9 @@ function checkSignedCertificate({ signedWith }: Timestamp, { der }: Certificate)
 function checkSignature({ content }: Response, { contentDigest, signature }: Timestamp, { key }: Certificate): void {
   const digest = createHash(contentDigest.hash).update(content.bytes).digest();
   const { hash, over, value } = signature;
-  if (equalBytes(digest, contentDigest.digest) && verifyHashed(key, hash, over, value)) return;
+  // Without a hash, a key of another kind would take one of its own.
+  const isFitting = (hash === null) === (key.asymmetricKeyType === "ed25519");
+  if (isFitting && equalBytes(digest, contentDigest.digest) && verifyHashed(key, hash, over, value)) return;
   throw invalid(
     "the signature of a timestamp does not hold",
     "one that its key did not make over this",
@@ -127,7 +129,7 @@ interface Timestamp {
   readonly imprint: { readonly hash: Hash; readonly digest: Uint8Array };
   /** Of the content, as it was signed. */
   readonly contentDigest: { readonly hash: Hash; readonly digest: Uint8Array };
-  readonly signature: { readonly hash: Hash; readonly over: Uint8Array; readonly value: Uint8Array };
+  readonly signature: { readonly hash: Hash | null; readonly over: Uint8Array; readonly value: Uint8Array };
   /** Hashes of the certificate that signed it, among what is signed. */
   readonly signedWith: readonly { readonly hash: Hash | "sha1"; readonly digest: Uint8Array }[];
 }
@@ -148,8 +150,8 @@ const HASHES: ReadonlyMap<string, Hash> = new Map([
   ["2.16.840.1.101.3.4.2.3", "sha512"],
 ]);
 
-/** Signature algorithms, with their hash where they name one; the others take that of the message digest. */
-const SIGNATURES: ReadonlyMap<string, Hash | undefined> = new Map([
+/** Signature algorithms, with their hash: by name, none for Ed25519 (RFC 8419), or else that of the message digest. */
+const SIGNATURES: ReadonlyMap<string, Hash | null | undefined> = new Map([
   ["1.2.840.10045.4.3.2", "sha256"],
   ["1.2.840.10045.4.3.3", "sha384"],
   ["1.2.840.10045.4.3.4", "sha512"],
@@ -157,6 +159,7 @@ const SIGNATURES: ReadonlyMap<string, Hash | undefined> = new Map([
   ["1.2.840.113549.1.1.12", "sha384"],
   ["1.2.840.113549.1.1.13", "sha512"],
   ["1.2.840.113549.1.1.1", undefined],
+  ["1.3.101.112", null],
 ]);
 
 /** TimeStampResp (RFC 3161, section 2.4.2) with a SignedData of one signer (RFC 5652, section 5). */
@@ -216,12 +219,13 @@ function readSigner(parts: readonly DerValue[]): Pick<Timestamp, "contentDigest"
   const [oid] = derParts(expectTag(algorithm, DER.sequence));
   const name = readOid(oid);
   if (!SIGNATURES.has(name)) notDer(`a signature by algorithm ${name}`);
+  const ownHash = SIGNATURES.get(name);
   const signed = expectTag(attributes, DER.context[0]);
   const named = readAttributes(derParts(signed));
   return {
     contentDigest: { hash: digestHash, digest: expectTag(named.get(OIDS.messageDigest), DER.octetString).content },
     signature: {
-      hash: SIGNATURES.get(name) ?? digestHash,
+      hash: ownHash === undefined ? digestHash : ownHash,
       // Section 5.4: they are signed as a SET and stand there under another tag.
       over: encodeDer(DER.set, signed.content),
       value: expectTag(value, DER.octetString).content,

@@ -4,7 +4,7 @@ import type { UntrustedInclusionProof, UntrustedLogEntry } from "../../../src/co
 import type { ReasonCode } from "../../../src/core/reasons.ts";
 import { accepted, judged, onlyEntry, recordedAs, refused, sigstore } from "../../support/attacks.ts";
 import { type EntryBody, entryBody, written } from "../../support/sigstore/entry-bodies.ts";
-import { fakeKey } from "../../support/sigstore/keys.ts";
+import { digest, fakeKey } from "../../support/sigstore/keys.ts";
 import { FakeLog, promisedBytes } from "../../support/sigstore/log.ts";
 import { noteKeyId } from "../../support/sigstore/note.ts";
 import { bundleCandidate, loggedFrom, type Signed, signKeyless } from "../../support/sigstore/sign.ts";
@@ -184,6 +184,22 @@ describe("the place of an entry", () => {
   it("is not signed for over nothing", () => {
     const options = { treeSize: 0n, rootHash: Buffer.alloc(32) };
     refused({ ...signed, logEntries: [sigstore.log.record(loggedFrom(signed), options)] }, "log-entry-invalid");
+  });
+
+  it("is the first and only one in a tree of one, where nothing else has to be shown and nothing else may be", () => {
+    const rootHash = digest(Buffer.concat([Buffer.of(0), entry2.body]));
+    const checkpoint = sigstore.log2.checkpoint({ rootHash, treeSize: 1n });
+    const only = { logIndex: 0n, treeSize: 1n, rootHash, hashes: [], checkpoint };
+    const alone = (proof: UntrustedInclusionProof) => ({
+      ...second,
+      logEntries: [{ ...entry2, logIndex: proof.logIndex, proof }],
+    });
+    accepted(alone(only));
+    refused(alone({ ...only, hashes: [rootHash] }), "log-entry-invalid");
+    refused(alone({ ...only, logIndex: 1n }), "log-entry-invalid");
+    const two = sigstore.log2.checkpoint({ rootHash, treeSize: 2n });
+    refused(alone({ ...only, treeSize: 2n, checkpoint: two }), "log-entry-invalid");
+    refused({ ...alone(only), logEntries: [{ ...entry2, body: entry.body, proof: only }] }, "log-entry-invalid");
   });
 });
 

@@ -70,10 +70,14 @@ describe("a timestamp (RFC 3161)", () => {
     });
   }
 
-  for (const key of ["p256", "p384", "p521", "rsa2048"] as const) {
-    it(`is taken by an authority with a key of kind ${key}`, () => {
+  for (const key of ["p256", "p384", "p521", "rsa2048", "ed25519"] as const) {
+    it(`is taken by an authority with a key of kind ${key}, and not where another key signed`, () => {
       const by = new FakeTimestampAuthority({ key });
       assert.equal(proven(by.timestamp(SIGNATURE), [by])?.at, NOW);
+      for (const kind of [key, "p256", "ed25519"] as const) {
+        const forged = by.timestamp(SIGNATURE, { signer: fakeKey(kind) });
+        thrownBy(() => proven(forged, [by]), "timestamp-invalid");
+      }
     });
   }
 
