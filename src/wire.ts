@@ -295,10 +295,13 @@ export class Wiring {
     const file = { path: resolve(this.#surroundings.workingDirectory, path), label: path };
     const bytes = await readNamedFile(file, LIMITS.credentialBytes);
     const text = Buffer.from(bytes ?? []).toString();
-    if (text.includes("-----BEGIN ")) return text;
+    const [label, wanted] = flag.endsWith("-key")
+      ? ["PRIVATE KEY-----", "a private key in PEM form"]
+      : ["CERTIFICATE-----", "certificates in PEM form"];
+    if (text.includes(label)) return text;
     throw new CountersignError("configuration-invalid", `the file of ${flag} cannot be used`, {
       found: bytes === undefined ? `${path}: there is no such file` : path,
-      wanted: "a PEM file",
+      wanted,
     });
   }
 }
