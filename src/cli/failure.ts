@@ -35,7 +35,8 @@ async function deliverError(
   try {
     await deliver(context, wishes, errorDocument(commandNamed(argv) ?? "", finding));
   } catch (error) {
-    sayFinding(context, toFinding(error));
+    const second = toFinding(error);
+    if (second.code !== finding.code || second.message !== finding.message) sayFinding(context, second);
   }
 }
 

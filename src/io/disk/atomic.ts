@@ -32,7 +32,7 @@ export async function writeFileAtomic(
   const temporary = options.temporary ?? temporaryPath(path);
   if (options.temporary !== undefined) await removeAll(temporary);
   const { mode = 0o600 } = options;
-  const sink = await FileSink.create(temporary, mode);
+  const sink = await FileSink.create(temporary, mode, path);
   try {
     await fill(sink, content, options);
     if (options.keepsMode === true) await onDisk(`write ${path}`, () => chmod(temporary, mode));

@@ -76,7 +76,8 @@ export async function gather(stream: AsyncIterable<Uint8Array>): Promise<Uint8Ar
 export class FileSink {
   /** One file at a time: a disk that is busy must not take all of Node's few threads. */
   static #isSyncing = false;
-  readonly path: string;
+  /** What failures call it. */
+  readonly #name: string;
   readonly #handle: FileHandle;
   #gathered: Uint8Array[] = [];
   #gatheredBytes = 0;
@@ -84,15 +85,19 @@ export class FileSink {
   #writtenBytes = 0;
   #syncing: Promise<void> = Promise.resolve();
 
-  private constructor(path: string, handle: FileHandle) {
-    this.path = path;
+  private constructor(name: string, handle: FileHandle) {
+    this.#name = name;
     this.#handle = handle;
   }
 
-  /** A new file. Fails where there is anything at `path` already, a link included. */
-  static async create(path: string, mode: number): Promise<FileSink> {
+  /**
+   * A new file. Fails where there is anything at `path` already, a link included.
+   *
+   * @param name What failures call it, where `path` is but a temporary name.
+   */
+  static async create(path: string, mode: number, name = path): Promise<FileSink> {
     const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
-    return new FileSink(path, await onDisk(`write ${path}`, () => open(path, flags, mode)));
+    return new FileSink(name, await onDisk(`write ${name}`, () => open(path, flags, mode)));
   }
 
   /** An existing file, cut to `length` bytes and continued there. */
@@ -118,7 +123,7 @@ export class FileSink {
       await this.#writing;
       // Its failure is told once: the last one may succeed all the same.
       await this.#syncing;
-      if (isDurable) await onDisk(`write ${this.path}`, () => this.#handle.sync());
+      if (isDurable) await onDisk(`write ${this.#name}`, () => this.#handle.sync());
     } finally {
       await this.#handle.close();
     }
@@ -145,7 +150,7 @@ export class FileSink {
     if (chunks.length === 0) return;
     if (this.#writtenBytes >= EARLY_SYNC_BYTES && !FileSink.#isSyncing) this.#syncEarly();
     this.#writtenBytes += bytes;
-    this.#writing = onDisk(`write ${this.path}`, () => writeAll(this.#handle, chunks));
+    this.#writing = onDisk(`write ${this.#name}`, () => writeAll(this.#handle, chunks));
     // Reported by the next flush or by finish; until then it is nobody's unhandled rejection.
     this.#writing.catch(() => undefined);
   }
@@ -154,7 +159,7 @@ export class FileSink {
     this.#writtenBytes = 0;
     FileSink.#isSyncing = true;
     const before = this.#syncing;
-    this.#syncing = onDisk(`write ${this.path}`, () => this.#handle.datasync())
+    this.#syncing = onDisk(`write ${this.#name}`, () => this.#handle.datasync())
       .finally(() => (FileSink.#isSyncing = false))
       .then(() => before);
     // Reported by finish.

@@ -109,7 +109,9 @@ describe("writing a file all or nothing", () => {
     const folder = await temporaryFolder(t);
     await writeFile(join(folder, "file"), "");
     for (const path of ["missing/a", "file/a"]) {
-      await rejectedBy(() => writeFileAtomic(join(folder, path), encodeUtf8("a")), "disk-error");
+      const error = await rejectedBy(() => writeFileAtomic(join(folder, path), encodeUtf8("a")), "disk-error");
+      assert.equal(error.message, `cannot write ${join(folder, path)}`, "by its own name, and no temporary one");
+      assert.match(error.next ?? "", /make the folder/);
     }
   });
 
