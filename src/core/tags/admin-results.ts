@@ -143,13 +143,22 @@ export type TrustChange =
     }
   | { readonly kind: "unbound"; readonly role: string; readonly tag: string; readonly was: Digest }
   | { readonly kind: "revoked"; readonly role: string; readonly what: string; readonly reason: string }
-  | { readonly kind: "released"; readonly role: string; readonly digest: Digest }
+  | {
+      readonly kind: "released";
+      readonly role: string;
+      readonly digest: Digest;
+      readonly requires: readonly RequiredIdentity[];
+    }
   | { readonly kind: "withdrawn"; readonly role: string; readonly digest: Digest }
   | {
       readonly kind: "signer-added" | "signer-removed" | "signer-changed";
       readonly signer: string;
       readonly keyIds: readonly string[];
       readonly tags: readonly string[];
+      /** How many of its keys have to sign. */
+      readonly threshold: number;
+      /** Nobody after it is asked for its tags. */
+      readonly terminating: boolean;
     }
   | {
       readonly kind: "keys";
@@ -158,7 +167,14 @@ export type TrustChange =
       readonly removed: readonly string[];
       readonly threshold: number;
     }
-  | { readonly kind: "version"; readonly role: string; readonly from: number | undefined; readonly to: number };
+  | {
+      readonly kind: "version";
+      readonly role: string;
+      readonly from: number | undefined;
+      readonly to: number;
+      /** As it is written: 2030-01-31T12:00:00Z. */
+      readonly expires: string;
+    };
 
 export interface DiffResult {
   readonly gun: string;

@@ -1,7 +1,8 @@
+import { formatInstant } from "../time.ts";
 import type { TrustChange } from "./admin-results.ts";
 import type { Binding } from "./binding.ts";
 import { ownerOf } from "./bins.ts";
-import type { Delegation, RoleKeys, SignedRole, TargetsRole } from "./metadata.ts";
+import type { Delegation, Role, RoleKeys, SignedRole, TargetsRole } from "./metadata.ts";
 import { pathOfTag, TOP_LEVEL } from "./names.ts";
 import type { TrustView } from "./ports.ts";
 import { pathOfBinding } from "./write.ts";
@@ -62,7 +63,8 @@ function sameSigner(a: Delegation, b: Delegation): boolean {
 }
 
 function signerChange(kind: "signer-added" | "signer-removed" | "signer-changed", signer: Delegation): TrustChange {
-  return { kind, signer: signer.name, keyIds: signer.keyids, tags: tagPatternsOf(signer) };
+  const { name, keyids, threshold, terminating } = signer;
+  return { kind, signer: name, keyIds: keyids, tags: tagPatternsOf(signer), threshold, terminating };
 }
 
 /** The patterns of tags among those of paths. */
@@ -105,9 +107,10 @@ function entryChange(role: string, was: Binding | undefined, is: Binding | undef
     return { kind: "revoked", role, what: tag ?? digest, reason: revoked.reason };
   }
   const isNew = was === undefined || was.revoked !== undefined || was.digest !== digest;
-  if (tag === undefined) return isNew ? { kind: "released", role, digest } : undefined;
+  const isOther = isNew || !sameDemands(was, is);
+  if (tag === undefined) return isOther ? { kind: "released", role, digest, requires: is.requires } : undefined;
   // A tag that is bound again to what it meant is confirmed, and no older than that.
-  const isTold = isNew || was.signedAt !== is.signedAt || !sameDemands(was, is);
+  const isTold = isOther || was.signedAt !== is.signedAt;
   return isTold ? { kind: "bound", role, tag, digest, was: was?.digest, requires: is.requires } : undefined;
 }
 
@@ -123,13 +126,13 @@ function goneChange(role: string, { tag, digest }: Binding): TrustChange {
 
 function versionChanges(before: TrustState | undefined, after: TrustState): readonly TrustChange[] {
   const was = versionsOf(before);
-  return [...versionsOf(after)].flatMap(([role, to]): readonly TrustChange[] => {
-    const from = was.get(role);
-    return from === to ? [] : [{ kind: "version", role, from, to }];
+  return [...versionsOf(after)].flatMap(([role, { version: to, expires }]): readonly TrustChange[] => {
+    const from = was.get(role)?.version;
+    return from === to ? [] : [{ kind: "version", role, from, to, expires: formatInstant(expires) }];
   });
 }
 
-function versionsOf(state: TrustState | undefined): ReadonlyMap<string, number> {
+function versionsOf(state: TrustState | undefined): ReadonlyMap<string, Pick<Role, "version" | "expires">> {
   if (state === undefined) return new Map();
   const { roots, targets, roles, snapshot, timestamp } = state;
   const signers = [...roles].filter(([file]) => ownerOf(file) === file);
@@ -140,5 +143,5 @@ function versionsOf(state: TrustState | undefined): ReadonlyMap<string, number> 
     ["snapshot", snapshot],
     ["timestamp", timestamp],
   ] as const;
-  return new Map(all.flatMap(([role, file]) => (file === undefined ? [] : [[role, file.body.version] as const])));
+  return new Map(all.flatMap(([role, file]) => (file === undefined ? [] : [[role, file.body] as const])));
 }

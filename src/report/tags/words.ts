@@ -108,9 +108,18 @@ export function describeBinding({ tag, digest }: Pick<Binding, "tag" | "digest">
 
 /** A tag that is bound to what it meant may be confirmed, or demand something else. */
 function boundBefore({ was, digest, requires }: Extract<TrustChange, { readonly kind: "bound" }>): string {
-  const demanded = requires.map(({ identity, issuer }) => `${identity} (${issuer})`).join(", ");
   const before = was === undefined ? "" : was === digest ? " again" : `, before ${was}`;
-  return `${before}${demanded === "" ? "" : `, with a signature by ${demanded}`}`;
+  return `${before}${demandsOf(requires)}`;
+}
+
+function demandsOf(requires: Extract<TrustChange, { readonly kind: "released" }>["requires"]): string {
+  const demanded = requires.map(({ identity, issuer }) => `${identity} (${issuer})`).join(", ");
+  return demanded === "" ? "" : `, with a signature by ${demanded}`;
+}
+
+function signerIs({ tags, terminating, keyIds, threshold }: Extract<TrustChange, { readonly signer: string }>): string {
+  const alone = terminating ? ", and nobody after it" : "";
+  return `tags ${tags.join(" ")}${alone}, ${keysOf(keyIds)}; ${threshold} have to sign`;
 }
 
 export function describeChange(change: TrustChange): string {
@@ -122,18 +131,18 @@ export function describeChange(change: TrustChange): string {
     case "revoked":
       return `${change.role} takes ${change.what} back: ${change.reason}`;
     case "released":
-      return `${change.role} releases ${change.digest}`;
+      return `${change.role} releases ${change.digest}${demandsOf(change.requires)}`;
     case "withdrawn":
       return `${change.role} no longer releases ${change.digest}`;
     case "signer-added":
     case "signer-changed":
-      return `signer ${change.signer} ${change.kind === "signer-added" ? "added" : "changed"}: tags ${change.tags.join(" ")}, ${keysOf(change.keyIds)}`;
+      return `signer ${change.signer} ${change.kind === "signer-added" ? "added" : "changed"}: ${signerIs(change)}`;
     case "signer-removed":
       return `signer ${change.signer} removed`;
     case "keys":
       return `keys of ${change.role}: ${keyChanges(change)}; ${change.threshold} have to sign`;
     case "version":
-      return `${change.role}: version ${change.from ?? "none"}, then ${change.to}`;
+      return `${change.role}: version ${change.from ?? "none"}, then ${change.to}, until ${change.expires}`;
   }
 }
 

@@ -4,6 +4,7 @@ import { digestOf } from "../../../../src/core/oci/digest.ts";
 import type { TrustChange } from "../../../../src/core/tags/admin-results.ts";
 import { changesBetween, tagPatternsOf } from "../../../../src/core/tags/changes.ts";
 import type { TargetsRole } from "../../../../src/core/tags/metadata.ts";
+import { describeChange } from "../../../../src/report/tags/words.ts";
 import { idOf, NOW, roleSigner } from "../../../support/tag-publisher.ts";
 import { at, bindingOf, TrustWorld } from "../../../support/trust-world.ts";
 
@@ -59,7 +60,7 @@ describe("what two states of signed tags differ in", () => {
       [
         { kind: "bound", role: "a", tag: "v1", digest: digest("new"), was: digest("v1"), requires: [] },
         { kind: "bound", role: "a", tag: "v3", digest: digest("v3"), was: undefined, requires: [] },
-        { kind: "released", role: "a", digest: digest("v3") },
+        { kind: "released", role: "a", digest: digest("v3"), requires: [] },
         { kind: "unbound", role: "a", tag: "v2", was: digest("v2") },
         { kind: "withdrawn", role: "a", digest: digest("v1") },
       ],
@@ -75,6 +76,16 @@ describe("what two states of signed tags differ in", () => {
     assert.deepEqual(found, [
       { kind: "bound", role: "a", tag: "v1", digest: digest("v1"), was: digest("v1"), requires: [] },
     ]);
+  });
+
+  it("a digest that demands less than before: it is pulled by its digest too", async () => {
+    const released = bindingOf(undefined, "v1");
+    const demanding = await TrustWorld.make({
+      signers: [{ name: "a", bindings: [{ ...released, requires: [{ identity: "i", issuer: "s" }] }] }],
+    });
+    const lenient = await TrustWorld.make({ signers: [{ name: "a", bindings: [released] }] });
+    const found = changesBetween(demanding.read(), lenient.read()).filter(({ kind }) => kind === "released");
+    assert.deepEqual(found, [{ kind: "released", role: "a", digest: digest("v1"), requires: [] }]);
   });
 
   it("a tag that is confirmed", async () => {
@@ -114,6 +125,21 @@ describe("what two states of signed tags differ in", () => {
     );
   });
 
+  it("how many of a signer's keys have to sign, and whether anybody after it is asked: what is approved is seen", async () => {
+    const found = await changes((one) => {
+      const delegations = one.targets.delegations.map((each) => ({ ...each, terminating: each.name === "a" }));
+      one.targets = { ...one.targets, version: NOW + 1, delegations };
+    });
+    assert.deepEqual(
+      found.map((each) => (each.kind === "signer-changed" ? [each.signer, each.threshold, each.terminating] : each)),
+      [["a", 1, true]],
+    );
+    assert.match(
+      found.map(describeChange).join(),
+      /^signer a changed: .*, and nobody after it, key .*; 1 have to sign$/,
+    );
+  });
+
   it("the order of signers: it decides whose word counts", async () => {
     const found = await changes((one) => {
       one.targets = { ...one.targets, version: NOW + 1, delegations: one.targets.delegations.toReversed() };
@@ -147,7 +173,8 @@ describe("what two states of signed tags differ in", () => {
       one.roles.delete("a");
       await one.putBins("a", [bindingOf("v1"), bindingOf("v2"), bindingOf(undefined, "v1")]);
     }, true);
-    assert.deepEqual(found, [{ kind: "version", role: "targets", from: NOW, to: NOW + 1 }]);
+    const expires = "2027-01-02T03:04:05Z";
+    assert.deepEqual(found, [{ kind: "version", role: "targets", from: NOW, to: NOW + 1, expires }]);
   });
 
   it("patterns of tags are told without their folder", () => {

@@ -122,13 +122,13 @@ const CHANGES: readonly TrustChange[] = [
   { kind: "bound", role: "ci", tag: "latest", digest: digest("2"), was: digest("3"), requires: [] },
   { kind: "unbound", role: "ci", tag: "1.2", was: digest("4") },
   { kind: "revoked", role: "ci", what: "1.3", reason: "CVE-2024-3094 in xz" },
-  { kind: "released", role: "ci", digest: digest("2") },
+  { kind: "released", role: "ci", digest: digest("2"), requires: [] },
   { kind: "withdrawn", role: "ci", digest: digest("4") },
-  { kind: "signer-added", signer: "dana", keyIds: [KEY_A], tags: ["prod-*"] },
-  { kind: "signer-removed", signer: "erin", keyIds: [], tags: [] },
+  { kind: "signer-added", signer: "dana", keyIds: [KEY_A], tags: ["prod-*"], threshold: 1, terminating: true },
+  { kind: "signer-removed", signer: "erin", keyIds: [], tags: [], threshold: 1, terminating: false },
   { kind: "keys", role: "root", added: [KEY_A], removed: [KEY_B], threshold: 2 },
   { kind: "keys", role: "root", added: [], removed: [], threshold: 1 },
-  { kind: "version", role: "snapshot", from: undefined, to: 2 },
+  { kind: "version", role: "snapshot", from: undefined, to: 2, expires: "2026-01-31T12:00:00Z" },
 ];
 
 const INIT: InitResult = { gun: GUN, location: GUN, head: digest("9"), pin: PIN, roles: [ROOT] };
