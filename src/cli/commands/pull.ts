@@ -53,6 +53,7 @@ export function pullCommand(context: Context): Command {
     ],
     notes: [
       "A destination that exists is not overwritten; a tag that is not taken can be added to an OCI layout.",
+      "Signatures stay where they are: verify finds none beside what was pulled. countersign copy takes them along.",
       "Of an index all platforms are pulled, or the one of --platform, else the one of DOCKER_DEFAULT_PLATFORM.",
     ],
     seeAlso: [
