@@ -42,13 +42,17 @@ export class PublisherMemory {
     }
   }
 
-  /** Takes the place of what was noted: a new online key may begin with lower versions, which was verified by then. */
-  async note(gun: string, { versions, staged, roots }: Remembered): Promise<void> {
+  /**
+   * Takes the place of what was noted under an older root, since a new online key may begin with lower versions, which was verified by
+   * then. Under one root nothing goes back: another job on this machine may have seen more meanwhile.
+   */
+  async note(gun: string, seen: Remembered): Promise<void> {
     await makePrivateFolder(this.#folder);
     const path = this.placeOf(gun);
     await withLock(`${path}.lock`, { signal: this.#signal }, async () => {
-      const [seen, waiting, chain] = [versions, staged, roots].map((each) => Object.fromEntries(each));
-      const text = JSON.stringify({ schemaVersion: 1, gun, versions: seen, staged: waiting, roots: chain });
+      const { versions, staged, roots } = furthest(await this.recall(gun), seen);
+      const [known, waiting, chain] = [versions, staged, roots].map((each) => Object.fromEntries(each));
+      const text = JSON.stringify({ schemaVersion: 1, gun, versions: known, staged: waiting, roots: chain });
       await writeFileAtomic(path, encodeUtf8(`${text}\n`), { mode: 0o600 });
     });
   }
@@ -56,6 +60,19 @@ export class PublisherMemory {
   placeOf(gun: string): string {
     return join(this.#folder, `${hashOf(encodeUtf8(gun), "sha256")}.json`);
   }
+}
+
+function furthest(present: Remembered, seen: Remembered): Remembered {
+  const [before, now] = [present, seen].map(({ roots }) => Math.max(0, ...roots.keys()));
+  if (now === undefined || now === 0 || present.roots.get(now) !== seen.roots.get(now)) return seen;
+  if (now !== before) return present;
+  const versions = highest(present.versions, seen.versions);
+  const staged = [...highest(present.staged, seen.staged)].filter(([role, at]) => at > (versions.get(role) ?? 0));
+  return { versions, staged: new Map(staged), roots: seen.roots };
+}
+
+function highest(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+  return new Map([...a, ...[...b].filter(([role, version]) => version >= (a.get(role) ?? 0))]);
 }
 
 const WHAT = "the record of what was published";

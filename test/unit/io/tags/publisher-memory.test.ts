@@ -9,6 +9,7 @@ import { rejectedBy } from "../../../support/codes.ts";
 import { temporaryFolder } from "../../../support/temp.ts";
 
 const GUN = "registry.example/acme/app";
+const OTHER_ROOT = `sha256:${"0b".repeat(32)}` as Digest;
 const ROOT = `sha256:${"0a".repeat(32)}` as Digest;
 
 function seen(versions: readonly (readonly [string, number])[], more: Partial<Remembered> = {}): Remembered {
@@ -24,6 +25,37 @@ describe("what a publisher remembers", () => {
     await memory.note(GUN, last);
     await memory.note(`${GUN}-other`, seen([["targets", 1]]));
     assert.deepEqual(await memory.recall(GUN), last);
+  });
+
+  it("does not go back where another job on this machine noted more meanwhile; under a new root it may", async (t) => {
+    const memory = new PublisherMemory(await temporaryFolder(t));
+    const roots = new Map([[1, ROOT]]);
+    await memory.note(
+      GUN,
+      seen(
+        [
+          ["targets", 5],
+          ["ci", 7],
+        ],
+        { roots },
+      ),
+    );
+    await memory.note(GUN, seen([["targets", 6]], { roots }));
+    assert.deepEqual(
+      await memory.recall(GUN),
+      seen(
+        [
+          ["targets", 6],
+          ["ci", 7],
+        ],
+        { roots },
+      ),
+    );
+    const next = seen([["targets", 2]], { roots: new Map([...roots, [2, OTHER_ROOT]]) });
+    await memory.note(GUN, next);
+    assert.deepEqual(await memory.recall(GUN), next);
+    await memory.note(GUN, seen([["targets", 9]], { roots }));
+    assert.deepEqual(await memory.recall(GUN), next, "what was seen under the old root");
   });
 
   it("takes every name that a role can have", async (t) => {
