@@ -16,8 +16,9 @@ import {
 } from "../../src/core/audit/queued.ts";
 import { LIMITS } from "../../src/core/limits.ts";
 import { parseQueueAddress } from "../../src/io/queue/address.ts";
+import { shareAudit } from "../../src/io/queue/coordinator.ts";
 import { QueueLink } from "../../src/io/queue/link.ts";
-import { RunQueues } from "../../src/io/queue/run-queues.ts";
+import { RunQueues, recordKey } from "../../src/io/queue/run-queues.ts";
 import type { Fault, FaultHook } from "../../src/testbed/faults.ts";
 import { selfSigned } from "../support/certificate.ts";
 import { freePort } from "../support/free-port.ts";
@@ -229,6 +230,54 @@ describe("an audit through a queue on Redis", { skip: without("redis-server") },
       }
     } finally {
       for (const { link } of opened) link.close();
+    }
+  });
+
+  test("is found by workers again where another audit of the same run has taken its record away last", async () => {
+    const stop = new AbortController();
+    const address = parseQueueAddress(redis.url(database));
+    const shared = shareAudit(small, { address, secret: new QueueSecret(SECRET), signal: stop.signal });
+    const other = await openQueues(small, "owner");
+    try {
+      await until(async () => (await other.queues.counts()).known === small.images.length, "the images");
+      await withRedis((client) => client.del(recordKey(small.id)));
+      await until(async () => await other.queues.isWanted(), "the record");
+    } finally {
+      stop.abort(new Error("enough"));
+      await assert.rejects(shared, /enough/);
+      other.link.close();
+    }
+  });
+
+  test("keeps its limit though somebody sweeps up while it is asked for", async () => {
+    const [worker, owner] = [await openQueues(small, "worker"), await openQueues(small, "owner")];
+    try {
+      const [name = ""] = owner.queues.names;
+      const swept = mock.method(owner.link.redis, "hset", async (...args: Parameters<Redis["hset"]>) => {
+        swept.mock.restore();
+        const set = await owner.link.redis.hset(...args);
+        await worker.queues.sweep();
+        return set;
+      });
+      await owner.queues.publish(new QueueSecret(SECRET), 7);
+      assert.equal(swept.mock.callCount(), 1);
+      assert.equal(await withRedis((client) => client.hget(`${QUEUE_PREFIX}:${name}:meta`, "max")), "7");
+    } finally {
+      for (const { link } of [worker, owner]) link.close();
+    }
+  });
+
+  test("is not made faster by another audit of the same run that names no rate", async () => {
+    const owners = [await openQueues(small, "owner"), await openQueues(small, "owner")];
+    try {
+      const [name = ""] = owners[0]?.queues.names ?? [];
+      for (const [at, rate] of [7, undefined, 3, undefined].entries()) {
+        await owners[at % 2]?.queues.publish(new QueueSecret(SECRET), rate);
+        const max = await withRedis((client) => client.hget(`${QUEUE_PREFIX}:${name}:meta`, "max"));
+        assert.equal(max, at < 2 ? "7" : "3");
+      }
+    } finally {
+      for (const { link } of owners) link.close();
     }
   });
 

@@ -74,8 +74,9 @@ class Coordinator {
         const whole = facts.filter((one) => one !== undefined);
         if (whole.length === this.#total) return await this.#conclude(whole);
       }
-      // A server that was restarted may have forgotten what it was told last; adding twice adds once.
-      if (counts.known < this.#total) await this.#queues.publish(secret, rate);
+      // A server that was restarted may have forgotten what it was told last, and another audit of the same run takes it away
+      // at its end; adding twice adds once. Without the record, no worker finds the images.
+      if (counts.known < this.#total || !(await this.#queues.isWanted())) await this.#queues.publish(secret, rate);
       if (poll % LIMITS.queueKeepPolls === 0) await this.#queues.keep();
       await sleep(LIMITS.queuePollMs, undefined, { signal: this.#stop });
     }

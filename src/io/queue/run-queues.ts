@@ -93,15 +93,17 @@ export class RunQueues {
 
   // --- by whoever wants the result ----------------------------------------------------------------------------------
 
-  /** Adds what is not there yet; what is there, and its results, stays as it is. */
-  async publish(secret: QueueSecret, rate: Rate = NO_RATE): Promise<void> {
+  /** Adds what is not there yet; what is there, and its results, stays as it is, and so does a limit where none is named. */
+  async publish(secret: QueueSecret, rate?: Rate): Promise<void> {
     await this.#link.redis.set(recordKey(this.run.id), sealRun(this.run, secret), "PX", LIMITS.queueKeepMs);
     await this.keep();
     for (const [name, queue] of this.#queues) {
-      await queue.setGlobalRateLimit(...limitOf(rate));
+      await limit(queue, rate);
       // Sweeping up begins with a pause, which outlives whoever was killed there.
       await queue.resume();
       for (const images of batches(this.imagesOf(name))) await this.#add(queue, images);
+      // Who swept up in between has taken the limit along.
+      await limit(queue, rate);
     }
     await this.keep();
   }
@@ -222,6 +224,12 @@ function jobOptions(image: string) {
     // What a worker throws has paths of its machine in it, and nobody reads them here.
     stackTraceLimit: 0,
   } as const;
+}
+
+/** Two may want the same run, and only one of them knows what its registry bears. */
+async function limit(queue: ImageQueue, rate: Rate | undefined): Promise<void> {
+  if (rate === undefined && (await queue.getGlobalRateLimit()) !== null) return;
+  await queue.setGlobalRateLimit(...limitOf(rate ?? NO_RATE));
 }
 
 /** So many images in so many milliseconds: the least of them that are whole. */
