@@ -78,8 +78,8 @@ describe("sources of a command line", () => {
       "c.txt:1:1 nginx",
       "e.yaml:4:38 pod:1",
       "! a.bin source-invalid",
-      "! b.txt source-invalid",
-      "! d.yaml source-invalid",
+      "! b.txt:1:1 source-invalid",
+      "! d.yaml:1:1 source-invalid",
     ]);
   });
 
