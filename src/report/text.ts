@@ -103,7 +103,7 @@ export function findingRows(finding: Finding): readonly Row[] {
 function signedTagRows({ signedTag, judgedAt }: Verdict): readonly Row[] {
   if (signedTag === undefined) return [];
   const { role, binding, freshUntil } = signedTag;
-  const age = binding.signedAt === undefined ? "" : `, ${describeAge(binding.signedAt, judgedAt)}`;
+  const age = ageSaid(binding.signedAt, judgedAt);
   const until = `current until ${formatInstant(freshUntil)}`;
   return [["signed tag", `by ${role}${age}; ${until}; ${describeRoot(signedTag)}`]];
 }
@@ -125,8 +125,14 @@ function signerLine(signature: SignatureReport, now: Instant): readonly string[]
   const signer = describeSigner(signature);
   if (signer === undefined) return [];
   const { signedAt } = signature.proof ?? {};
-  const age = signedAt === undefined ? "" : `, ${describeAge(signedAt, now)}`;
+  const age = ageSaid(signedAt, now);
   return [`${signer}${nameIn(signature)}${age}, ${formatName(signature.format)} from ${originName(signature.origin)}`];
+}
+
+/** A push signs after its beginning, which is the time that it goes by: what is younger than that was signed just now. */
+function ageSaid(signedAt: Instant | undefined, now: Instant): string {
+  if (signedAt === undefined) return "";
+  return `, ${signedAt > now ? "just now" : describeAge(signedAt, now)}`;
 }
 
 /** What the policy calls them, where that says more. */

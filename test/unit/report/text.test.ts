@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { instant } from "../../../src/core/time.ts";
 import { ANSI } from "../../../src/report/style.ts";
 import { verdictsText, verdictText } from "../../../src/report/text.ts";
 import { digest, keylessSignature, REFUSED, signature, UNDETERMINED, verdict } from "../../support/verdicts.ts";
@@ -24,6 +25,13 @@ describe("the text of a verdict", () => {
       verdictText(verdict({ signatures: [keylessSignature()] })),
       /^ {2}signed by {5}release\.yml of acme\/app at refs\/tags\/v1\.4\.2 \(GitHub Actions\), 3 days ago, Sigstore bundle /m,
     );
+  });
+
+  it("says of what was signed after the call began that it was just now, however long the call has taken", () => {
+    const made = keylessSignature();
+    const { judgedAt } = verdict();
+    const late = keylessSignature({ proof: made.proof && { ...made.proof, signedAt: instant(judgedAt + 18_000) } });
+    assert.match(verdictText(verdict({ signatures: [late] })), /\(GitHub Actions\), just now, Sigstore bundle /);
   });
 
   it("says nothing of a time that was not proven", () => {
