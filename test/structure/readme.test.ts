@@ -206,7 +206,7 @@ function scrub(lines: readonly string[]): readonly string[] {
   return lines.map((line) =>
     line
       .replace(/\b(sha256:|SHA256:)(?:[0-9a-f]{4})?[0-9a-f]{8}…/g, "$1…")
-      .replace(/\b\d+(?:\.\d+)? (?:ms|s|seconds? ago)\b/g, "<time>")
+      .replace(/\b(?:just now|\d+(?:\.\d+)? (?:ms|s|(?:second|minute)s? ago))\b/g, "<time>")
       .replace(/\b\d{4}-\d{2}-\d{2}T[\d:]+Z/g, "<time>"),
   );
 }

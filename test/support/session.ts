@@ -324,8 +324,8 @@ class Session {
       .replace(/(?<![\w:-])[0-9a-f]{12}(?=…)/g, (short) => this.#longId(short))
       .replace(/\b1[0-9]{12}\b/g, (version) => this.#name("version", version))
       .replace(/(?<![\w+/])[A-Za-z0-9+/]{43}=/g, (hint) => this.#name("hint", hint))
-      .replace(/\b(first seen accepted) (?:just now|\d+ seconds? ago)/g, "$1 <time> ago")
-      .replace(/(?<=\), |by [a-z0-9.-]+, |Z, )(?:just now|\d+ seconds? ago)/g, "<time> ago")
+      .replace(/\b(first seen accepted) (?:just now|\d+ (?:second|minute)s? ago)/g, "$1 <time> ago")
+      .replace(/(?<=\), |by [a-z0-9.-]+, |Z, )(?:just now|\d+ (?:second|minute)s? ago)/g, "<time> ago")
       .replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, "<instant>")
       .replace(/\b\d+(?:\.\d+)? ?(?:ms|s|min)\b/g, "<time>");
   }
