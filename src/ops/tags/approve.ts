@@ -61,6 +61,10 @@ class Approving implements Change {
     this.#proposal = proposal;
   }
 
+  get changesRoot(): boolean {
+    return this.#proposal.files.has("root");
+  }
+
   async edit({ view }: Editing): ReturnType<Change["edit"]> {
     if (isPublished(view, this.#proposal)) return undefined;
     if (!follows(view, this.#proposal)) throw overtaken(this.#proposal);

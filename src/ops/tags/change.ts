@@ -56,6 +56,8 @@ export interface Change {
   edit(editing: Editing): Promise<Draft | PendingDraft | undefined>;
   /** A new timestamp is wanted, whatever else there is to do. */
   readonly renews?: boolean | undefined;
+  /** It may bring other online keys: what is said of roles that count no longer goes with the old ones. */
+  readonly changesRoot?: boolean | undefined;
 }
 
 /** Whose signatures a role needs, and with which keys. */

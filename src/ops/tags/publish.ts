@@ -68,13 +68,13 @@ class Publishing {
 
   async run(): Promise<Published> {
     let look = await this.#look();
-    const seen = await Seen.before(this.#publisher, look);
+    const seen = await Seen.before(this.#publisher, look, this.#change);
     this.#minted = seen.minted;
     for (let step = 0; step < LIMITS.publishSteps && this.#puts < LIMITS.publishTries; step++) {
       const result = await this.#step(look);
       if (result !== undefined) return await this.#ended(result, seen);
       look = await this.#look();
-      seen.requireNoOlder(look.view);
+      seen.requireNoOlder(look);
     }
     // What the last write came to, nobody has looked at yet.
     if (this.#isDone(look)) return await this.#ended(await this.#published(look), seen);

@@ -74,6 +74,10 @@ class Rotation implements Change {
     this.#wish = wish;
   }
 
+  get changesRoot(): boolean {
+    return rootRolesOf(this.#wish.role).length > 0;
+  }
+
   result(): Rotated {
     if (this.#rotated !== undefined) return this.#rotated;
     throw new CountersignError("internal", "keys were rotated without a look at them");

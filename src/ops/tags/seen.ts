@@ -6,6 +6,7 @@ import type { RootPin } from "../../core/tags/pin.ts";
 import type { Remembered, TrustView } from "../../core/tags/ports.ts";
 import { newestRoot, rolesIn } from "../../core/tags/view.ts";
 import type { Minted } from "./assemble.ts";
+import type { Change } from "./change.ts";
 import { doubtsOf, type Look } from "./look.ts";
 import type { Publisher } from "./publisher.ts";
 
@@ -32,16 +33,18 @@ export class Seen {
   /**
    * @throws CountersignError `rollback`, `role-vanished`; `frozen` where nothing is known and the head is none that consumers believe.
    */
-  static async before(publisher: Publisher, look: Look): Promise<Seen> {
+  static async before(publisher: Publisher, look: Look, change: Pick<Change, "changesRoot">): Promise<Seen> {
     const { memory, gun, pin, allowsExpired } = publisher;
     const { view } = look;
     const remembered = ofThisTrust((await memory?.recall(gun)) ?? NOTHING, pinnedRoots(view, pin));
     const { versions, staged } = remembered;
     if (!look.isCurrent && versions.size === 0 && allowsExpired !== true) throw unknownHead(look, gun);
-    requireAsFar(thoseThatCount(staged, view), view, publisher);
-    if (!hasNewKeys(versions, view, pin)) requireAsFar(versions, view, publisher);
+    requireAsFar(thoseThatCount(staged, view), look, publisher);
+    const hasOthers = hasNewKeys(versions, view, pin);
+    const isReset = view.snapshot === undefined && (hasOthers || change.changesRoot === true);
     // Until somebody who has the new keys has said what counts, it is what counted before.
-    else if (view.snapshot === undefined) requireAsFar(thoseThatCount(versions, view), view, publisher);
+    if (isReset) requireAsFar(thoseThatCount(versions, view), look, publisher);
+    else if (!hasOthers) requireAsFar(versions, look, publisher);
     // What the head has of these is in every look; under a new root it counts no more, however far ahead somebody counted.
     const minted = [...versions].filter(([role]) => isMinted(role));
     const roles = [...versionsIn(view)].filter(([role]) => !isMinted(role));
@@ -54,8 +57,9 @@ export class Seen {
   }
 
   /** @throws CountersignError `rollback`, `role-vanished` where a role is older than when this run began. */
-  requireNoOlder(view: TrustView): void {
-    if (!hasNewKeys(this.#versions, view, this.#publisher.pin)) requireAsFar(this.#versions, view, this.#publisher);
+  requireNoOlder(look: Look): void {
+    if (!hasNewKeys(this.#versions, look.view, this.#publisher.pin))
+      requireAsFar(this.#versions, look, this.#publisher);
   }
 
   async notePublished(view: TrustView): Promise<void> {
@@ -122,7 +126,7 @@ function thoseThatCount(seen: Versions, view: TrustView): Versions {
 }
 
 /** A role that is missing is as old as can be: a snapshot never leaves one out. */
-function requireAsFar(seen: Versions, view: TrustView, { gun, memory }: Publisher): void {
+function requireAsFar(seen: Versions, { view, served }: Look, { gun, memory }: Publisher): void {
   const versions = versionsIn(view);
   for (const [role, least] of seen) {
     const version = versions.get(role);
@@ -133,7 +137,7 @@ function requireAsFar(seen: Versions, view: TrustView, { gun, memory }: Publishe
       : `a rollback: ${role} was newer when it was seen here last`;
     const place = memory?.placeOf(gun);
     throw new CountersignError(isGone ? "role-vanished" : "rollback", message, {
-      found: isGone ? "nothing of it" : `version ${version}`,
+      found: isGone ? (doubtsOf(served)[0]?.message ?? "nothing of it") : `version ${version}`,
       wanted: `version ${least} or a later one`,
       next: `have the registry's operator bring the newer state back, or copy it back from a mirror or a kit${
         place === undefined

@@ -232,6 +232,22 @@ describe("a registry that goes back, towards who has published here before", () 
     await rejectedBy(() => signTags(mine, { images: scene.store, tags: ["4"] }), "rollback");
   });
 
+  it("is no obstacle to a new online key, though a thief of the old one left nothing that counts", async (t) => {
+    const memory = rememberer();
+    const { scene, second } = await withSigner();
+    await becomesSigner(scene, "gone", [scene.targets]);
+    const gone = scene.publisher({ ring: new TestRing(scene.targets, scene.online) });
+    await signTags(gone, { images: scene.store, tags: ["3"], signers: ["gone"] });
+    await removeSigner(scene.publisher({ memory }), { name: "gone" });
+    await hideFiles(scene, /snapshot\.json$/);
+    await rejectedBy(() => refreshTrust(scene.publisher({ memory })), "role-vanished");
+    const online = roleSigner("online");
+    const ring = new TestRing(scene.root, scene.targets, scene.online, online);
+    const wish = { role: "online", add: [online.publicKey], remove: "all" } as const;
+    assert.equal((await rotateKeys(scene.publisher({ ring, memory }), wish)).publication.state, "published");
+    assert.equal(await new Consumer(t, scene).digestOf("2"), second);
+  });
+
   it("is no rollback where what was staged here is void: its signer was removed meanwhile", async () => {
     const { scene, ci } = await withSigner();
     const memory = rememberer();
