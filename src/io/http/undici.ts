@@ -1,10 +1,10 @@
 /// <reference path="./undici-parts.d.ts" />
+import { setFlagsFromString } from "node:v8";
 import type * as undici from "undici";
 import request from "undici/lib/api/api-request.js";
 import buildConnector from "undici/lib/core/connect.js";
 import DispatcherPart from "undici/lib/dispatcher/dispatcher.js";
 import PoolPart from "undici/lib/dispatcher/pool.js";
-import { compileAddressTest, FLAGS, underFlag } from "./v8-flags.ts";
 
 /**
  * The parts of undici that are used. Its front page loads all there is (fetch, WebSocket, caches, mocks), which takes
@@ -21,7 +21,6 @@ export function openPool(
   origin: string,
   { connect, ...options }: undici.Pool.Options & { readonly connect: undici.buildConnector.BuildOptions },
 ): Dispatcher {
-  compileAddressTest();
   return new PoolPart(origin, { ...options, connect: beforeTheParser(buildConnector({ allowH2: false, ...connect })) });
 }
 
@@ -33,18 +32,30 @@ export async function openProxyAgent(options: undici.ProxyAgent.Options): Promis
   return new Agent(options);
 }
 
-let isCompiled = false;
+// --- the parser's code ------------------------------------------------------------------------------------------------------
+
+/** A V8 flag, and its default in every Node up to this one. */
+export const TIERING = { flag: "--wasm-tiering-budget", byDefault: 13_000_000, newestNode: 26 } as const;
+const NEVER_USED_UP = 2 ** 31 - 1;
+
+let isDone = Number.parseInt(process.versions.node, 10) > TIERING.newestNode;
 
 /**
  * undici compiles its parser, WebAssembly with one function of 33 KiB, in the call that hands it its first connection.
  * After a few responses V8 optimises that function: 20 to 30 ms on another thread, for which the process waits when it
- * ends, longer than the rest of a short command takes. The parser sees little but headers, and does without.
+ * ends, longer than the rest of a short command takes. A budget that is never used up spares that; the parser sees little
+ * but headers. It is set for that call only: V8 takes no code from caches that were made under other flags.
  */
 function beforeTheParser(connector: undici.buildConnector.connector): undici.buildConnector.connector {
   return (options, callback) =>
     connector(options, (...result) => {
-      if (isCompiled || result[0] !== null) return callback(...result);
-      isCompiled = true;
-      underFlag(FLAGS.neverOptimiseWasm, () => callback(...result));
+      if (isDone || result[0] !== null) return callback(...result);
+      isDone = true;
+      setFlagsFromString(`${TIERING.flag}=${NEVER_USED_UP}`);
+      try {
+        callback(...result);
+      } finally {
+        setFlagsFromString(`${TIERING.flag}=${TIERING.byDefault}`);
+      }
     });
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { describe, it } from "node:test";
-import { FLAGS, NEWEST_NODE } from "../../../../src/io/http/v8-flags.ts";
+import { TIERING } from "../../../../src/io/http/undici.ts";
 
 function node(...args: readonly string[]): string {
   return execFileSync(process.execPath, args, { encoding: "utf8", cwd: import.meta.dirname });
@@ -25,22 +25,6 @@ const TALK = `
   console.log(before === cachedDataVersionTag() ? "flags as before" : "other flags");
 `;
 
-/** Whether V8 makes bytecode of a regular expression to begin with. */
-const REGULAR_EXPRESSIONS = `
-  import { cachedDataVersionTag } from "node:v8";
-  import { compileAddressTest, FLAGS, underFlag } from "../../../../src/io/http/v8-flags.ts";
-  const before = cachedDataVersionTag();
-  const isInterpreted = (pattern) => {
-    pattern.test("some text");
-    return %RegexpHasBytecode(pattern, true);
-  };
-  const usually = isInterpreted(/ab+c/);
-  const under = underFlag(FLAGS.compileRegExpsAtOnce, () => isInterpreted(/ab+d/));
-  compileAddressTest();
-  console.log("usually " + usually + ", under the flag " + under + ", then " + isInterpreted(/ab+e/));
-  console.log(before === cachedDataVersionTag() ? "flags as before" : "other flags");
-`;
-
 describe("the parser of responses", () => {
   it("is never optimised, whichever connection comes first, and V8's flags are as before: code caches stay good", () => {
     const output = node("--trace-wasm-compilation-times", "--input-type=module", "--eval", TALK);
@@ -48,21 +32,10 @@ describe("the parser of responses", () => {
     assert.doesNotMatch(output, /using TurboFan/);
     assert.match(output, /^flags as before$/m);
   });
-});
 
-describe("a regular expression", () => {
-  it("is never interpreted where V8 is told so, and the flags are as before", () => {
-    const output = node("--allow-natives-syntax", "--input-type=module", "--eval", REGULAR_EXPRESSIONS);
-    assert.equal(output, "usually true, under the flag false, then true\nflags as before\n");
+  it("is given a budget that V8 has, and then the default of it", () => {
+    const [, value] = new RegExp(`default: ${TIERING.flag}=(\\d+)`).exec(node("--v8-options")) ?? [];
+    assert.equal(Number(value), TIERING.byDefault);
+    assert.ok(Number.parseInt(process.versions.node, 10) <= TIERING.newestNode, "look whether a newer V8 has the flag");
   });
-});
-
-describe("V8's flags that are changed for one call", () => {
-  for (const { during, byDefault } of Object.values(FLAGS)) {
-    it(`are flags, with the defaults that are put back: ${byDefault}`, () => {
-      assert.match(node("--v8-options"), new RegExp(`default: ${byDefault}$`, "m"));
-      assert.doesNotThrow(() => node(during, "--eval", "0"));
-      assert.ok(Number.parseInt(process.versions.node, 10) <= NEWEST_NODE, "look whether a newer V8 has the flags");
-    });
-  }
 });
