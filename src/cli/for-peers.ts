@@ -14,7 +14,7 @@ import type { Output } from "./output.ts";
 import { readPeers } from "./peer-options.ts";
 import type { SignatoryOptions } from "./signatory-options.ts";
 
-/** `sign --for NAME,…`: what has to be written for these verifiers, and whether they will accept it. */
+/** `--for NAME,…` where images are signed: what has to be written for these verifiers, and whether they will accept it. */
 
 export function addFor(command: Command): Command {
   return grouped(command, "Signing:", [

@@ -20,6 +20,7 @@ import type { MovedImage } from "../report/transfer.ts";
 import type { Wiring } from "../wire.ts";
 import type { Context } from "./context.ts";
 import { requireTag } from "./copy-action.ts";
+import { prepareFor, warnOfRefusals } from "./for-peers.ts";
 import { createdAt, narrowTarget, openWiring } from "./images.ts";
 import { nameFor, readJudging } from "./judging.ts";
 import { concludeMove } from "./moves.ts";
@@ -188,9 +189,11 @@ function readSigning(context: Context, raw: RawOptions, openJudging: OpenCourse 
 }
 
 async function signingCourse({ context, output, wiring, image }: Surroundings, flags: SigningOptions): Promise<Course> {
-  const { formats, annotations, recursive, signAs } = flags;
+  const { formats, annotations, recursive, signAs, choice } = flags;
+  const signatory = await openSignatory(context, output, wiring, { ...flags.signatory, formats }, [image]);
+  if (choice !== undefined) await prepareFor(output, choice, signatory, flags);
   const signing: SignOptions = {
-    signatory: await openSignatory(context, output, wiring, { ...flags.signatory, formats }, [image]),
+    signatory,
     formats,
     annotations,
     recursive,
@@ -205,6 +208,8 @@ async function signingCourse({ context, output, wiring, image }: Surroundings, f
       consumer = await signPublished(target, signing, (signed) =>
         warnOfPostponed(output, signed, finishCommand(flags.signatory)),
       );
+      const seen = { acceptance: consumer, cache: wiring.cache, now: context.referenceTime };
+      if (choice !== undefined) await warnOfRefusals(output, choice.peers, [target], seen);
     },
     verify: async (target, tags) => await verifyImage(target, { ...verification(signing, consumer), tags }),
   };

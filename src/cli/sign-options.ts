@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { CountersignError } from "../core/errors.ts";
 import type { SignatureFormat } from "../core/formats/envelope.ts";
-import { type PeerChoice, readFor } from "./for-peers.ts";
+import { addFor, type PeerChoice, readFor } from "./for-peers.ts";
 import { collect, flag, grouped, list, type RawOptions, readAnnotations, readRepository, text } from "./options.ts";
 import { addSignatoryOptions, readSignatoryOptions, type SignatoryOptions } from "./signatory-options.ts";
 
@@ -10,7 +10,7 @@ const SIGN_GROUP = "Signing:";
 /** Who signs, what is signed along, and how it is stored. */
 export function addSigningOptions(command: Command): Command {
   addSignatoryOptions(command);
-  return grouped(command, SIGN_GROUP, [
+  grouped(command, SIGN_GROUP, [
     new Option("-a, --annotations <name=value>", "an annotation to sign along (repeatable)").argParser(collect),
     new Option("-r, --recursive", "sign the index and every platform in it"),
     new Option(
@@ -22,6 +22,7 @@ export function addSigningOptions(command: Command): Command {
       "the repository that cosign-legacy signatures shall name (default: where the image is); layouts and archives need it",
     ),
   ]);
+  return addFor(command);
 }
 
 export function addDryRun(command: Command): Command {

@@ -38,6 +38,10 @@ export function pushCommand(context: Context): Command {
         purpose: "an image of the local Docker daemon",
       },
       {
+        command: "countersign push --key cosign.key --for podman,kyverno oci:build/out registry.example/acme/app:1.4.2",
+        purpose: "in the forms that these verifiers read",
+      },
+      {
         command: "countersign push --key cosign.key --tag-statement oci:build/out registry.example/acme/app:1.4.2",
         purpose: "with what the tag means signed in the same step, for those who have the repository's root pinned",
       },

@@ -1,6 +1,5 @@
 import { Argument, Command } from "commander";
 import type { Context } from "../context.ts";
-import { addFor } from "../for-peers.ts";
 import { withManual } from "../manual.ts";
 import { addRegistryOptions, globalOptions, type RawOptions } from "../options.ts";
 import { openOutput } from "../output.ts";
@@ -24,7 +23,6 @@ export function signCommand(context: Context): Command {
       await act(context, openOutput(context, globalOptions(self)), images, options);
     });
   addSigningOptions(command);
-  addFor(command);
   addDryRun(command);
   addFinish(command);
   addTagStatementOptions(command);

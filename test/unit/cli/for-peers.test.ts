@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Command } from "commander";
-import { addFor } from "../../../src/cli/for-peers.ts";
 import { addFinish, addSigningOptions, readFinishOptions, readSigningOptions } from "../../../src/cli/sign-options.ts";
 import { thrownBy } from "../../support/codes.ts";
 
 function parse(...argv: readonly string[]): Command {
   const command = new Command("x").exitOverride().configureOutput({ writeErr: () => {} });
-  addFinish(addFor(addSigningOptions(command)));
+  addFinish(addSigningOptions(command));
   command.parse([...argv, "--key", "k.key"], { from: "user" });
   return command;
 }

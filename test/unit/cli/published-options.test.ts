@@ -69,6 +69,7 @@ describe("flags of push on signatures that are there already", () => {
     ["a token to sign with", ["--identity-token", "t", ...WHO], /--identity-token and/],
     ["services to sign with", ["--signing-config", "c", "--verify-key", "k"], /--signing-config and --verify-key/],
     ["a format to sign in", ["--format", "bundle", "--verify-key", "k"], /--format and/],
+    ["verifiers to sign for", ["--for", "podman", "--verify-key", "k"], /--for and/],
     [
       "a weakening of what is not verified",
       ["--key", "k", "--insecure-ignore-tlog"],
