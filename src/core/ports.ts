@@ -97,7 +97,8 @@ export interface ContentStore {
    *
    * `isShared`: others write the tag too. A failed write that may be tried again is not repeated as it is, since by then
    * the tag may name something else: this returns without it, and the caller reads and merges again. `over` is what the tag
-   * named when it was merged with: a store that can compare and replace in one step does, and writes over nothing else.
+   * named when it was merged with: a store that can compare and replace in one step does, and writes over nothing else; a
+   * registry is asked again after a wait that it wanted.
    */
   pushManifest(manifest: Manifest, tag?: string, options?: PushOptions): Promise<void>;
   /**

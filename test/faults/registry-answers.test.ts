@@ -328,4 +328,29 @@ describe("a registry that answers badly", () => {
     await store.pushManifest(image, "shared", { isShared: true });
     assert.deepEqual([server.requests.length, clock.slept.length], [1, 1]);
   });
+
+  it("is not sent what was merged with a tag that others have changed, while it wanted to be left alone", async (t) => {
+    const [ours, others] = [
+      testManifest({ annotations: { by: "us" } }),
+      testManifest({ annotations: { by: "others" } }),
+    ];
+    for (const [named, expected] of [
+      [image, ours],
+      [others, others],
+      [undefined, ours],
+    ] as const) {
+      let stored: Uint8Array | undefined = named?.bytes;
+      const { store } = await against(t, ({ method, target, body }, response) => {
+        if (method === "HEAD") return reply(response, 200, "", { "ratelimit-remaining": "0", "ratelimit-reset": "60" });
+        if (method === "PUT") stored = body;
+        if (method === "PUT") return reply(response, 201);
+        assert.match(target, /\/manifests\/shared$/);
+        return stored === undefined ? reply(response, 404) : reply(response, 200, stored, TYPE);
+      });
+      await store.hasManifest(image.descriptor);
+      const over = named === undefined ? "nothing" : image.descriptor.digest;
+      await store.pushManifest(ours, "shared", { isShared: true, over });
+      assert.deepEqual(stored === undefined ? undefined : Buffer.from(stored), Buffer.from(expected.bytes));
+    }
+  });
 });

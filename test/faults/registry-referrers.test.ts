@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, it, type TestContext } from "node:test";
+import { describe, it, mock, type TestContext } from "node:test";
 import { LIMITS } from "../../src/core/limits.ts";
 import type { Digest } from "../../src/core/oci/digest.ts";
 import type { Manifest } from "../../src/core/oci/manifest.ts";
@@ -486,6 +486,55 @@ describe("adding to a fallback tag", () => {
       clock.slept.filter((milliseconds) => milliseconds >= 60_000),
       [60_000],
     );
+  });
+
+  it("is read again after a wait that the registry asked for in answering what the list is", async (t) => {
+    let body: Buffer | undefined;
+    const clock = new TestClock();
+    const handler: Handler = (request, response) => {
+      // The first reading uses up what is left until a minute from now.
+      const isLast = clock.slept.length === 0 && request.method === "GET";
+      const quota = isLast ? { "ratelimit-remaining": "0", "ratelimit-reset": "60" } : {};
+      if (request.method === "GET")
+        return body === undefined
+          ? reply(response, 404, "", quota)
+          : reply(response, 200, body, { ...INDEX, ...quota });
+      if (request.target.endsWith(tag)) body = request.body;
+      return reply(response, 201);
+    };
+    mock.method(clock, "sleep", async (milliseconds: number) => {
+      // Another writer, whose own reading confirms long before the minute is over that its entry is there.
+      if (clock.slept.length === 0) body = Buffer.from(JSON.stringify(listing(c)));
+      await TestClock.prototype.sleep.call(clock, milliseconds);
+    });
+    const { store, server } = await openAgainst(t, handler, { clock });
+    await store.pushManifest(a);
+    assert.ok((clock.slept[0] ?? 0) >= 60_000);
+    const written = JSON.parse(body?.toString("utf8") ?? "{}") as { manifests: { digest: string }[] };
+    assert.deepEqual(
+      written.manifests.map(({ digest }) => digest),
+      [c, a].map(({ descriptor }) => descriptor.digest),
+    );
+    assert.equal(clock.slept.filter((milliseconds) => milliseconds >= 60_000).length, 1, "it is no part of settling");
+    assert.deepEqual(
+      server.requests.map(({ method }) => method),
+      ["PUT", "GET", "GET", "PUT", "GET"],
+    );
+  });
+
+  it("comes to its end at a registry that asks for a wait after each answer", async (t) => {
+    let body: Buffer | undefined;
+    const { store, server } = await openAgainst(t, (request, response) => {
+      const quota = { "ratelimit-remaining": "0", "ratelimit-reset": "1" };
+      if (request.method === "GET")
+        return body === undefined
+          ? reply(response, 404, "", quota)
+          : reply(response, 200, body, { ...INDEX, ...quota });
+      if (request.target.endsWith(tag)) body = request.body;
+      return reply(response, 201, "", quota);
+    });
+    await store.pushManifest(a);
+    assert.equal(server.requests.length, 5);
   });
 
   it("does not grow a list beyond what is read", async (t) => {

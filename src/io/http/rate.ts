@@ -76,11 +76,14 @@ export class HostBudget {
 
   // --- waiting -----------------------------------------------------------------------------------------------------------
 
-  /** Waits until the host may be asked again. Those who waited start spread over a moment, not all at once. */
-  async pass(): Promise<void> {
-    for (;;) {
+  /**
+   * Waits until the host may be asked again, and says whether it took any waiting. Those who waited start spread over a moment,
+   * not all at once.
+   */
+  async pass(): Promise<boolean> {
+    for (let hasWaited = false; ; hasWaited = true) {
       const wait = this.#until - this.#clock.now();
-      if (wait <= 0) return;
+      if (wait <= 0) return hasWaited;
       await this.#clock.sleep(wait + this.#clock.random() * LIMITS.retryBaseMs, this.#signal);
     }
   }

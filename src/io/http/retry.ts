@@ -82,10 +82,12 @@ export class Attempts {
     this.#since = this.#started;
   }
 
-  async pass(): Promise<void> {
+  /** As `HostBudget.pass`. */
+  async pass(): Promise<boolean> {
     const before = this.#clock.now();
-    await this.#budget.pass();
+    const hasWaited = await this.#budget.pass();
     this.#held += this.#clock.now() - before;
+    return hasWaited;
   }
 
   /** Something is under way: a long upload that breaks off is worth another try, as often as any other failure. */

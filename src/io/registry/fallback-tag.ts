@@ -52,6 +52,14 @@ function entryFor(manifest: Manifest): JsonObject {
   };
 }
 
+/** One reading of the tag, and what it lacks. */
+interface Look {
+  readonly found: FallbackIndex | undefined;
+  readonly missing: readonly JsonValue[];
+  /** When it was begun. */
+  readonly started: number;
+}
+
 class Merge {
   readonly #session: Session;
   readonly #subject: Digest;
@@ -76,10 +84,9 @@ class Merge {
   async run(): Promise<void> {
     const { clock, signal } = this.#session.pool;
     for (let round = 1; round <= LIMITS.mergeRounds; round++) {
-      const started = clock.now();
-      const found = await readFallbackTag(this.#session, this.#subject, this.#tag);
-      const missing = this.#missingIn(found?.index);
-      if (missing.length === 0) return;
+      const look = await this.#look();
+      if (look === undefined) return;
+      const { found, missing, started } = look;
       const waitedMs = await this.#write(found, missing);
       // As long as our own reading and writing took, or a writer that is slower than us could have been missed.
       const settle = Math.max(clock.now() - started - waitedMs, LIMITS.settleMs);
@@ -87,6 +94,22 @@ class Merge {
     }
     const last = await readFallbackTag(this.#session, this.#subject, this.#tag);
     if (this.#missingIn(last?.index).length > 0) throw this.#failure();
+  }
+
+  /**
+   * undefined where nothing is missing. A registry may ask for a wait with its very answer, in which others read, write and
+   * confirm: their entries are in no reading from before it. Once again, since some ask with each answer.
+   */
+  async #look(): Promise<Look | undefined> {
+    const { clock, retrier } = this.#session.pool;
+    for (let isAgain = false; ; isAgain = true) {
+      const started = clock.now();
+      const found = await readFallbackTag(this.#session, this.#subject, this.#tag);
+      const missing = this.#missingIn(found?.index);
+      if (missing.length === 0) return undefined;
+      const hasWaited = await retrier.budgets.of(this.#session.registry).pass();
+      if (isAgain || !hasWaited) return { found, missing, started };
+    }
   }
 
   #missingIn(index: JsonObject | undefined): readonly JsonValue[] {
@@ -112,7 +135,6 @@ class Merge {
     const request = { method: "PUT", path: `manifests/${this.#tag}`, what, headers, body } as const;
     const attempts = this.#session.pool.retrier.attempts(this.#session.registry);
     try {
-      await attempts.pass();
       await this.#session.once({ ...request, expect: [201, 412] }, async ({ status }) => this.#note(status, found));
       return 0;
     } catch (thrown) {

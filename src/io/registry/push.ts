@@ -7,14 +7,14 @@ import {
   EMPTY_DESCRIPTOR,
   sizeMismatch,
 } from "../../core/oci/descriptor.ts";
-import { DigestStream, digestAlgorithm } from "../../core/oci/digest.ts";
+import { type Digest, DigestStream, digestAlgorithm, digestOf } from "../../core/oci/digest.ts";
 import type { Manifest } from "../../core/oci/manifest.ts";
-import type { BlobSource } from "../../core/ports.ts";
+import type { BlobSource, PushOptions } from "../../core/ports.ts";
 import type { RequestBody } from "../http/client.ts";
 import type { HttpResponse } from "../http/response.ts";
 import type { Attempts } from "../http/retry.ts";
 import { uploadInChunks } from "./chunked-upload.ts";
-import { exists } from "./pull.ts";
+import { exists, fetchManifest } from "./pull.ts";
 import type { RegistryRequest, Session } from "./session.ts";
 import { EMPTY_SOURCE, forgetStored, isStored, noteStored } from "./stored-blobs.ts";
 import { checkStored, withDigest } from "./upload-answer.ts";
@@ -192,12 +192,12 @@ export interface PutOutcome {
   readonly indexed: boolean;
 }
 
-/** Stores a manifest's exact bytes by digest, or under a tag; `isShared` as `ContentStore.pushManifest` has it. */
+/** Stores a manifest's exact bytes by digest, or under a tag; the options are those of `ContentStore.pushManifest`. */
 export async function putManifest(
   session: Session,
   manifest: Manifest,
   tag: string | undefined,
-  isShared: boolean,
+  { isShared = false, over }: PushOptions,
 ): Promise<PutOutcome> {
   const { descriptor, bytes, subject } = manifest;
   const what = `the manifest ${tag ?? descriptor.digest}`;
@@ -209,7 +209,8 @@ export async function putManifest(
     checkStored(response, descriptor, what);
     return { indexed: subject !== undefined && response.header("oci-subject") === subject.digest };
   };
-  const put = () => (isShared ? putOnce(session, request, read) : session.run(request, read));
+  const isStill = async () => tag === undefined || over === undefined || (await isNamed(session, tag, over));
+  const put = () => (isShared ? putOnce(session, request, read, isStill) : session.run(request, read));
   try {
     return await put();
   } catch (thrown) {
@@ -219,14 +220,22 @@ export async function putManifest(
   }
 }
 
+async function isNamed(session: Session, tag: string, wanted: Digest | "nothing"): Promise<boolean> {
+  const found = await fetchManifest(session, tag);
+  if (found === undefined || wanted === "nothing") return found === undefined && wanted === "nothing";
+  return digestOf(found.bytes, digestAlgorithm(wanted)) === wanted;
+}
+
 async function putOnce(
   session: Session,
   request: RegistryRequest,
   read: (response: HttpResponse) => Promise<PutOutcome>,
+  isStill: () => Promise<boolean>,
 ): Promise<PutOutcome> {
   const attempts = session.pool.retrier.attempts(session.registry);
   try {
-    await attempts.pass();
+    // Others write while the registry has us wait.
+    if ((await attempts.pass()) && !(await isStill())) return { indexed: false };
     return await session.once(request, read);
   } catch (thrown) {
     await attempts.failed(thrown);

@@ -2,7 +2,7 @@ import type { Descriptor } from "../../core/oci/descriptor.ts";
 import type { Digest } from "../../core/oci/digest.ts";
 import type { Manifest } from "../../core/oci/manifest.ts";
 import type { Reference } from "../../core/oci/reference.ts";
-import type { BlobSource, ContentStore, ReferrersListing } from "../../core/ports.ts";
+import type { BlobSource, ContentStore, PushOptions, ReferrersListing } from "../../core/ports.ts";
 import { addToFallbackTag } from "./fallback-tag.ts";
 import { type RegistryOptions, RegistryPool } from "./pool.ts";
 import {
@@ -120,12 +120,8 @@ class RegistryStore implements ContentStore {
     return pushBlob(this.#session, descriptor, source, options?.mountFrom);
   }
 
-  async pushManifest(
-    manifest: Manifest,
-    tag?: string,
-    { isShared = false }: { readonly isShared?: boolean | undefined } = {},
-  ): Promise<void> {
-    const { indexed } = await putManifest(this.#session, manifest, tag, isShared);
+  async pushManifest(manifest: Manifest, tag?: string, options: PushOptions = {}): Promise<void> {
+    const { indexed } = await putManifest(this.#session, manifest, tag, options);
     const { subject } = manifest;
     if (subject === undefined) return;
     const { digest } = manifest.descriptor;
