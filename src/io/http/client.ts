@@ -134,9 +134,8 @@ export class HttpClient {
         headers: this.#headers(request),
         body: guard.body,
         signal: interim.signal,
-        // undici would end the connection after a HEAD, since some server may send a body with its answer. What comes unasked
-        // ends it anyway, before another request is sent.
-        ...(method === "HEAD" && { reset: false }),
+        // No `reset: false`: undici ends the connection after a HEAD, and has to. Some servers send a body with the answer, which
+        // would be the answer to the next request: whoever made it could say what he likes in the registry's name.
         onInfo: () => interim.arrived(),
       });
     } catch (thrown) {
