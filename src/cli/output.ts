@@ -1,5 +1,5 @@
-import { appendFile, stat } from "node:fs/promises";
-import { resolve } from "node:path";
+import { access, appendFile, constants, open, stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import type { Writable } from "node:stream";
 import { encodeUtf8 } from "../core/bytes.ts";
 import { CountersignError, type Finding } from "../core/errors.ts";
@@ -71,6 +71,18 @@ function resultStream(context: Context, { outputFile }: GlobalOptions): OutputSt
 export async function deliver(context: Context, { outputFile }: GlobalOptions, text: string): Promise<void> {
   if (outputFile === undefined) await write(context.stdout.stream, text);
   else await writeFile(resolve(context.workingDirectory, outputFile), text);
+}
+
+/** Long work is not begun where its result could not be written at its end. @throws CountersignError `disk-error`. */
+export async function requireOutputFile(context: Context, { outputFile }: GlobalOptions): Promise<void> {
+  if (outputFile === undefined) return;
+  const path = resolve(context.workingDirectory, outputFile);
+  const found = await stat(path).catch(() => undefined);
+  const { onDisk } = await import("../io/disk/errors.ts");
+  await onDisk(`write ${path}`, async () => {
+    if (found?.isDirectory() === true) await open(path, "a");
+    else if (found?.isFile() !== false) await access(dirname(path), constants.W_OK | constants.X_OK);
+  });
 }
 
 /** NO_COLOR (no-color.org) wins, then CLICOLOR_FORCE, then CLICOLOR=0, then whether it is a terminal with colours. */

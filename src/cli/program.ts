@@ -8,7 +8,7 @@ import { reportFailure } from "./failure.ts";
 import { helpEpilogue, helpLayout } from "./help.ts";
 import { formatsOf } from "./manual.ts";
 import { globalOptions } from "./options.ts";
-import { openOutput } from "./output.ts";
+import { openOutput, requireOutputFile } from "./output.ts";
 
 /** One line of the command table. Its file is loaded when the command line names it, or when all are wanted. */
 interface Entry {
@@ -219,7 +219,7 @@ export async function buildProgram(context: Context, argv?: readonly string[]): 
     program.addCommand(command.summary(entry.summary).helpGroup(entry.group), { hidden: entry.hidden === true });
   }
   frame(program, context);
-  program.hook("preAction", (_root, command) => prepare(command, context));
+  program.hook("preAction", async (_root, command) => await prepare(command, context));
   return program;
 }
 
@@ -262,14 +262,14 @@ function addGlobalOptions(command: Command): void {
 }
 
 /** Before any action: the environment's values, then the flags that every command has. */
-function prepare(command: Command, context: Context): void {
+async function prepare(command: Command, context: Context): Promise<void> {
   const { warn } = openOutput(context, globalOptions(command));
   for (let at: Command | null = command; at !== null; at = at.parent) applyEnvironment(at, context.env, warn);
-  const { format } = globalOptions(command);
+  const options = globalOptions(command);
   const formats = formatsOf(command);
-  if (formats.includes(format)) return;
+  if (formats.includes(options.format)) return await requireOutputFile(context, options);
   throw new CountersignError("usage", "not an output format of this command", {
-    found: format,
+    found: options.format,
     wanted: formats.join(" or "),
   });
 }

@@ -7,10 +7,10 @@ export { shortFingerprint } from "./verify/verdict.ts";
 
 /** The one home for words: findings and verdicts as sentences. Nothing here is escaped; the report does that. */
 
-/** `<message>: found …, wanted … (policy.yaml:14) [code]`: a finding on one line, without the next step. */
+/** `<message>: found …, wanted … (policy.yaml:14) [code]`: a finding on one line, without the next step; an empty text is named. */
 export function explainFinding(finding: Finding): string {
   const particulars = [
-    finding.found === undefined ? [] : [`found ${finding.found}`],
+    finding.found === undefined ? [] : [`found ${finding.found || "nothing"}`],
     finding.wanted === undefined ? [] : [`wanted ${finding.wanted}`],
   ].flat();
   const tail = particulars.length === 0 ? "" : `: ${particulars.join(", ")}`;

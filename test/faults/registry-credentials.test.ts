@@ -375,6 +375,8 @@ describe("plain HTTP and TLS", () => {
     const store = openTestStore(server.host, { credentials: alice });
     const error = await failure("unreachable", store.resolve("1"));
     assert.match(error.message, /authority that is not known/);
+    // Node goes on with advice to people who run Node.
+    assert.equal(error.found, "DEPTH_ZERO_SELF_SIGNED_CERT: self-signed certificate");
     assert.match(error.next, /--registry-cacert/);
     assert.equal(server.requests.length, 0);
     const careless = openTestStore(server.host, { credentials: alice, insecureTls: true });

@@ -31,9 +31,13 @@ export function asDiskError(thrown: unknown, doing: string): unknown {
   const code = errnoOf(thrown);
   if (code === undefined) return thrown;
   const found = EXPLAINED[code] === undefined ? code : `${code}: ${EXPLAINED[code]}`;
+  return new CountersignError("disk-error", `cannot ${doing}`, { found, next: nextAfter(code, doing), cause: thrown });
+}
+
+function nextAfter(code: string, doing: string): string | undefined {
+  if (code === "EISDIR") return "name a file, one in that folder for instance";
   const isAway = doing.startsWith("write ") && (code === "ENOENT" || code === "ENOTDIR");
-  const next = isAway ? "make the folder that it is to be in, or name another place" : undefined;
-  return new CountersignError("disk-error", `cannot ${doing}`, { found, next, cause: thrown });
+  return isAway ? "make the folder that it is to be in, or name another place" : undefined;
 }
 
 /** Runs file operations and gives their failures the one code. Never wrap the reading of a peer's stream in it. */

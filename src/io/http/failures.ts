@@ -163,9 +163,12 @@ function guess(code: string, thrown: unknown, { host, proxy }: Peer): Explained 
   return { code: "unreachable", message: `the exchange with ${host} failed`, cure: "once" };
 }
 
+/** What Node tells its own users to try: the system's authorities were asked already. */
+const ADVICE = /; if the root CA is installed locally.*/s;
+
 /** Node's words carry names and addresses but no secrets; OpenSSL's repeat its source file: the code stands for them. */
 function detailOf(thrown: unknown, code: string): string {
-  const message = thrown instanceof Error ? peerText(thrown.message) : "";
+  const message = thrown instanceof Error ? peerText(thrown.message.replace(ADVICE, "")) : "";
   if (code === "") return message === "" ? "no further detail" : message;
   return code.startsWith("ERR_SSL_") || message === "" ? code : `${code}: ${message}`;
 }

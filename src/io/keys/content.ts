@@ -43,6 +43,8 @@ async function readKeyFileContent(
   path: string,
   { workingDirectory, signal, timeoutMs }: PublicKeySurroundings,
 ): Promise<KeyContent> {
+  // It would name the working directory.
+  if (path === "") throw unusable("an empty name", "");
   const options = { label, maxBytes: LIMITS.keyFileBytes, signal, timeoutMs };
   return { label, ...(await readSmallFile(resolve(workingDirectory, path), options)) };
 }
