@@ -17,7 +17,7 @@ export interface FoundBinding {
 }
 
 export interface Lookup {
-  /** The one that counts. undefined: none does, or a role before it could not be read (`unread`). */
+  /** The first of what is at hand: the one that counts, unless one of `unread` comes before it. */
   readonly found: FoundBinding | undefined;
   /** Of later roles, which would count without it. */
   readonly shadowed: readonly FoundBinding[];

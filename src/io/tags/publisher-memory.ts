@@ -4,7 +4,7 @@ import { CountersignError } from "../../core/errors.ts";
 import { isObject, type JsonValue, parseJsonObject } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { type Digest, isDigest } from "../../core/oci/digest.ts";
-import type { Remembered } from "../../core/tags/ports.ts";
+import type { Remembered, StagedVersion } from "../../core/tags/ports.ts";
 import { writeFileAtomic } from "../disk/atomic.ts";
 import { withLock } from "../disk/lock.ts";
 import { makePrivateFolder, readWhole } from "../disk/whole.ts";
@@ -66,13 +66,19 @@ function furthest(present: Remembered, seen: Remembered): Remembered {
   const [before, now] = [present, seen].map(({ roots }) => Math.max(0, ...roots.keys()));
   if (now === undefined || now === 0 || present.roots.get(now) !== seen.roots.get(now)) return seen;
   if (now !== before) return present;
-  const versions = highest(present.versions, seen.versions);
-  const staged = [...highest(present.staged, seen.staged)].filter(([role, at]) => at > (versions.get(role) ?? 0));
+  const versions = highest(present.versions, seen.versions, (version) => version);
+  const waiting = highest(present.staged, seen.staged, ({ version }) => version);
+  const staged = [...waiting].filter(([role, { version }]) => version > (versions.get(role) ?? 0));
   return { versions, staged: new Map(staged), roots: seen.roots };
 }
 
-function highest(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
-  return new Map([...a, ...[...b].filter(([role, version]) => version >= (a.get(role) ?? 0))]);
+function highest<File>(
+  a: ReadonlyMap<string, File>,
+  b: ReadonlyMap<string, File>,
+  versionOf: (file: File) => number,
+): ReadonlyMap<string, File> {
+  const isLower = (file: File, than: File | undefined) => than !== undefined && versionOf(file) < versionOf(than);
+  return new Map([...a, ...[...b].filter(([role, file]) => !isLower(file, a.get(role)))]);
 }
 
 const WHAT = "the record of what was published";
@@ -81,17 +87,19 @@ const WHAT = "the record of what was published";
 function parse(bytes: Uint8Array, gun: string): Remembered {
   const options = { what: WHAT, code: "disk-error", maxBytes: LIMITS.publisherMemoryBytes } as const;
   const { schemaVersion, gun: named, versions, staged = {}, roots = {} } = parseJsonObject(bytes, options);
-  if (schemaVersion !== 1 || named !== gun || !isObject(roots)) throw damaged();
+  if (schemaVersion !== 1 || named !== gun || !isObject(versions) || !isObject(staged) || !isObject(roots))
+    throw damaged();
   return {
-    versions: readVersions(versions),
-    staged: readVersions(staged),
+    versions: new Map(Object.entries(versions).map(([role, version]) => [role, readVersion(version)])),
+    staged: new Map(Object.entries(staged).map(([role, file]) => [role, readStaged(file)])),
     roots: new Map(Object.entries(roots).map(([version, root]) => [readVersion(Number(version)), readDigest(root)])),
   };
 }
 
-function readVersions(value: JsonValue | undefined): ReadonlyMap<string, number> {
-  if (!isObject(value)) throw damaged();
-  return new Map(Object.entries(value).map(([role, version]) => [role, readVersion(version)]));
+function readStaged(value: JsonValue): StagedVersion {
+  const { version = 0, keyids = [] } = isObject(value) ? value : {};
+  if (!Array.isArray(keyids)) throw damaged();
+  return { version: readVersion(version), keyids: keyids.filter((id) => typeof id === "string") };
 }
 
 function readVersion(value: JsonValue): number {

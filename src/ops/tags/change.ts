@@ -78,7 +78,7 @@ export function authorityOf(view: TrustView, role: string): RoleAuthority {
  *
  * @throws CountersignError `mix-and-match` where something counts that is not at hand.
  */
-export function requireRead({ unread }: Editing, role: string): void {
+export function requireRead({ unread }: Pick<Editing, "unread">, role: string): void {
   const version = unread.get(role);
   if (version === undefined) return;
   throw new CountersignError("mix-and-match", `what ${role} has signed is not there, and would be lost`, {

@@ -43,7 +43,7 @@ export interface Look {
   readonly served: TrustReading;
   /** Roles and bins of which what is staged counts instead of what the head has. */
   readonly taken: readonly string[];
-  /** Signers of whom the snapshot lists a file by keys that count, or one that cannot be told; its version. No such file is at hand. */
+  /** Signers of whom the head's snapshot lists a file by keys that count, or one that cannot be told; its version. None is at hand. */
   readonly unread: ReadonlyMap<string, number>;
   /** Whether clients believe the head as it is: its timestamp and its snapshot are there, by the keys of its own root, and valid. */
   readonly isCurrent: boolean;
@@ -95,7 +95,7 @@ class Looking {
     const signers = merged.targets.body.delegations.map(({ name }) => name);
     const limbs = await this.#stages(signers, inHead);
     merged = mergeRoles(view, [trunk, limbs], this.#now);
-    const hidden = await this.#hidden(view, merged);
+    const hidden = await this.#hidden(served, merged);
     if (hidden.size > 0) merged = mergeRoles(view, [trunk, limbs, filesIn(hidden)], this.#now);
     this.#findings.push(...merged.rejected.map(asStaged), ...served.findings);
     const { targets, roles, taken } = merged;
@@ -165,10 +165,10 @@ class Looking {
   }
 
   /**
-   * Files of signers that the snapshot lists and neither the head nor a stage has, or not as they were listed. Of one that is not by
-   * the keys that count now, nothing does: the signer was removed and added anew.
+   * Files of signers that the head's snapshot lists, by a new root's keys or not, and neither the head nor a stage has, or not as
+   * they were listed. Of one that is not by the keys that count now, nothing does: the signer was removed and added anew.
    */
-  async #hidden({ snapshot }: TrustView, { targets, roles }: Merged): Promise<ReadonlyMap<string, Hidden>> {
+  async #hidden({ snapshot }: TrustReading, { targets, roles }: Merged): Promise<ReadonlyMap<string, Hidden>> {
     const lost = targets.body.delegations.flatMap((delegation) => {
       const listed = roles.has(delegation.name) ? undefined : snapshot?.body.roles.get(delegation.name);
       return listed === undefined ? [] : [{ delegation, listed }];

@@ -14,7 +14,16 @@ import type { Instant } from "../../core/time.ts";
 import { forEachConcurrently } from "../concurrency.ts";
 import { sourceOf } from "../prepare-signature.ts";
 import { type Assembled, assembleHead, type Minted, onlineSigners } from "./assemble.ts";
-import { type Change, type Draft, isPending, type PendingDraft, stageOf, versionAfter, withFiles } from "./change.ts";
+import {
+  type Change,
+  type Draft,
+  isPending,
+  type PendingDraft,
+  requireRead,
+  stageOf,
+  versionAfter,
+  withFiles,
+} from "./change.ts";
 import { Lineage } from "./lineage.ts";
 import { type Look, lookAround } from "./look.ts";
 import { leavePending } from "./pending.ts";
@@ -173,6 +182,8 @@ class Publishing {
     requireRoot(look, this.#publisher.clock.now());
     const online = await onlineSigners(this.#publisher, newestRoot(look.view).body);
     if (online === undefined) return this.#leaveStaged(look);
+    // By new keys nothing is listed yet: what is not at hand would not be, and with it all that it says would be gone.
+    if (look.view.snapshot === undefined) for (const role of look.unread.keys()) requireRead(look, role);
     const assembled = await assembleHead(this.#publisher, look, online, this.#minted);
     await this.#pushParts(assembled);
     if (this.#isLate(look)) return undefined;

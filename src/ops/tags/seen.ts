@@ -1,14 +1,15 @@
 import { CountersignError } from "../../core/errors.ts";
 import { digestOf } from "../../core/oci/digest.ts";
 import { binsBelow, ownerOf } from "../../core/tags/bins.ts";
-import type { RootRole } from "../../core/tags/metadata.ts";
+import type { RootRole, SignedRole } from "../../core/tags/metadata.ts";
 import type { RootPin } from "../../core/tags/pin.ts";
-import type { Remembered, TrustView } from "../../core/tags/ports.ts";
+import type { Remembered, StagedVersion, TrustView } from "../../core/tags/ports.ts";
 import { newestRoot, rolesIn } from "../../core/tags/view.ts";
 import type { Minted } from "./assemble.ts";
 import type { Change } from "./change.ts";
 import { doubtsOf, type Look } from "./look.ts";
 import type { Publisher } from "./publisher.ts";
+import { authorityOfFile } from "./summaries.ts";
 
 const NOTHING: Remembered = { versions: new Map(), staged: new Map(), roots: new Map() };
 
@@ -39,7 +40,7 @@ export class Seen {
     const remembered = ofThisTrust((await memory?.recall(gun)) ?? NOTHING, pinnedRoots(view, pin));
     const { versions, staged } = remembered;
     if (!look.isCurrent && versions.size === 0 && allowsExpired !== true) throw unknownHead(look, gun);
-    requireAsFar(thoseThatCount(staged, view), look, publisher);
+    requireAsFar(thoseThatCount(validIn(view, staged), view), look, publisher);
     const hasOthers = hasNewKeys(versions, view, pin);
     const isReset = view.snapshot === undefined && (hasOthers || change.changesRoot === true);
     // Until somebody who has the new keys has said what counts, it is what counted before.
@@ -47,7 +48,9 @@ export class Seen {
     else if (!hasOthers) requireAsFar(versions, look, publisher);
     // What the head has of these is in every look; under a new root it counts no more, however far ahead somebody counted.
     const minted = [...versions].filter(([role]) => isMinted(role));
-    const roles = [...versionsIn(view)].filter(([role]) => !isMinted(role));
+    // A stage may get an older version while we publish: of two jobs with one key, the later writer goes on top of the other.
+    const inHead = versionsIn({ ...view, targets: look.served.targets, roles: look.served.roles });
+    const roles = [...inHead].filter(([role]) => !isMinted(role));
     return new Seen(publisher, remembered, new Map([...roles, ...minted]));
   }
 
@@ -56,10 +59,10 @@ export class Seen {
     return { timestamp: this.#versions.get("timestamp") ?? 0, snapshot: this.#versions.get("snapshot") ?? 0 };
   }
 
-  /** @throws CountersignError `rollback`, `role-vanished` where a role is older than when this run began. */
+  /** @throws CountersignError `rollback`, `role-vanished` where a role that counts is older than when this run began. */
   requireNoOlder(look: Look): void {
-    if (!hasNewKeys(this.#versions, look.view, this.#publisher.pin))
-      requireAsFar(this.#versions, look, this.#publisher);
+    if (hasNewKeys(this.#versions, look.view, this.#publisher.pin)) return;
+    requireAsFar(thoseThatCount(this.#versions, look.view), look, this.#publisher);
   }
 
   async notePublished(view: TrustView): Promise<void> {
@@ -70,8 +73,11 @@ export class Seen {
   /** What waits for somebody else is remembered apart from the head, which may never get it: its signer may be removed before. */
   async noteStaged({ view, served, isCurrent }: Look, owners: readonly string[]): Promise<void> {
     const { memory, gun, pin } = this.#publisher;
-    const own = [...versionsIn(view)].filter(([role]) => owners.includes(ownerOf(role)));
-    const staged = new Map([...this.#remembered.staged, ...own]);
+    const own = rolesIn(view).filter(([role]) => owners.includes(ownerOf(role)));
+    const staged = new Map([
+      ...this.#remembered.staged,
+      ...own.map(([role, file]) => [role, stagedVersion(file)] as const),
+    ]);
     const isNews = isCurrent && this.#isReachedBy(served);
     const head = isNews ? { versions: versionsIn(served), roots: rootDigests(served, pin) } : this.#remembered;
     await memory?.note(gun, { versions: head.versions, roots: head.roots, staged });
@@ -115,6 +121,19 @@ function hasNewKeys(seen: Versions, view: TrustView, pin: RootPin): boolean {
 
 function onlineKeys({ roles }: RootRole): string {
   return JSON.stringify([roles.timestamp, roles.snapshot].map(({ keyids }) => keyids.toSorted()));
+}
+
+function stagedVersion({ body: { version }, signatures }: SignedRole): StagedVersion {
+  return { version, keyids: signatures.map(({ keyid }) => keyid) };
+}
+
+/** What was staged by keys that count still: by others it would not, as of a signer who was removed and added with a new key. */
+function validIn(view: TrustView, staged: Remembered["staged"]): Versions {
+  const valid = [...staged].filter(([role, { keyids }]) => {
+    const roleKeys = authorityOfFile(view, role)?.roleKeys;
+    return roleKeys && keyids.filter((id) => roleKeys.keyids.includes(id)).length >= roleKeys.threshold;
+  });
+  return new Map(valid.map(([role, { version }]) => [role, version]));
 }
 
 /** Those that are asked for tags now: what is said of others went with the keys. */

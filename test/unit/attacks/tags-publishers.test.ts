@@ -9,7 +9,7 @@ import { refreshTrust } from "../../../src/ops/tags/refresh.ts";
 import { revokeTags } from "../../../src/ops/tags/revoke.ts";
 import { rotateKeys } from "../../../src/ops/tags/rotate.ts";
 import { signTags } from "../../../src/ops/tags/sign.ts";
-import { removeSigner } from "../../../src/ops/tags/signers.ts";
+import { addSigner, removeSigner } from "../../../src/ops/tags/signers.ts";
 import { rejectedBy } from "../../support/codes.ts";
 import {
   becomesSigner,
@@ -165,6 +165,53 @@ describe("a head without its snapshot, which would leave out what it likes", () 
   });
 });
 
+describe("a registry that hides a signer's file while the online key is replaced, so that no snapshot lists it", () => {
+  async function rotating() {
+    const made = await withSigner();
+    const { scene } = made;
+    const file = await blobOf(scene, /\.ci\.json$/);
+    hideStages(scene);
+    await hideFiles(scene, /\.ci\.json$/);
+    const online = roleSigner("online");
+    const ring = new TestRing(scene.root, scene.targets, scene.online, online);
+    const wish = { role: "online", add: [online.publicKey], remove: "all" } as const;
+    return { ...made, file, ring, rotate: () => rotateKeys(scene.publisher({ ring }), wish) };
+  }
+
+  it("does not make the new key leave out what is found by its digest", async (t) => {
+    const { scene, rotate, second } = await rotating();
+    assert.equal((await rotate()).publication.state, "published");
+    const consumer = new Consumer(t, scene);
+    assert.equal(await consumer.digestOf("2"), second);
+    await rejectedBy(() => consumer.ask("1"), "revoked");
+  });
+
+  it("is told where it is gone, and nothing is published before it is back or its signer removed", async (t) => {
+    const { scene, file, ring, rotate, second } = await rotating();
+    const bytes = scene.store.blobs.get(file);
+    assert.ok(bytes !== undefined);
+    scene.store.blobs.delete(file);
+    const error = await rejectedBy(rotate, "mix-and-match");
+    assert.equal(error.message, "what ci has signed is not there, and would be lost");
+    await rejectedBy(() => refreshTrust(scene.publisher({ ring })), "mix-and-match");
+    scene.store.blobs.set(file, bytes);
+    await refreshTrust(scene.publisher({ ring }));
+    assert.equal(await new Consumer(t, scene).digestOf("2"), second);
+  });
+
+  it("is no obstacle once the signer is removed, and added anew under the same name", async (t) => {
+    const { scene, ci, file, ring, rotate } = await rotating();
+    scene.store.blobs.delete(file);
+    await rejectedBy(rotate, "mix-and-match");
+    await removeSigner(scene.publisher({ ring }), { name: "ci" });
+    scene.clock.pass(1000);
+    await addSigner(scene.publisher({ ring }), { name: "ci", keys: [ci.publicKey], takesOver: false });
+    const result = await signTags(scene.publisher({ ring: ring.add(ci) }), { images: scene.store, tags: ["3"] });
+    assert.equal(result.publication.state, "published");
+    assert.equal(await new Consumer(t, scene).digestOf("3"), scene.image("3"));
+  });
+});
+
 describe("a registry that goes back, towards who has published here before", () => {
   it("to a head from before a signer had signed", async () => {
     const scene = await publishingScene();
@@ -255,6 +302,26 @@ describe("a registry that goes back, towards who has published here before", () 
     hideStages(scene);
     await removeSigner(scene.publisher(), { name: "ci" });
     assert.equal((await refreshTrust(scene.publisher({ memory }))).publication.state, "published");
+  });
+
+  it("the same where the signer was added again under its name, with a new key", async () => {
+    const { scene, ci } = await withSigner();
+    const memory = rememberer();
+    await signTags(scene.publisher({ ring: new TestRing(ci), memory }), { images: scene.store, tags: ["3"] });
+    await removeSigner(scene.publisher(), { name: "ci" });
+    const fresh = roleSigner("fresh");
+    await becomesSigner(scene, "ci", [fresh]);
+    const mine = scene.publisher({ ring: new TestRing(fresh, scene.online), memory });
+    assert.equal((await signTags(mine, { images: scene.store, tags: ["3"] })).publication.state, "published");
+  });
+
+  it("is a rollback where what was staged here is hidden and its key counts still", async () => {
+    const { scene, ci, sign } = await withSigner();
+    const mine: Partial<Publisher> = { ring: new TestRing(ci), memory: rememberer() };
+    await sign("3", mine);
+    hideStages(scene);
+    scene.image("4");
+    await rejectedBy(() => sign("4", mine), "rollback");
   });
 
   it("is no rollback where the trust was set up anew and its root is pinned", async () => {

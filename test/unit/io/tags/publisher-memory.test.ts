@@ -10,6 +10,7 @@ import { temporaryFolder } from "../../../support/temp.ts";
 
 const GUN = "registry.example/acme/app";
 const OTHER_ROOT = `sha256:${"0b".repeat(32)}` as Digest;
+const STAGED = { version: 8, keyids: ["0c".repeat(32)] };
 const ROOT = `sha256:${"0a".repeat(32)}` as Digest;
 
 function seen(versions: readonly (readonly [string, number])[], more: Partial<Remembered> = {}): Remembered {
@@ -21,7 +22,7 @@ describe("what a publisher remembers", () => {
     const memory = new PublisherMemory(await temporaryFolder(t));
     assert.deepEqual(await memory.recall(GUN), seen([]));
     await memory.note(GUN, seen([["targets", 5]]));
-    const last = seen([["timestamp", 7]], { staged: new Map([["ci", 8]]), roots: new Map([[2, ROOT]]) });
+    const last = seen([["timestamp", 7]], { staged: new Map([["ci", STAGED]]), roots: new Map([[2, ROOT]]) });
     await memory.note(GUN, last);
     await memory.note(`${GUN}-other`, seen([["targets", 1]]));
     assert.deepEqual(await memory.recall(GUN), last);
@@ -86,6 +87,11 @@ describe("what a publisher remembers", () => {
     ["with roots that are no digests", `{"schemaVersion":1,"gun":"${GUN}","versions":{},"roots":{"1":"sha256:0"}}`],
     ["with roots of no version", `{"schemaVersion":1,"gun":"${GUN}","versions":{},"roots":{"x":"${ROOT}"}}`],
     ["with something staged that is no version", `{"schemaVersion":1,"gun":"${GUN}","versions":{},"staged":[1]}`],
+    ["with something staged that is a number", `{"schemaVersion":1,"gun":"${GUN}","versions":{},"staged":{"ci":1}}`],
+    [
+      "with keys that are no list",
+      `{"schemaVersion":1,"gun":"${GUN}","versions":{},"staged":{"ci":{"version":1,"keyids":1}}}`,
+    ],
     ["with a version that is a text", `{"schemaVersion":1,"gun":"${GUN}","versions":{"targets":"9"}}`],
   ] as const) {
     it(`is not taken for nothing where the file is ${what}: a rollback would pass`, async (t) => {

@@ -227,6 +227,15 @@ describe("adding a signer", () => {
 });
 
 describe("removing a signer", () => {
+  it("is no obstacle that what the signer staged was in no head yet", async () => {
+    const trust = await initialised();
+    const ci = await added(trust, "ci");
+    await released(trust, "1.0", new TestRing(ci));
+    const { publication } = await removeSigner(publisherOf(trust), { name: "ci" });
+    assert.equal(publication.state, "published");
+    assert.deepEqual((await listSigners({ ...trust, pin: trust.result.pin }, trust.clock.now())).signers, []);
+  });
+
   it("lists the tags that nobody binds any more, which consumers refuse", async (t) => {
     const trust = await initialised();
     const ci = await added(trust, "ci");
