@@ -4,6 +4,7 @@ import { binsBelow, ownerOf } from "../../core/tags/bins.ts";
 import type { RootRole, SignedRole } from "../../core/tags/metadata.ts";
 import type { RootPin } from "../../core/tags/pin.ts";
 import type { Remembered, StagedVersion, TrustView } from "../../core/tags/ports.ts";
+import { validSignatures } from "../../core/tags/verify-role.ts";
 import { newestRoot, rolesIn } from "../../core/tags/view.ts";
 import type { Minted } from "./assemble.ts";
 import type { Change } from "./change.ts";
@@ -41,11 +42,10 @@ export class Seen {
     const { versions, staged } = remembered;
     if (!look.isCurrent && versions.size === 0 && allowsExpired !== true) throw unknownHead(look, gun);
     requireAsFar(thoseThatCount(validIn(view, staged), view), look, publisher);
-    const hasOthers = hasNewKeys(versions, view, pin);
-    const isReset = view.snapshot === undefined && (hasOthers || change.changesRoot === true);
-    // Until somebody who has the new keys has said what counts, it is what counted before.
-    if (isReset) requireAsFar(thoseThatCount(versions, view), look, publisher);
-    else if (!hasOthers) requireAsFar(versions, look, publisher);
+    // Until somebody who has new keys has said what counts, it is what counted before.
+    const isReset = hasNewKeys(versions, view, pin) || (view.snapshot === undefined && change.changesRoot === true);
+    if (!isByNewKeys(versions, view, pin))
+      requireAsFar(isReset ? thoseThatCount(versions, view) : versions, look, publisher);
     // What the head has of these is in every look; under a new root it counts no more, however far ahead somebody counted.
     const minted = [...versions].filter(([role]) => isMinted(role));
     // A stage may get an older version while we publish: of two jobs with one key, the later writer goes on top of the other.
@@ -115,8 +115,20 @@ function ofThisTrust(seen: Remembered, pinned: TrustView["roots"]): Remembered {
  * from a thief who counted far ahead; consumers see it the same way. Any other new root takes nothing back.
  */
 function hasNewKeys(seen: Versions, view: TrustView, pin: RootPin): boolean {
-  const before = pinnedRoots(view, pin).find(({ body }) => body.version === seen.get("root"));
-  return before !== undefined && onlineKeys(before.body) !== onlineKeys(newestRoot(view).body);
+  const before = rootOf(seen, view, pin);
+  return before !== undefined && onlineKeys(before) !== onlineKeys(newestRoot(view).body);
+}
+
+/** Whether the snapshot is one that the keys of before could not make: an old one may count under a new root too. */
+function isByNewKeys(seen: Versions, view: TrustView, pin: RootPin): boolean {
+  const before = rootOf(seen, view, pin);
+  if (before === undefined || view.snapshot === undefined) return false;
+  const { keys, roles } = before;
+  return validSignatures(view.snapshot, keys, roles.snapshot).length < roles.snapshot.threshold;
+}
+
+function rootOf(seen: Versions, view: TrustView, pin: RootPin): RootRole | undefined {
+  return pinnedRoots(view, pin).find(({ body }) => body.version === seen.get("root"))?.body;
 }
 
 function onlineKeys({ roles }: RootRole): string {

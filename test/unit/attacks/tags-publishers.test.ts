@@ -265,6 +265,29 @@ describe("a registry that goes back, towards who has published here before", () 
     assert.equal((await signTags(mine, { images: scene.store, tags: ["2"] })).publication.state, "published");
   });
 
+  for (const role of ["online", "timestamp"]) {
+    it(`to older roles below a root with another key for ${role}, by which a snapshot of the old one counts still`, async () => {
+      const memory = rememberer();
+      const scene = await publishingScene();
+      scene.image("1");
+      scene.image("2");
+      await signTags(scene.publisher({ memory }), { images: scene.store, tags: ["1"] });
+      scene.clock.pass(1000);
+      const goBack = kept(scene);
+      await revokeTags(scene.publisher({ memory }), { tags: ["1"], digests: [], reason: "bad" });
+      const ring = new TestRing(scene.root, scene.targets, scene.online);
+      await rotateKeys(scene.publisher({ ring }), { role, add: [roleSigner().publicKey], remove: [] });
+      const root = (await layersOf(scene)).filter((layer) => fileOf(layer) === "2.root.json");
+      const goOn = kept(scene);
+      goBack();
+      await showHead(scene, [...(await layersOf(scene)), ...root]);
+      const mine = scene.publisher({ ring, memory });
+      await rejectedBy(() => signTags(mine, { images: scene.store, tags: ["2"] }), "rollback");
+      goOn();
+      assert.equal((await signTags(mine, { images: scene.store, tags: ["2"] })).publication.state, "published");
+    });
+  }
+
   it("also where the online key is elsewhere, so that nothing is published from here", async () => {
     const { scene, ci } = await withSigner();
     const mine = scene.publisher({ ring: new TestRing(ci), memory: rememberer() });

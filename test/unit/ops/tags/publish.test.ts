@@ -182,6 +182,24 @@ describe("publishing beside others", () => {
     await rejectedBy(() => sign(scene, "3"), "rollback");
   });
 
+  it("goes on where one of two jobs with another signer's key stages what is older meanwhile: that is no rollback", async () => {
+    const scene = await publishingScene();
+    const [ci, docs] = [roleSigner("ci"), roleSigner("docs")];
+    await becomesSigner(scene, "ci", [ci]);
+    await becomesSigner(scene, "docs", [docs]);
+    for (const tag of ["1", "2", "3"]) scene.image(tag);
+    const tag = stagingTag("ci");
+    await sign(scene, "1", { ring: new TestRing(ci) });
+    const older = scene.store.names.get(tag);
+    assert.ok(older !== undefined);
+    scene.store.names.delete(tag);
+    scene.clock.pass(1000);
+    await sign(scene, "2", { ring: new TestRing(ci) });
+    once(scene, `pushManifest`, async () => void scene.store.names.set(tag, older));
+    const { publication } = await sign(scene, "3", { ring: new TestRing(docs, scene.online) });
+    assert.equal(publication.state, "published");
+  });
+
   it("ends where the head is gone", async () => {
     const scene = await publishingScene();
     scene.image("1");
