@@ -17,14 +17,16 @@ import { type Reply, sendReply } from "../src/testbed/reply.ts";
 /** What goes wrong with the requests whose `METHOD /path?query` matches. */
 export type ProxyFault = { readonly pattern: RegExp } & ({ readonly fault: Fault } | { readonly status: number });
 
+export type ProxyHook = (request: SeenRequest) => ReturnType<FaultHook> | Promise<ReturnType<FaultHook>>;
+
 export interface ProxyOptions {
   /** `host:port` of a registry that speaks plain HTTP. */
   readonly target: string;
   /** Added to every request before it is passed on, in milliseconds. */
   readonly delayMs?: number;
   readonly faults?: readonly ProxyFault[];
-  /** Chooses by more than the address; asked before `faults`. Not for a proxy in a process of its own. */
-  readonly hook?: FaultHook;
+  /** Chooses by more than the address, or holds a request back; asked before `faults`. Not for a proxy in a process of its own. */
+  readonly hook?: ProxyHook;
 }
 
 /** Bytes of content, headers left out, from the client's point of view. */
@@ -124,7 +126,7 @@ async function pass(
 ): Promise<void> {
   if (options.delayMs !== undefined && options.delayMs > 0) await sleep(options.delayMs);
   const answer = () => forward(options, agent, incoming, response);
-  const fault = options.hook?.(request) ?? faultFor(options.faults ?? [], request);
+  const fault = (await options.hook?.(request)) ?? faultFor(options.faults ?? [], request);
   const outcome = await breakReply(fault, request, answer);
   if (outcome === "reset") incoming.socket.resetAndDestroy();
   else if (outcome !== "stall") await sendReply(counted(outcome, options.traffic), request.method, response);

@@ -4,7 +4,7 @@ import { before, describe, it, mock } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
-import { startProxy } from "../../bench/proxy.ts";
+import { type ProxyHook, startProxy } from "../../bench/proxy.ts";
 import type { ImageFacts } from "../../src/core/audit/audit.ts";
 import {
   jobId,
@@ -19,7 +19,7 @@ import { parseQueueAddress } from "../../src/io/queue/address.ts";
 import { shareAudit } from "../../src/io/queue/coordinator.ts";
 import { QueueLink } from "../../src/io/queue/link.ts";
 import { RunQueues, recordKey } from "../../src/io/queue/run-queues.ts";
-import type { Fault, FaultHook } from "../../src/testbed/faults.ts";
+import type { Fault } from "../../src/testbed/faults.ts";
 import { selfSigned } from "../support/certificate.ts";
 import { freePort } from "../support/free-port.ts";
 import { digestFor, SAMPLE_AT } from "../support/sample-audit.ts";
@@ -31,6 +31,8 @@ import { startEmbedded, stopChild } from "./servers.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../bin/countersign.js", import.meta.url));
 const COUNT = 120;
+/** Images that a worker looks at at a time. */
+const HANDS = 4;
 const SECRET = "0123456789abcdef0123456789abcdef";
 
 /** A worker or an audit in a process of its own, whose end and words can be waited for. */
@@ -49,7 +51,7 @@ describe("an audit through a queue on Redis", { skip: without("redis-server") },
   const running = new Set<ChildProcess>();
   let redis: RedisServer;
   let proxy: Awaited<ReturnType<typeof startProxy>>;
-  let hook: FaultHook = () => undefined;
+  let hook: ProxyHook = () => undefined;
   let database = 0;
   let whole = "";
 
@@ -108,10 +110,12 @@ describe("an audit through a queue on Redis", { skip: without("redis-server") },
 
   const audit = (...args: readonly string[]) =>
     start(["audit", "--plan", "plan.json", ...judging, "-o", "json", ...args]);
-  const worker = (...args: readonly string[]) => start(["audit", "worker", ...judging, "--max-workers", "4", ...args]);
+  const worker = (...args: readonly string[]) =>
+    start(["audit", "worker", ...judging, "--max-workers", String(HANDS), ...args]);
 
   async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-    for (let tries = 0; tries < 3000; tries++) {
+    // A quarter of an hour and more: it is there to end, not to be kept.
+    for (let tries = 0; tries < 18_000; tries++) {
       if (await holds()) return;
       await sleep(50);
     }
@@ -135,7 +139,24 @@ describe("an audit through a queue on Redis", { skip: without("redis-server") },
     });
   }
 
-  function each(fault: Fault): FaultHook {
+  /** Those that workers have in their hands. */
+  async function takenImages(): Promise<readonly string[]> {
+    return await withRedis(async (client) => {
+      const [active = ""] = await client.keys(`${QUEUE_PREFIX}:*:active`);
+      const ids = await client.lrange(active, 0, -1);
+      const jobs = await Promise.all(ids.map((id) => client.hget(active.replace(/active$/, id), "data")));
+      return jobs.map((data) => (JSON.parse(data ?? "{}") as { image: string }).image);
+    });
+  }
+
+  /** How many workers look for an audit. */
+  async function idleWorkers(): Promise<number> {
+    const clients = await withRedis(async (client) => (await client.client("LIST")) as string);
+    return clients.split("\n").filter((line) => line.includes(` db=${database} `) && line.includes(" cmd=zrange "))
+      .length;
+  }
+
+  function each(fault: Fault): ProxyHook {
     return () => fault;
   }
 
@@ -159,10 +180,14 @@ describe("an audit through a queue on Redis", { skip: without("redis-server") },
   }
 
   test("with two workers gives the bytes of one process", async () => {
-    // Of the two, neither is so slow to start that nothing is left for it.
-    hook = slowly;
     const workers = [worker("--once"), worker("--once")];
-    await assertWhole(audit());
+    await until(async () => (await idleWorkers()) === workers.length, "both workers");
+    const result = audit();
+    // No image comes to its end before both have as many as they take.
+    const all = until(async () => (await takenImages()).length === workers.length * HANDS, "images in all hands");
+    hook = async () => void (await all);
+    await all;
+    await assertWhole(result);
     const results = await Promise.all(workers.map(({ finished }) => finished));
     for (const { code, stderr } of results) assert.equal(code, 0, stderr);
     const counts = results.map(({ stdout }) => Number.parseInt(stdout, 10));
@@ -471,23 +496,48 @@ describe("an audit through a queue on Redis", { skip: without("redis-server") },
 
   test("leaves a registry alone, on all machines, when it asks one of them to wait", async () => {
     const WAIT_S = 8;
-    const answered: number[] = [];
-    let toldAt: number | undefined;
-    hook = () => {
-      answered.push(performance.now());
-      if (answered.length < 40) return { kind: "delay", ms: 20 };
-      if (toldAt !== undefined) return undefined;
-      toldAt = performance.now();
+    const told = Promise.withResolvers<void>();
+    const began: { readonly at: number; readonly url: string }[] = [];
+    let count = 0;
+    /** Once all machines are told: until when, and what they have in their hands. */
+    const heard = told.promise.then(async () => {
+      let to = 0;
+      await until(async () => {
+        to = await pausedUntil();
+        return to > 0;
+      }, "a pause of the queue");
+      return { to, taken: await takenImages(), from: performance.now() };
+    });
+    hook = async ({ method, url }) => {
+      if (method === "GET" && /\/manifests\/v\d+$/.test(url)) began.push({ at: performance.now(), url });
+      if (++count < 40) return { kind: "delay", ms: 20 };
+      if (count > 40) return void (await heard);
+      told.resolve();
       return { kind: "status", status: 429, retryAfter: String(WAIT_S) };
     };
     const [, , result] = [worker("--max-workers", "2"), worker("--max-workers", "2"), audit()];
+    const pause = await heard;
     await assertWhole(result);
-    assert.ok(toldAt !== undefined);
-    // What was under way on the other machine comes to its end; after that there is silence.
-    const [from, to] = [toldAt + 4000, toldAt + WAIT_S * 1000 - 500];
-    const meanwhile = answered.filter((at) => at > from && at < to);
-    assert.equal(meanwhile.length, 0, `${meanwhile.length} requests while the registry wanted none`);
+    // What is under way on both comes to its end, and nothing else is begun with.
+    const underWay = pause.taken.map((image) => image.replace(/^[^/]+(\/.+):/, "/v2$1/manifests/"));
+    assert.ok(underWay.length <= 4, underWay.join());
+    const meanwhile = began.filter(({ at, url }) => at > pause.from && at < pause.to && !underWay.includes(url));
+    assert.deepEqual(meanwhile, [], "images that were begun with while the registry wanted none");
+    assert.ok(
+      began.some(({ at }) => at >= pause.to),
+      "there were images left",
+    );
   });
+
+  /** By this process's clock; 0 where there is none: the second that a rate counts in is no pause. */
+  async function pausedUntil(): Promise<number> {
+    const asked = performance.now();
+    const left = await withRedis(async (client) => {
+      const [limiter = ""] = await client.keys(`${QUEUE_PREFIX}:*:limiter`);
+      return await client.pttl(limiter);
+    });
+    return left > 2000 ? asked + left : 0;
+  }
 
   test("touches nothing of others who use the same server", async () => {
     const theirs = { "countersignature:1": "a", "bull:queue:meta": "b", "audit-1": "c" };
