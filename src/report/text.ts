@@ -15,6 +15,7 @@ const LABEL_WIDTH = 14;
 const REASONS_SHOWN = 4;
 const SIGNERS_SHOWN = 16;
 const WARNINGS_SHOWN = 8;
+const DAY_MS = 24 * 60 * 60 * 1000;
 
 export type Row = readonly [label: string, value: string];
 
@@ -129,10 +130,14 @@ function signerLine(signature: SignatureReport, now: Instant): readonly string[]
   return [`${signer}${nameIn(signature)}${age}, ${formatName(signature.format)} from ${originName(signature.origin)}`];
 }
 
-/** A push signs after its beginning, which is the time that it goes by: what is younger than that was signed just now. */
+/**
+ * A push signs after its beginning, which is the time that it goes by: what is younger than that was signed just now. No push
+ * takes a day: what is further ahead tells of a clock that is wrong.
+ */
 function ageSaid(signedAt: Instant | undefined, now: Instant): string {
   if (signedAt === undefined) return "";
-  return `, ${signedAt > now ? "just now" : describeAge(signedAt, now)}`;
+  const isDuring = signedAt > now && signedAt - now < DAY_MS;
+  return `, ${isDuring ? "just now" : describeAge(signedAt, now)}`;
 }
 
 /** What the policy calls them, where that says more. */

@@ -36,7 +36,7 @@ export function asDiskError(thrown: unknown, doing: string): unknown {
 
 function nextAfter(code: string, doing: string): string | undefined {
   if (code === "EISDIR") return "name a file, one in that folder for instance";
-  const isAway = doing.startsWith("write ") && (code === "ENOENT" || code === "ENOTDIR");
+  const isAway = /^(?:write|lock) /.test(doing) && (code === "ENOENT" || code === "ENOTDIR");
   return isAway ? "make the folder that it is to be in, or name another place" : undefined;
 }
 

@@ -34,6 +34,14 @@ describe("the text of a verdict", () => {
     assert.match(verdictText(verdict({ signatures: [late] })), /\(GitHub Actions\), just now, Sigstore bundle /);
   });
 
+  it("says how far ahead a time is that no call can have taken: one of two clocks is wrong", () => {
+    const made = keylessSignature();
+    const { judgedAt } = verdict();
+    const ahead = instant(judgedAt + 30 * 24 * 60 * 60 * 1000);
+    const late = keylessSignature({ proof: made.proof && { ...made.proof, signedAt: ahead } });
+    assert.match(verdictText(verdict({ signatures: [late] })), /\(GitHub Actions\), in 30 days, Sigstore bundle /);
+  });
+
   it("says nothing of a time that was not proven", () => {
     const { proof } = keylessSignature();
     const untimed = keylessSignature({ proof: proof && { ...proof, signedAt: undefined } });

@@ -164,6 +164,7 @@ describe("a lock across processes", () => {
 
   it("gives disk-error where it cannot be made", async (t) => {
     const folder = await temporaryFolder(t);
-    await rejectedBy(() => acquireLock(join(folder, "missing", "lock"), { waitMs: 0 }), "disk-error");
+    const error = await rejectedBy(() => acquireLock(join(folder, "missing", "lock"), { waitMs: 0 }), "disk-error");
+    assert.equal(error.next, "make the folder that it is to be in, or name another place");
   });
 });
