@@ -6,13 +6,15 @@ import type { ContentStore } from "../../core/ports.ts";
 import type { GcResult } from "../../core/tags/admin-results.ts";
 import { type HeadListing, parseHead } from "../../core/tags/head.ts";
 import { isTrustTag, partTag, pendingTag, stagingTag } from "../../core/tags/names.ts";
+import type { TrustView } from "../../core/tags/ports.ts";
 import type { TrustReading } from "../../core/tags/trust-view.ts";
 import type { Instant } from "../../core/time.ts";
 import { mapConcurrently } from "../concurrency.ts";
+import { lookAround } from "./look.ts";
 import { readPending, rolesThatWait } from "./pending.ts";
 import { MetadataReader } from "./reader.ts";
 import { removeTrustTag } from "./remove-tag.ts";
-import { readWholeTrust, type TrustPlace } from "./whole.ts";
+import { onlooker, readWholeTrust, type TrustPlace } from "./whole.ts";
 
 export interface GcWish extends TrustPlace {
   readonly now: Instant;
@@ -33,11 +35,13 @@ export interface GcWish extends TrustPlace {
  * @throws CountersignError as `readWholeTrust`.
  */
 export async function collectGarbage(wish: GcWish): Promise<GcResult> {
+  // A tag that comes after this list is nothing to remove: its signer may not be in what is read next.
+  const listed = await wish.store.tags();
   const view = await readWholeTrust(wish, wish.now);
   const heads = await headsBefore(wish, view);
   const old = heads.filter(({ age }, place) => place >= wish.keep && age > wish.olderThanMs);
   const kept = heads.filter((head) => !old.includes(head)).map(({ digest }) => digest);
-  const tags = await trustTags(wish, view);
+  const tags = await trustTags(wish, view, listed);
   const parts = partsOnlyIn(old, kept, heads, view);
   const doomed = [...old.map(({ digest }) => digest), ...parts];
   const { gone, unsupported } = wish.isDryRun
@@ -119,22 +123,25 @@ interface TrustTags {
   readonly useless: readonly string[];
 }
 
-async function trustTags(wish: GcWish, view: TrustReading): Promise<TrustTags> {
-  const { store, head } = wish;
+async function trustTags(wish: GcWish, view: TrustReading, listed: readonly string[]): Promise<TrustTags> {
+  const { store, head, now } = wish;
+  // A signer may be staged itself, and sign before anybody publishes it.
+  const next = (await lookAround(onlooker(wish, view, now), new MetadataReader(store))).view;
   const parts = partsOf(view.head).map((_, place) => partTag(place, head));
-  const staged = ["root", "targets", ...view.targets.body.delegations.map(({ name }) => name)];
-  const waiting = await rolesWithChanges(wish, view);
+  const signers = [view, next].flatMap(({ targets }) => targets.body.delegations.map(({ name }) => name));
+  const staged = ["root", "targets", ...signers];
+  const waiting = await rolesWithChanges(wish, next);
   const wanted = new Set([
     head,
     ...parts,
     ...staged.map((role) => stagingTag(role, head)),
     ...waiting.map((role) => pendingTag(role, head)),
   ]);
-  const own = (await store.tags()).filter((tag) => isTrustTag(tag, head)).toSorted();
+  const own = listed.filter((tag) => isTrustTag(tag, head)).toSorted();
   return { useful: own.filter((tag) => wanted.has(tag)), useless: own.filter((tag) => !wanted.has(tag)) };
 }
 
-async function rolesWithChanges({ store, head }: GcWish, view: TrustReading): Promise<readonly string[]> {
+async function rolesWithChanges({ store, head }: GcWish, view: TrustView): Promise<readonly string[]> {
   const reader = new MetadataReader(store);
   const waiting: string[] = [];
   for (const role of rolesThatWait(view)) {

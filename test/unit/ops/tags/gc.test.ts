@@ -18,6 +18,7 @@ import {
   publisherOf,
   released,
   roleSigner,
+  TestRing,
   type TestTrust,
 } from "../../../support/tag-publisher.ts";
 
@@ -120,6 +121,29 @@ describe("collecting heads that were replaced", () => {
     assert.ok(trust.store.names.has(stagingTag("cd")));
     assert.ok(trust.store.names.has(stagingTag("targets")));
     assert.ok(trust.store.names.has("v1"));
+  });
+
+  it("keeps what a signer has staged whom no head has yet: added where the online key is not, or while it collects", async () => {
+    const trust = await initialised();
+    const [ci, late] = [roleSigner("ci"), roleSigner("late")];
+    const add = (name: string, signer: typeof ci, ring: TestRing) => {
+      return addSigner(publisherOf(trust, ring), { name, keys: [signer.publicKey], takesOver: false });
+    };
+    const offline = trust.ring.without(trust.online);
+    await add("ci", ci, offline);
+    trust.clock.pass(1000);
+    await released(trust, "1", new TestRing(ci));
+    let isFirst = true;
+    trust.store.misbehaviour = {
+      before: async (call) => {
+        if (!isFirst || call !== `resolve ${HEAD_TAG}`) return;
+        isFirst = false;
+        await add("late", late, offline);
+        await released(trust, "2", new TestRing(late));
+      },
+    };
+    assert.deepEqual((await collectGarbage(wish(trust))).tags, []);
+    for (const name of ["ci", "late"]) assert.ok(trust.store.names.has(stagingTag(name)), name);
   });
 });
 
