@@ -27,7 +27,8 @@ export async function carryTags(request: CarryRequest): Promise<readonly string[
   if (obstacle !== undefined) return obstacle;
   const transfer = new Transfer(source, target, request);
   await transfer.moveBelow(head, "signature");
-  await nameHead(head, target);
+  const late = await placeHead(head, target);
+  if (late.length > 0) return late;
   return [`the signed tags of ${gunOf(head) ?? source.location} came along`];
 }
 

@@ -66,6 +66,25 @@ describe("signed tags on their way to a mirror", () => {
     assert.equal(await headDigest(target), await headDigest(trust.store));
   });
 
+  it("stay behind where newer ones came while theirs were on the way", async () => {
+    const trust = await published("1.0");
+    const old = new MemoryStore("registry", "old.example/app");
+    await carryTags({ source: trust.store, target: old });
+    await released(trust, "1.1");
+    const target = new MemoryStore("registry", MIRROR);
+    let isFirst = true;
+    target.misbehaviour = {
+      before: async (call) => {
+        if (!isFirst || !call.startsWith("pushBlob")) return;
+        isFirst = false;
+        await carryTags({ source: trust.store, target });
+      },
+    };
+    const notes = await carryTags({ source: old, target });
+    assert.match(notes?.[0] ?? "", /stayed behind: mirror\.example\/app has newer ones$/);
+    assert.equal(await headDigest(target), await headDigest(trust.store));
+  });
+
   it("stay behind where another publisher has signed tags, or something has the tag that is no head", async () => {
     const trust = await published("1.0");
     const other = await initialised({ store: new MemoryStore("registry", MIRROR) });
