@@ -15,7 +15,7 @@ import { rolesIn } from "./view.ts";
  * The snapshot that lists these roles. What the one before listed stays listed, removed signers and bins too: clients refuse a
  * snapshot from which a role has vanished (TUF 1.0.34, 5.5.5).
  *
- * @throws CountersignError `rollback` where a role is older than it was listed, `limit-reached`.
+ * @throws CountersignError `rollback` where a role is older than it was listed, `mix-and-match` without a bin of it, `limit-reached`.
  */
 export function nextSnapshot(
   roles: Pick<TrustView, "targets" | "roles">,
@@ -51,7 +51,12 @@ function follow(name: string, next: ListedFile, before: ListedFile | undefined):
 function requireBins(roles: Pick<TrustView, "targets" | "roles">, listed: ReadonlyMap<string, unknown>): void {
   for (const [name, { body }] of rolesIn(roles)) {
     const missing = binsBelow(name, body).find((bin) => !listed.has(bin));
-    if (missing !== undefined) throw new CountersignError("internal", `${missing} is left out of the snapshot`);
+    if (missing === undefined) continue;
+    throw new CountersignError("mix-and-match", `${missing} is not there, and what it binds would be lost`, {
+      found: `${name} without a part of it`,
+      wanted: missing,
+      next: "have the registry's operator bring it back, or copy the signed tags back from a mirror or a kit",
+    });
   }
 }
 

@@ -199,6 +199,21 @@ describe("a registry that hides a signer's file while the online key is replaced
     assert.equal(await new Consumer(t, scene).digestOf("2"), second);
   });
 
+  it("is told the same of a part of what was signed: a bin", async () => {
+    const { scene, ci, first } = await withSigner();
+    const tags = Array.from({ length: 600 }, (_, at) => `t${at}`);
+    for (const tag of tags) scene.store.names.set(tag, first);
+    const wish = { images: scene.store, tags, reinstates: true };
+    await signTags(scene.publisher({ ring: new TestRing(ci, scene.online) }), wish);
+    hideStages(scene);
+    await hideFiles(scene, /\.ci\.bin-1\.json$/);
+    const online = roleSigner("online");
+    const ring = new TestRing(scene.root, scene.targets, scene.online, online);
+    const rotation = { role: "online", add: [online.publicKey], remove: "all" } as const;
+    const error = await rejectedBy(() => rotateKeys(scene.publisher({ ring }), rotation), "mix-and-match");
+    assert.equal(error.message, "ci.bin-1 is not there, and what it binds would be lost");
+  });
+
   it("is no obstacle once the signer is removed, and added anew under the same name", async (t) => {
     const { scene, ci, file, ring, rotate } = await rotating();
     scene.store.blobs.delete(file);

@@ -286,7 +286,7 @@ describe("the snapshot that follows", () => {
     const { roles, ...view } = world.read();
     const some = new Map([...roles].filter(([name]) => name !== "a.bin-1"));
     assert.ok(nextSnapshot({ ...view, roles: some }, view.snapshot?.body, NOW, EXPIRES).roles.has("a.bin-1"));
-    thrownBy(() => nextSnapshot({ ...view, roles: some }, undefined, NOW, EXPIRES), "internal");
+    thrownBy(() => nextSnapshot({ ...view, roles: some }, undefined, NOW, EXPIRES), "mix-and-match");
   });
 
   it("lists no more than clients read", async () => {
