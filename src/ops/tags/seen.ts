@@ -197,7 +197,7 @@ function unknownHead({ served }: Look, gun: string): CountersignError {
     {
       found: isExpired ? why.found : why?.message,
       wanted: "a timestamp that has not expired and its snapshot, or a machine that has published here before",
-      next: "publish from there; if there is none, make sure that it is the newest state (countersign trust inspect), then --allow-expired",
+      next: "publish from there; if there is none, make sure that it is the newest state (countersign trust inspect), then countersign trust refresh --allow-expired",
     },
   );
 }

@@ -162,6 +162,8 @@ describe("a head without its snapshot, which would leave out what it likes", () 
     const error = await rejectedBy(() => refreshTrust(scene.publisher(mine)), "frozen");
     assert.match(error.message, /does not hold, and nothing is known here/);
     assert.equal(error.found, "the head lacks a file of snapshot");
+    // push and sign have no flag for it.
+    assert.match(error.next, /then countersign trust refresh --allow-expired$/);
   });
 });
 
