@@ -243,47 +243,24 @@ describe("a registry that goes back, towards who has published here before", () 
     assert.equal(error.message, "ci was there when this repository was seen here last");
   });
 
-  it("to older roles below a newer root: a root that is renewed takes nothing back", async () => {
-    const memory = rememberer();
-    const scene = await publishingScene();
-    scene.image("1");
-    scene.image("2");
-    await signTags(scene.publisher({ memory }), { images: scene.store, tags: ["1"] });
-    scene.clock.pass(1000);
-    const goBack = kept(scene);
-    await revokeTags(scene.publisher({ memory }), { tags: ["1"], digests: [], reason: "bad" });
-    await rotateKeys(scene.publisher(), { role: "root", add: [], remove: [] });
-    const root = (await layersOf(scene)).filter((layer) => fileOf(layer) === "2.root.json");
-    goBack();
-    await showHead(scene, [...(await layersOf(scene)), ...root]);
-    const wish = { images: scene.store, tags: ["2"] };
-    await rejectedBy(() => signTags(scene.publisher({ memory }), wish), "rollback");
-  });
-
-  it("to older roles below a root with a new online key, by which nobody has said yet what counts", async () => {
-    const memory = rememberer();
-    const scene = await publishingScene();
-    scene.image("1");
-    scene.image("2");
-    await signTags(scene.publisher({ memory }), { images: scene.store, tags: ["1"] });
-    scene.clock.pass(1000);
-    const goBack = kept(scene);
-    await revokeTags(scene.publisher({ memory }), { tags: ["1"], digests: [], reason: "bad" });
-    const online = roleSigner("online");
-    const ring = new TestRing(scene.root, scene.targets, scene.online, online);
-    await rotateKeys(scene.publisher({ ring }), { role: "online", add: [online.publicKey], remove: "all" });
-    const root = (await layersOf(scene)).filter((layer) => fileOf(layer) === "2.root.json");
-    const goOn = kept(scene);
-    goBack();
-    await showHead(scene, [...(await layersOf(scene)), ...root]);
-    const mine = scene.publisher({ ring, memory });
-    await rejectedBy(() => signTags(mine, { images: scene.store, tags: ["2"] }), "rollback");
-    goOn();
-    assert.equal((await signTags(mine, { images: scene.store, tags: ["2"] })).publication.state, "published");
-  });
-
-  for (const role of ["online", "timestamp"]) {
-    it(`to older roles below a root with another key for ${role}, by which a snapshot of the old one counts still`, async () => {
+  const online = roleSigner("online");
+  const rotations: readonly (readonly [by: string, wish: Parameters<typeof rotateKeys>[1]])[] = [
+    ["a root that is renewed, which takes nothing back", { role: "root", add: [], remove: [] }],
+    [
+      "a new online key, with which nobody has said yet what counts",
+      { role: "online", add: [online.publicKey], remove: "all" },
+    ],
+    [
+      "a second online key: a snapshot by the first counts still",
+      { role: "online", add: [roleSigner().publicKey], remove: [] },
+    ],
+    [
+      "another key for the timestamp: so does it here",
+      { role: "timestamp", add: [roleSigner().publicKey], remove: [] },
+    ],
+  ];
+  for (const [by, wish] of rotations) {
+    it(`to older roles below ${by}`, async () => {
       const memory = rememberer();
       const scene = await publishingScene();
       scene.image("1");
@@ -292,8 +269,8 @@ describe("a registry that goes back, towards who has published here before", () 
       scene.clock.pass(1000);
       const goBack = kept(scene);
       await revokeTags(scene.publisher({ memory }), { tags: ["1"], digests: [], reason: "bad" });
-      const ring = new TestRing(scene.root, scene.targets, scene.online);
-      await rotateKeys(scene.publisher({ ring }), { role, add: [roleSigner().publicKey], remove: [] });
+      const ring = new TestRing(scene.root, scene.targets, scene.online, online);
+      await rotateKeys(scene.publisher({ ring }), wish);
       const root = (await layersOf(scene)).filter((layer) => fileOf(layer) === "2.root.json");
       const goOn = kept(scene);
       goBack();
