@@ -1,4 +1,5 @@
-import { access, appendFile, constants, open, stat } from "node:fs/promises";
+import type { Stats } from "node:fs";
+import { access, appendFile, constants, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Writable } from "node:stream";
 import { encodeUtf8 } from "../core/bytes.ts";
@@ -77,10 +78,10 @@ export async function deliver(context: Context, { outputFile }: GlobalOptions, t
 export async function requireOutputFile(context: Context, { outputFile }: GlobalOptions): Promise<void> {
   if (outputFile === undefined) return;
   const path = resolve(context.workingDirectory, outputFile);
-  const found = await stat(path).catch(() => undefined);
+  const found = await statusOf(path);
   const { onDisk } = await import("../io/disk/errors.ts");
   await onDisk(`write ${path}`, async () => {
-    if (found?.isDirectory() === true) await open(path, "a");
+    if (found?.isDirectory() === true) await appendFile(path, "");
     else if (found?.isFile() !== false) await access(dirname(path), constants.W_OK | constants.X_OK);
   });
 }
@@ -121,11 +122,12 @@ async function writeFile(path: string, text: string): Promise<void> {
 }
 
 async function isSpecial(path: string): Promise<boolean> {
-  try {
-    return !(await stat(path)).isFile();
-  } catch {
-    return false;
-  }
+  return (await statusOf(path))?.isFile() === false;
+}
+
+/** undefined also where it cannot be looked at: writing says why. */
+async function statusOf(path: string): Promise<Stats | undefined> {
+  return await stat(path).catch(() => undefined);
 }
 
 /**

@@ -1,4 +1,3 @@
-import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
 import { decodeUtf8, encodeUtf8 } from "../core/bytes.ts";
 import { CountersignError, findingUnlessInterrupted } from "../core/errors.ts";
@@ -12,7 +11,7 @@ import { reasonClass } from "../core/reasons.ts";
 import { type LearnedImage, proposeRules, type UnlearnedImage } from "../core/review/learned.ts";
 import type { Rulebook } from "../core/verify/criterion.ts";
 import { openRulebook } from "../core/verify/rulebook.ts";
-import { ifPresent, onDisk } from "../io/disk/errors.ts";
+import { endOfLink } from "../io/disk/files.ts";
 import { readNamedFile } from "../io/disk/named.ts";
 import { inTurn, type Replacement, replaceFiles } from "../io/disk/transaction.ts";
 import { acceptedBy, checkLearned, type GatheredImage, gatherImages, learnFrom } from "../ops/learn.ts";
@@ -82,8 +81,7 @@ async function replacePolicy(
   file: string,
   content: Pick<Replacement, "before" | "after">,
 ): Promise<void> {
-  const named = resolve(workingDirectory, file);
-  const path = (await onDisk(`write ${file}`, () => ifPresent(() => realpath(named)))) ?? named;
+  const path = await endOfLink(resolve(workingDirectory, file), file);
   await inTurn(path, { signal }, () => replaceFiles(path, [{ path, ...content }], { signal }));
 }
 

@@ -28,11 +28,6 @@ function hidden(path: string): string {
   return hiddenBeside(path, "countersign-partial");
 }
 
-/** The lock that a writer holds from reading to writing. */
-export function pairLock(path: string): string {
-  return hiddenBeside(path, "countersign-lock");
-}
-
 /**
  * What is there: the pair whose bundle `holds`, first as it is named, then as it was when a writer was cut short, which is
  * finished then. undefined where there is no file at all.

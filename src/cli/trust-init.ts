@@ -8,7 +8,7 @@ import { withInstance } from "../io/config/edit.ts";
 import { INSTANCE_NAME } from "../io/config/instances.ts";
 import { writeFileAtomic } from "../io/disk/atomic.ts";
 import { onDisk } from "../io/disk/errors.ts";
-import { hiddenBeside, removeAll } from "../io/disk/files.ts";
+import { lockBeside, removeAll } from "../io/disk/files.ts";
 import { withLock } from "../io/disk/lock.ts";
 import { hashOf } from "../io/tuf/hashes.ts";
 import type { Anchor, TufRepository } from "../io/tuf/repository.ts";
@@ -135,7 +135,7 @@ async function writeDown(context: Context, name: string, anchor: Anchor, flags: 
   // What is refused leaves no folder behind.
   await added();
   await onDisk(`write ${path}`, () => mkdir(join(dirname(path), "roots"), { recursive: true, mode: 0o700 }));
-  await withLock(hiddenBeside(path, "countersign-lock"), { signal: context.signal }, async () => {
+  await withLock(lockBeside(path), { signal: context.signal }, async () => {
     const written = await added();
     if ("root" in anchor) await writeFileAtomic(join(dirname(path), root), anchor.root, { mode: 0o644 });
     await writeFileAtomic(path, written, { mode: 0o644 });

@@ -9,6 +9,7 @@ import type { Signatory } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import type { Requirement } from "../core/verify/requirement.ts";
 import { requireSigned } from "../core/verify/withdrawn.ts";
+import { lockBeside } from "../io/disk/files.ts";
 import { withLock } from "../io/disk/lock.ts";
 import { loadPublicKey } from "../io/keys/load.ts";
 import { signBlob } from "../ops/blob.ts";
@@ -24,7 +25,7 @@ import type { Output } from "./output.ts";
 import { type TaggedReference, taggedReference } from "./policy-fetch.ts";
 import { checkingKeys } from "./sign-blob-action.ts";
 import { openSignatory } from "./signatory.ts";
-import { type PairPlace, pairLock, readPair, writePair } from "./signed-pair.ts";
+import { type PairPlace, readPair, writePair } from "./signed-pair.ts";
 import { readWithdrawOptions, type WithdrawOptions } from "./withdraw-options.ts";
 
 /** `countersign policy withdraw DIGEST…`: adds to a list of withdrawn digests, issues and signs it. */
@@ -45,7 +46,9 @@ export async function withdraw(
     const signatory = checkingKeys(opened, [options.list]);
     const { signal } = context;
     const push = published && (async (list: SignedList) => await pushList(wiring, published, list));
-    const result = await withLock(pairLock(path), { signal }, () => rewrite(context, place, options, signatory, push));
+    const result = await withLock(lockBeside(path), { signal }, () =>
+      rewrite(context, place, options, signatory, push),
+    );
     await output.result({ text: (style) => withdrawText(result, style), json: () => withdrawDocument(result) });
     if (published !== undefined && result.pushed !== undefined) {
       const store = await wiring.open({ kind: "registry", reference: published });

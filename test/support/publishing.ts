@@ -3,7 +3,8 @@ import type { Digest } from "../../src/core/oci/digest.ts";
 import { MEDIA_TYPES } from "../../src/core/oci/media-types.ts";
 import type { Signer } from "../../src/core/ports.ts";
 import type { RootPin } from "../../src/core/tags/pin.ts";
-import type { Remembered, RoleKeyring } from "../../src/core/tags/ports.ts";
+import type { RoleKeyring } from "../../src/core/tags/ports.ts";
+import { NOTHING_REMEMBERED, type Remembered } from "../../src/core/tags/remembered.ts";
 import { DEFAULT_TAG_DEMAND, type TagAnswer } from "../../src/core/tags/signed-tag.ts";
 import { openSignedTags } from "../../src/io/tags/client.ts";
 import type { SignerWish } from "../../src/ops/tags/delegations.ts";
@@ -53,7 +54,7 @@ export async function becomesSigner(
 }
 
 export function rememberer(): PublisherMemory {
-  let seen: Remembered = { versions: new Map(), staged: new Map(), roots: new Map() };
+  let seen: Remembered = NOTHING_REMEMBERED;
   return {
     recall: async () => seen,
     note: async (_gun, next) => {

@@ -10,7 +10,7 @@ import { checkPlace } from "./place.ts";
 import type { TrustView } from "./ports.ts";
 import { readRole } from "./read.ts";
 import type { TrustFinding } from "./trust-view.ts";
-import { requireThreshold, validSignatures } from "./verify-role.ts";
+import { meetsThreshold, requireThreshold } from "./verify-role.ts";
 
 /** What a head and the stages beside it come to together. */
 export interface Merged extends Pick<TrustView, "targets" | "roles"> {
@@ -145,8 +145,7 @@ class Merge {
     const areNew = kept !== undefined && kept.body.bins?.bitLength !== bins.bitLength;
     const isThere = (name: string) => {
       const comes = this.#candidates(name).some((file) => {
-        const isSigned =
-          validSignatures(file, keys, bins).length >= bins.threshold && file.body.binBits === bins.bitLength;
+        const isSigned = meetsThreshold(file, keys, bins) && file.body.binBits === bins.bitLength;
         return isSigned && this.#isNewer(name, file, this.#view.roles.get(name));
       });
       return comes || (!areNew && this.#isKnown(name));

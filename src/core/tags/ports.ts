@@ -18,23 +18,6 @@ export interface PinBook {
   put(pin: RootPin): Promise<void>;
 }
 
-/** How far a repository was seen by whoever publishes there. */
-export interface Remembered {
-  /** The highest versions, by role. */
-  readonly versions: ReadonlyMap<string, number>;
-  /** What was staged here and is in no head yet. */
-  readonly staged: ReadonlyMap<string, StagedVersion>;
-  /** The roots from the pinned one on, by version: of a trust that was set up anew, the versions before say nothing. */
-  readonly roots: ReadonlyMap<number, Digest>;
-}
-
-/** A file that was staged. */
-export interface StagedVersion {
-  readonly version: number;
-  /** Who signed it: by others it would not count. */
-  readonly keyids: readonly string[];
-}
-
 /** All of a repository's trust metadata, verified from the first root on. */
 export interface TrustView {
   readonly gun: string;

@@ -34,6 +34,15 @@ export function validSignatures(
   });
 }
 
+/** Whether enough of the role's keys signed. */
+export function meetsThreshold(
+  role: Pick<SignedRole, "signed" | "signatures">,
+  keys: ReadonlyMap<string, TufKey>,
+  roleKeys: Pick<RoleKeys, "keyids" | "threshold">,
+): boolean {
+  return validSignatures(role, keys, roleKeys).length >= roleKeys.threshold;
+}
+
 /** The ids of those who signed. @throws CountersignError `signature-threshold` where they are too few. */
 export function requireThreshold(
   role: Pick<SignedRole, "signed" | "signatures">,

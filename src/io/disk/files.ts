@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { type FileHandle, open, rm } from "node:fs/promises";
+import { type FileHandle, open, realpath, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { encodeHex } from "../../core/bytes.ts";
-import { errnoOf, onDisk, throwIfAborted } from "./errors.ts";
+import { errnoOf, ifPresent, onDisk, throwIfAborted } from "./errors.ts";
 
 /** One read or write; large enough that the calls do not weigh, small enough that many may be under way. */
 const CHUNK_BYTES = 512 * 1024;
@@ -200,6 +200,16 @@ export function hiddenBeside(path: string, suffix: string): string {
   let name = basename(path);
   while (Buffer.byteLength(`.${name}.${suffix}`) > MAX_NAME_BYTES) name = name.slice(0, -1);
   return join(dirname(path), `.${name}.${suffix}`);
+}
+
+/** Where a link leads, so that what it leads to is replaced and not the link; the path itself where nothing is there yet. */
+export async function endOfLink(path: string, name = path): Promise<string> {
+  return (await onDisk(`write ${name}`, () => ifPresent(() => realpath(path)))) ?? path;
+}
+
+/** The lock of whoever replaces a file, held from reading to writing. */
+export function lockBeside(path: string): string {
+  return hiddenBeside(path, "countersign-lock");
 }
 
 /** Makes renames and new names in a folder last. Not every file system can, and none needs a failure for it. */

@@ -3,7 +3,7 @@ import { copyFile, lstat, rename } from "node:fs/promises";
 import { CountersignError } from "../../core/errors.ts";
 import { destinationExists, writeFileAtomic } from "../disk/atomic.ts";
 import { errnoOf, ifPresent, onDisk } from "../disk/errors.ts";
-import { hiddenBeside, removeAll, temporaryPath } from "../disk/files.ts";
+import { lockBeside, removeAll, temporaryPath } from "../disk/files.ts";
 import { withLock } from "../disk/lock.ts";
 
 /** The two files of a key pair, as text. */
@@ -34,8 +34,7 @@ export async function requireNoPair(prefix: string): Promise<void> {
  */
 export async function writeKeyPair(prefix: string, files: KeyPairFiles, force: boolean): Promise<WrittenPair> {
   // Two that replace a pair at once would leave the half of one beside the half of the other.
-  const lock = hiddenBeside(pathsOf(prefix).privateFile, "countersign-lock");
-  return await withLock(lock, {}, () => writeBoth(prefix, files, force));
+  return await withLock(lockBeside(pathsOf(prefix).privateFile), {}, () => writeBoth(prefix, files, force));
 }
 
 async function writeBoth(prefix: string, files: KeyPairFiles, force: boolean): Promise<WrittenPair> {

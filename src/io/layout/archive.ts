@@ -13,6 +13,7 @@ import { onDisk, throwIfAborted } from "../disk/errors.ts";
 import {
   gather,
   hiddenBeside,
+  lockBeside,
   type OpenFile,
   openRegular,
   readRange,
@@ -240,7 +241,7 @@ export class ArchiveBacking implements Backing {
 
   /** The archive is read again under the lock: another writer may have replaced it since it was opened. */
   async #rewrite(change: (index: LayoutIndex) => LayoutIndex): Promise<void> {
-    await withLock(hiddenBeside(this.#path, "countersign-lock"), { signal: this.#signal }, async () => {
+    await withLock(lockBeside(this.#path), { signal: this.#signal }, async () => {
       await this.#reopen();
       const index = change(this.#archive.index);
       const { mode } = await onDisk(`read ${this.#path}`, () => stat(this.#path));

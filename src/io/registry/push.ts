@@ -222,8 +222,8 @@ export async function putManifest(
 
 async function isNamed(session: Session, tag: string, wanted: Digest | "nothing"): Promise<boolean> {
   const found = await fetchManifest(session, tag);
-  if (found === undefined || wanted === "nothing") return found === undefined && wanted === "nothing";
-  return digestOf(found.bytes, digestAlgorithm(wanted)) === wanted;
+  if (wanted === "nothing") return found === undefined;
+  return found !== undefined && digestOf(found.bytes, digestAlgorithm(wanted)) === wanted;
 }
 
 async function putOnce(

@@ -1,11 +1,10 @@
-import { realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import { CountersignError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type { RootPin } from "../../core/tags/pin.ts";
 import { formatPins, NO_PINS, type PinsFile, parsePins } from "../../core/tags/pins-file.ts";
 import { writeFileAtomic } from "../disk/atomic.ts";
-import { ifPresent, onDisk } from "../disk/errors.ts";
+import { endOfLink } from "../disk/files.ts";
 import { withLock } from "../disk/lock.ts";
 import { readNamedFile } from "../disk/named.ts";
 import { makePrivateFolder } from "../disk/whole.ts";
@@ -87,8 +86,8 @@ export class PinsOnDisk implements Pins {
   async #change(change: (file: PinsFile) => PinsFile): Promise<void> {
     const { path, signal } = this.#place;
     await makePrivateFolder(dirname(path));
-    // What a link leads to is replaced, not the link; and whoever names it by another one waits for the same lock.
-    const target = (await onDisk(`write ${path}`, () => ifPresent(() => realpath(path)))) ?? path;
+    // Whoever names it by another link waits for the same lock.
+    const target = await endOfLink(path);
     await withLock(`${target}.lock`, { signal }, async () => {
       const next = change((await this.#load()) ?? NO_PINS);
       await writeFileAtomic(target, formatPins(next), { mode: 0o644, signal });

@@ -4,13 +4,11 @@ import { CountersignError } from "../../core/errors.ts";
 import { isObject, type JsonValue, parseJsonObject } from "../../core/json.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { type Digest, isDigest } from "../../core/oci/digest.ts";
-import type { Remembered, StagedVersion } from "../../core/tags/ports.ts";
+import { NOTHING_REMEMBERED, type Remembered, type StagedVersion } from "../../core/tags/remembered.ts";
 import { writeFileAtomic } from "../disk/atomic.ts";
 import { withLock } from "../disk/lock.ts";
 import { makePrivateFolder, readWhole } from "../disk/whole.ts";
 import { hashOf } from "../tuf/hashes.ts";
-
-const NOTHING: Remembered = { versions: new Map(), staged: new Map(), roots: new Map() };
 
 /**
  * How far a repository was seen when something was signed here. Who publishes on top of a head that was rolled back would sign away
@@ -31,7 +29,7 @@ export class PublisherMemory {
     const path = this.placeOf(gun);
     try {
       const bytes = await readWhole(path, LIMITS.publisherMemoryBytes);
-      return bytes === undefined ? NOTHING : parse(bytes, gun);
+      return bytes === undefined ? NOTHING_REMEMBERED : parse(bytes, gun);
     } catch (thrown) {
       if (!(thrown instanceof CountersignError)) throw thrown;
       throw new CountersignError("disk-error", `what was published of the signed tags of ${gun} cannot be read`, {

@@ -19,7 +19,7 @@ import { stagingTag } from "../../core/tags/names.ts";
 import type { TrustView } from "../../core/tags/ports.ts";
 import { readRole } from "../../core/tags/read.ts";
 import { checkGun, readTrust, type TrustReading } from "../../core/tags/trust-view.ts";
-import { validSignatures, verifyNextRoot } from "../../core/tags/verify-role.ts";
+import { meetsThreshold, verifyNextRoot } from "../../core/tags/verify-role.ts";
 import { rolesIn } from "../../core/tags/view.ts";
 import type { Instant } from "../../core/time.ts";
 import { mapConcurrently } from "../concurrency.ts";
@@ -221,7 +221,7 @@ class Looking {
     const stays = (role: "snapshot" | "timestamp") => {
       const file = served[role];
       if (file === undefined) return false;
-      return validSignatures(file, root.keys, root.roles[role]).length >= root.roles[role].threshold;
+      return meetsThreshold(file, root.keys, root.roles[role]);
     };
     const snapshot = stays("snapshot") ? served.snapshot : undefined;
     const timestamp = stays("timestamp") ? served.timestamp : undefined;
@@ -247,8 +247,7 @@ function filesIn(hidden: ReadonlyMap<string, Hidden>): HeadFiles {
 
 function isSignedBy(delegation: Delegation, { body: { keys } }: TrustView["targets"], bytes: Uint8Array): boolean {
   try {
-    const role = readRole(bytes, "targets", delegation.name);
-    return validSignatures(role, keys, delegation).length >= delegation.threshold;
+    return meetsThreshold(readRole(bytes, "targets", delegation.name), keys, delegation);
   } catch (thrown) {
     if (thrown instanceof CountersignError) return false;
     throw thrown;
@@ -257,8 +256,7 @@ function isSignedBy(delegation: Delegation, { body: { keys } }: TrustView["targe
 
 function isSignedFor(targets: TrustView["targets"], roots: TrustView["roots"]): boolean {
   const root = roots.at(-1)?.body;
-  if (root === undefined) return false;
-  return validSignatures(targets, root.keys, root.roles.targets).length >= root.roles.targets.threshold;
+  return root !== undefined && meetsThreshold(targets, root.keys, root.roles.targets);
 }
 
 /** What is wrong with a head's timestamp and snapshot: with nothing wrong, all that counted when they were signed is there. */

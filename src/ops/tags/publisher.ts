@@ -2,7 +2,8 @@ import type { Finding } from "../../core/errors.ts";
 import type { ContentStore } from "../../core/ports.ts";
 import type { Lifetimes } from "../../core/tags/lifetimes.ts";
 import type { RootPin } from "../../core/tags/pin.ts";
-import type { PublisherClock, Remembered, RoleKeyring } from "../../core/tags/ports.ts";
+import type { PublisherClock, RoleKeyring } from "../../core/tags/ports.ts";
+import type { Remembered } from "../../core/tags/remembered.ts";
 
 /** Where trust metadata is published, and with what. */
 export interface Publisher {

@@ -3,16 +3,15 @@ import { digestOf } from "../../core/oci/digest.ts";
 import { binsBelow, ownerOf } from "../../core/tags/bins.ts";
 import type { RootRole, SignedRole } from "../../core/tags/metadata.ts";
 import type { RootPin } from "../../core/tags/pin.ts";
-import type { Remembered, StagedVersion, TrustView } from "../../core/tags/ports.ts";
-import { validSignatures } from "../../core/tags/verify-role.ts";
+import type { TrustView } from "../../core/tags/ports.ts";
+import { NOTHING_REMEMBERED, type Remembered, type StagedVersion } from "../../core/tags/remembered.ts";
+import { meetsThreshold } from "../../core/tags/verify-role.ts";
 import { newestRoot, rolesIn } from "../../core/tags/view.ts";
 import type { Minted } from "./assemble.ts";
 import type { Change } from "./change.ts";
 import { doubtsOf, type Look } from "./look.ts";
 import type { Publisher } from "./publisher.ts";
 import { authorityOfFile } from "./summaries.ts";
-
-const NOTHING: Remembered = { versions: new Map(), staged: new Map(), roots: new Map() };
 
 type Versions = ReadonlyMap<string, number>;
 
@@ -38,7 +37,7 @@ export class Seen {
   static async before(publisher: Publisher, look: Look, change: Pick<Change, "changesRoot">): Promise<Seen> {
     const { memory, gun, pin, allowsExpired } = publisher;
     const { view } = look;
-    const remembered = ofThisTrust((await memory?.recall(gun)) ?? NOTHING, pinnedRoots(view, pin));
+    const remembered = ofThisTrust((await memory?.recall(gun)) ?? NOTHING_REMEMBERED, pinnedRoots(view, pin));
     const { versions, staged } = remembered;
     if (!look.isCurrent && versions.size === 0 && allowsExpired !== true) throw unknownHead(look, gun);
     requireAsFar(thoseThatCount(validIn(view, staged), view), look, publisher);
@@ -107,7 +106,7 @@ function ofThisTrust(seen: Remembered, pinned: TrustView["roots"]): Remembered {
     const before = seen.roots.get(body.version);
     return before !== undefined && before !== digestOf(bytes);
   };
-  return pinned.some(isOther) ? NOTHING : seen;
+  return pinned.some(isOther) ? NOTHING_REMEMBERED : seen;
 }
 
 /**
@@ -123,8 +122,7 @@ function hasNewKeys(seen: Versions, view: TrustView, pin: RootPin): boolean {
 function isByNewKeys(seen: Versions, view: TrustView, pin: RootPin): boolean {
   const before = rootOf(seen, view, pin);
   if (before === undefined || view.snapshot === undefined) return false;
-  const { keys, roles } = before;
-  return validSignatures(view.snapshot, keys, roles.snapshot).length < roles.snapshot.threshold;
+  return !meetsThreshold(view.snapshot, before.keys, before.roles.snapshot);
 }
 
 function rootOf(seen: Versions, view: TrustView, pin: RootPin): RootRole | undefined {

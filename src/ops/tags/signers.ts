@@ -147,10 +147,7 @@ async function orphans(editing: Editing, after: TargetsRole): Promise<readonly B
   const view = await withAllBins(editing, ["targets", ...targets.body.delegations.map(({ name }) => name)]);
   const then: TrustView = { ...view, targets: { ...view.targets, body: { ...targets.body, ...delegationsOf(after) } } };
   const bindings = effectiveBindings(view).map(({ binding }) => binding);
-  return bindings.filter((binding) => {
-    const isLive = binding.tag !== undefined && binding.revoked === undefined;
-    return isLive && findBinding(then, pathOfBinding(binding)).found === undefined;
-  });
+  return unsaid(liveTags(bindings), then);
 }
 
 interface TakenOver {
@@ -264,15 +261,13 @@ class Removing implements Change {
     const own = { version: editing.version("targets"), expires: expiryOf("targets", editing.now, lifetimes) };
     const targets: TargetsRole = { ...(isGone ? before : withoutSigner(before, name)), ...own };
     const after: TrustView = { ...view, targets: { ...view.targets, body: targets } };
-    const left = bookOf(view, name).bindings.filter((binding) => {
-      return findBinding(after, pathOfBinding(binding)).found === undefined;
-    });
+    const left = unsaid(bookOf(view, name).bindings, after);
     const amendment = new Map<string, TargetsRole>([["targets", targets]]);
     if (successor !== undefined) {
       const heir = this.#inherit(after, successor, left, editing);
       for (const [file, role] of heir) amendment.set(file, role);
     }
-    const tags = left.filter(({ tag, revoked }) => tag !== undefined && revoked === undefined);
+    const tags = liveTags(left);
     const isInherited = successor !== undefined;
     this.#removed = {
       signer,
@@ -323,6 +318,15 @@ function lostRevocations(name: string, left: readonly Binding[]): readonly Findi
 }
 
 // --- both -------------------------------------------------------------------------------------------------------------
+
+/** Those of which nobody says anything afterwards. */
+function unsaid(bindings: readonly Binding[], after: TrustView): readonly Binding[] {
+  return bindings.filter((binding) => findBinding(after, pathOfBinding(binding)).found === undefined);
+}
+
+function liveTags(bindings: readonly Binding[]): readonly Binding[] {
+  return bindings.filter(({ tag, revoked }) => tag !== undefined && revoked === undefined);
+}
 
 /** The view with all bins of these roles in it. */
 async function withAllBins(editing: Editing, roles: readonly string[]): Promise<TrustView> {

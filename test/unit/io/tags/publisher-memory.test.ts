@@ -3,7 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { Digest } from "../../../../src/core/oci/digest.ts";
-import type { Remembered } from "../../../../src/core/tags/ports.ts";
+import type { Remembered } from "../../../../src/core/tags/remembered.ts";
 import { PublisherMemory } from "../../../../src/io/tags/publisher-memory.ts";
 import { rejectedBy } from "../../../support/codes.ts";
 import { temporaryFolder } from "../../../support/temp.ts";
